@@ -1,0 +1,63 @@
+/** @file What a backend is: it owns device memory, loads programs and replays them. */
+import type { Program } from './program.js';
+
+export type HostArray = Float32Array | Int32Array;
+
+export interface BackendLimits {
+  /** Byte alignment of buffers inside an arena; a power of two. */
+  alignment: number;
+  /** The most bytes one arena may have. */
+  maxArenaBytes: number;
+  /** The most bytes one buffer may have. */
+  maxBufferBytes: number;
+  /** The most views an elementwise or reduce expression may read (output not counted). */
+  maxExpressionInputs: number;
+}
+
+/** Device memory that outlives programs: parameters, optimizer moments, caches. */
+export interface DeviceBuffer {
+  readonly elements: number;
+  /** Copies `data` in, from element `offset` (default 0) on. Ordered with runs: a later run sees it, an earlier one does not. */
+  write(data: HostArray, offset?: number): void;
+  /** The contents after all runs begun before this call, in a fresh array. */
+  read(): Promise<ArrayBuffer>;
+  /** Frees the memory once no run in flight needs it. Using the buffer afterwards throws. */
+  destroy(): void;
+}
+
+/** A loaded program. A run writes the inputs, replays the kernels and reads the outputs; it creates nothing on the device. */
+export interface Executable {
+  /**
+   * @param inputs one array per `input` buffer of the program, by index, of exactly its number of elements.
+   * @returns the outputs' contents. Runs execute in the order of the calls; a second run may be started before the
+   * first one's promise is fulfilled.
+   */
+  run(inputs: HostArray[]): Promise<ArrayBuffer[]>;
+  /** Frees everything the program holds. */
+  dispose(): void;
+}
+
+export interface BackendStats {
+  /** Device bytes allocated now: states, arenas, constants, inputs, staging. */
+  liveBytes: number;
+  liveBuffers: number;
+  /** Pipelines or kernel plans built since the backend was opened. A replayed run adds none. */
+  builtKernels: number;
+  /** Bind groups created since the backend was opened (0 where there is no such thing). A replayed run adds none. */
+  builtBindGroups: number;
+}
+
+export interface Backend {
+  /** 'wasm', 'webgpu', ... */
+  readonly name: string;
+  /** One line for a person: adapter or threads, and what of it is in use. */
+  readonly description: string;
+  readonly limits: BackendLimits;
+  /** A zeroed buffer. Throws `OutOfMemoryError` before allocating what cannot fit. */
+  createBuffer(elements: number): DeviceBuffer;
+  /** Prepares everything a run needs. `states`: one buffer per `state` storage index, created by this backend. */
+  load(program: Program, states: DeviceBuffer[]): Promise<Executable>;
+  stats(): BackendStats;
+  /** Frees all memory, ends workers or the device. Idempotent. */
+  dispose(): Promise<void>;
+}
