@@ -1,4 +1,33 @@
+/** @file @transfusion/tensor: symbolic tensors, autodiff, a compiler, and the contract that backends fulfil. */
+
+export {
+  type Compiled,
+  type CompileOptions,
+  compile,
+  f32,
+  i32,
+  isTensor,
+  TensorSpec,
+  type Updates,
+} from './compiler/compile.js';
+export { flattenTree, type LeafTest, type MapTree, mapTree, type Tree } from './compiler/tree.js';
+export { createVariable, isVariable, Variable } from './compiler/variable.js';
 export * from './errors.js';
-export * from './program/backend.js';
-export * from './program/kernels.js';
-export * from './program/program.js';
+export { grad } from './grad.js';
+export { type Shape, showShape, sizeOf } from './graph/shape.js';
+export { type AdamWAttributes, type AdamWStep, adamw } from './ops/adamw.js';
+export { type AttentionOptions, attention } from './ops/attention.js';
+export { crossEntropy } from './ops/cross-entropy.js';
+export { constant, fill, scalar } from './ops/leaf.js';
+export { concat } from './ops/movement.js';
+export { type RandomOptions, randomNormal, randomUniform } from './ops/random.js';
+export { rmsNorm } from './ops/rms-norm.js';
+export { type RopeTable, rope, ropeTable } from './ops/rope.js';
+export { gather, scatterAdd, writeRows } from './ops/rows.js';
+export * from './philox.js';
+export type * from './program/backend.js';
+export type * from './program/kernels.js';
+export type { BufferStorage, DType, Program, ProgramBuffer } from './program/program.js';
+export { BYTES_PER_ELEMENT } from './program/program.js';
+export { evaluate } from './reference/evaluate.js';
+export { type Operand, select, Tensor } from './tensor.js';

@@ -1,0 +1,200 @@
+/** @file `compile`: traces a function once, and gives back something that replays it. */
+import { TransfusionError } from '../errors.js';
+import { apply } from '../graph/node.js';
+import { checkShape, type Shape, sameShape, shapeError, showShape, sizeOf } from '../graph/shape.js';
+import { inputOp, stateOp } from '../ops/leaf.js';
+import type { Backend, Executable, HostArray } from '../program/backend.js';
+import { BYTES_PER_ELEMENT, type DType, type Program, type ProgramBuffer } from '../program/program.js';
+import { Tensor } from '../tensor.js';
+import { kernelFlops } from './kernel-builders.js';
+import { type Lowered, type LowerOptions, lower, type StateUpdate } from './lower.js';
+import { type Lifetime, planMemory } from './plan-memory.js';
+import { InPlaceConflict, schedule, type Unit } from './schedule.js';
+import { simplify } from './simplify.js';
+import { flattenTree, type MapTree, mapTree, type Tree } from './tree.js';
+import { isVariable, type Variable } from './variable.js';
+
+/** The shape and dtype of an input. */
+export class TensorSpec {
+  constructor(
+    readonly dtype: DType,
+    readonly shape: Shape,
+  ) {
+    checkShape('input', shape);
+  }
+}
+
+/** Declares an f32 input. */
+export function f32(...shape: number[]): TensorSpec {
+  return new TensorSpec('f32', shape);
+}
+
+/** Declares an i32 input. */
+export function i32(...shape: number[]): TensorSpec {
+  return new TensorSpec('i32', shape);
+}
+
+export const isTensor = (value: unknown): value is Tensor => value instanceof Tensor;
+const isSpec = (value: unknown): value is TensorSpec => value instanceof TensorSpec;
+const isHostArray = (value: unknown): value is HostArray =>
+  value instanceof Float32Array || value instanceof Int32Array;
+
+/** Part of a tree of states with new values: branches and leaves may be missing. */
+export type Updates<T> = T extends Tensor ? Tensor : T extends object ? { [Key in keyof T]?: Updates<T[Key]> } : T;
+
+export interface CompileOptions<Inputs, State, Outputs> {
+  backend: Backend;
+  /** For messages and profiles. */
+  name: string;
+  /** What the host gives to every run. */
+  inputs: Inputs;
+  /** Variables that persist; the same ones may be given to other compiled functions. */
+  state?: State;
+  /** Called once, with symbolic tensors. `updates`: new values of some of the state, written in place by every run. */
+  fn: (
+    inputs: MapTree<Inputs, TensorSpec, Tensor>,
+    state: MapTree<State, Variable, Tensor>,
+  ) => { outputs: Outputs; updates?: Updates<MapTree<State, Variable, Tensor>> };
+}
+
+export interface Compiled<Inputs, Outputs> {
+  /** Writes the inputs, replays the kernels, reads the outputs. Runs execute in the order of the calls. */
+  run(inputs: MapTree<Inputs, TensorSpec, HostArray>): Promise<MapTree<Outputs, Tensor, Float32Array>>;
+  readonly program: Program;
+  dispose(): void;
+}
+
+/** What tracing gives: leaves by path, outputs, and the new values of states. */
+interface Trace<Outputs> {
+  specs: Map<string, TensorSpec>;
+  variables: Map<string, Variable>;
+  outputs: Outputs;
+  outputTensors: Map<string, Tensor>;
+  updates: StateUpdate[];
+}
+
+/** Traces `fn` once for the given input shapes, optimises, plans all memory and loads the kernels. */
+export async function compile<
+  Inputs extends Tree<TensorSpec>,
+  State extends Tree<Variable>,
+  Outputs extends Tree<Tensor>,
+>(options: CompileOptions<Inputs, State, Outputs>): Promise<Compiled<Inputs, Outputs>> {
+  const { backend, name } = options;
+  const trace = traceFunction(options);
+  const program = buildProgram(name, trace, backend);
+  const executable: Executable = await backend.load(
+    program,
+    [...trace.variables.values()].map((variable) => variable.buffer),
+  );
+  const paths = [...trace.outputTensors.keys()];
+  return {
+    program,
+    async run(inputs) {
+      const results = await executable.run(checkInputs(name, trace.specs, inputs));
+      const arrays = new Map(paths.map((path, i) => [path, new Float32Array(results[i])]));
+      return mapTree(trace.outputs, isTensor, (tensor, path) => {
+        const array = arrays.get(path)!;
+        return tensor.dtype === 'f32' ? array : Float32Array.from(new Int32Array(array.buffer));
+      }) as MapTree<Outputs, Tensor, Float32Array>;
+    },
+    dispose: () => executable.dispose(),
+  };
+}
+
+function traceFunction<Inputs, State, Outputs>(options: CompileOptions<Inputs, State, Outputs>): Trace<Outputs> {
+  const specs = flattenTree<TensorSpec>(options.inputs, isSpec);
+  const variables = flattenTree<Variable>(options.state, isVariable);
+  const inputIndex = new Map([...specs.keys()].map((path, index) => [path, index]));
+  const stateIndex = new Map([...variables.keys()].map((path, index) => [path, index]));
+  const inputs = mapTree(options.inputs, isSpec, ({ shape, dtype }, path) =>
+    apply(inputOp, [], { type: { shape, dtype }, index: inputIndex.get(path)!, name: path }),
+  );
+  const state = mapTree(options.state as State, isVariable, ({ shape, dtype }, path) =>
+    apply(stateOp, [], { type: { shape, dtype }, index: stateIndex.get(path)!, name: path }),
+  );
+  const result = options.fn(inputs as MapTree<Inputs, TensorSpec, Tensor>, state);
+  const states = flattenTree<Tensor>(state, isTensor);
+  const updates = [...flattenTree<Tensor>(result.updates, isTensor)].map(([path, value]) => {
+    const old = states.get(path);
+    if (!old || !sameShape(old.shape, value.shape) || old.dtype !== value.dtype) {
+      throw shapeError(
+        `${options.name}: update of '${path}' is ${value.dtype} ${showShape(value.shape)}, the state is ${old ? `${old.dtype} ${showShape(old.shape)}` : 'missing'}`,
+      );
+    }
+    return { state: old, value };
+  });
+  return {
+    specs,
+    variables,
+    outputs: result.outputs,
+    outputTensors: flattenTree<Tensor>(result.outputs, isTensor),
+    updates,
+  };
+}
+
+/** Simplifies, lowers, orders, places. A state whose update cannot be in place is updated through a copy. */
+function buildProgram(name: string, trace: Trace<unknown>, backend: Backend): Program {
+  const roots = [...trace.outputTensors.values(), ...trace.updates.map(({ value }) => value)];
+  const simplified = simplify(roots);
+  const outputs = simplified.slice(0, trace.outputTensors.size);
+  const updates = trace.updates.map(({ state }, i) => ({ state, value: simplified[outputs.length + i] }));
+  const copiedStates = new Set<number>();
+  const options: LowerOptions = { outputs, updates, copiedStates, maxInputs: backend.limits.maxExpressionInputs };
+  for (;;) {
+    const lowered = lower(options);
+    try {
+      return place(name, lowered, schedule(lowered.units), backend);
+    } catch (error) {
+      if (!(error instanceof InPlaceConflict) || error.states.every((state) => copiedStates.has(state))) throw error;
+      for (const state of error.states) copiedStates.add(state);
+    }
+  }
+}
+
+function place(name: string, { buffers, outputs }: Lowered, units: Unit[], backend: Backend): Program {
+  const lifetimes = new Map<number, Lifetime>();
+  const use = (buffer: number, position: number) => {
+    if (buffers[buffer].storage.kind !== 'arena') return;
+    const { elements, name: what } = buffers[buffer];
+    const known = lifetimes.get(buffer);
+    if (known) known.last = Math.max(known.last, position);
+    else lifetimes.set(buffer, { bytes: elements * BYTES_PER_ELEMENT, first: position, last: position, name: what });
+  };
+  units.forEach((unit, position) => {
+    for (const version of [...unit.writes, ...unit.reads]) use(version.buffer, position);
+  });
+  for (const output of outputs) use(output, units.length);
+  const plan = planMemory([...lifetimes.values()], backend.limits);
+  const placements = new Map([...lifetimes.keys()].map((buffer, i) => [buffer, plan.placements[i]]));
+  // A buffer that nothing touches takes no memory of its own.
+  const unused = { arena: 0, byteOffset: 0 };
+  const placed = buffers.map(({ storage, ...buffer }, index): ProgramBuffer => {
+    return storage.kind === 'arena'
+      ? { ...buffer, storage: { kind: 'arena', ...(placements.get(index) ?? unused) } }
+      : { ...buffer, storage };
+  });
+  const kernels = units.map(({ kernel }) => kernel);
+  const flops = kernels.reduce((sum, kernel) => sum + kernelFlops(kernel), 0);
+  return { name, buffers: placed, kernels, arenaBytes: plan.arenaBytes, outputs, flops };
+}
+
+function checkInputs(name: string, specs: Map<string, TensorSpec>, inputs: unknown): HostArray[] {
+  const arrays = flattenTree<HostArray>(inputs, isHostArray);
+  for (const path of arrays.keys()) {
+    if (!specs.has(path))
+      throw inputError(name, path, 'is not an input', `the inputs are ${[...specs.keys()].join(', ')}`);
+  }
+  return [...specs].map(([path, { dtype, shape }]) => {
+    const array = arrays.get(path);
+    const expected = `${dtype === 'f32' ? 'Float32Array' : 'Int32Array'} of ${sizeOf(shape)} (${showShape(shape)})`;
+    if (!array) throw inputError(name, path, 'is missing', `give a ${expected}`);
+    const isRight = (dtype === 'f32') === array instanceof Float32Array && array.length === sizeOf(shape);
+    if (!isRight)
+      throw inputError(name, path, `is a ${array.constructor.name} of ${array.length}`, `give a ${expected}`);
+    return array;
+  });
+}
+
+function inputError(name: string, path: string, what: string, fix: string): TransfusionError {
+  return new TransfusionError({ code: 'TENSOR_INPUT', message: `${name}: input '${path}' ${what}`, fix });
+}

@@ -1,0 +1,55 @@
+/** @file Reverse-mode differentiation of the graph (no numbers are involved). */
+import type { GraphNode } from './graph/node.js';
+import { shapeError, showShape } from './graph/shape.js';
+import { scalar } from './ops/leaf.js';
+import type { Tensor } from './tensor.js';
+
+/**
+ * Gradients of a scalar `loss` with respect to each tensor of `wrt`, which may be any tensors of its graph. A tensor
+ * that the loss does not depend on gets zeros.
+ */
+export function grad(loss: Tensor, wrt: readonly Tensor[]): Tensor[] {
+  if (loss.size !== 1) throw shapeError(`grad: the loss must have one element, got ${showShape(loss.shape)}`);
+  const needed = nodesBetween(loss, wrt);
+  const gradients = new Map<Tensor, Tensor>([[loss, scalar(1).broadcastTo(loss.shape)]]);
+  const accumulate = (tensor: Tensor, gradient: Tensor) => {
+    const previous = gradients.get(tensor);
+    gradients.set(tensor, previous ? previous.add(gradient) : gradient);
+  };
+  for (const node of [...needed].sort((a, b) => b.id - a.id)) {
+    const outputGradients = node.outputs.map((output) => gradients.get(output));
+    if (!node.op.gradient || outputGradients.every((gradient) => gradient === undefined)) continue;
+    const { inputs, outputs, attributes } = node;
+    const inputGradients = node.op.gradient({ inputs, outputs, gradients: outputGradients, attributes });
+    inputs.forEach((input, i) => {
+      const gradient = inputGradients[i];
+      if (gradient && (needed.has(input.node) || wrt.includes(input))) accumulate(input, gradient);
+    });
+  }
+  return wrt.map((tensor) => gradients.get(tensor) ?? scalar(0).broadcastTo(tensor.shape));
+}
+
+/** Nodes on a path from `wrt` to `loss`: only they need gradients. */
+function nodesBetween(loss: Tensor, wrt: readonly Tensor[]): Set<GraphNode> {
+  const depends = new Map<GraphNode, boolean>();
+  for (const tensor of wrt) depends.set(tensor.node, true);
+  const stack: GraphNode[] = [loss.node];
+  while (stack.length > 0) {
+    const node = stack[stack.length - 1];
+    if (depends.has(node)) {
+      stack.pop();
+      continue;
+    }
+    const open = node.inputs.filter((input) => !depends.has(input.node));
+    if (open.length > 0) {
+      stack.push(...open.map((input) => input.node));
+    } else {
+      depends.set(
+        node,
+        node.inputs.some((input) => depends.get(input.node)),
+      );
+      stack.pop();
+    }
+  }
+  return new Set([...depends].filter(([, does]) => does).map(([node]) => node));
+}
