@@ -1,1 +1,32 @@
-export {};
+/** @file @transfusion/nn: layers, initialisers and optimizers as pure functions over tensors. */
+
+export {
+  type LinearParameters,
+  linear,
+  linearSpec,
+  project,
+  rmsNorm,
+  type SwigluParameters,
+  swiglu,
+  swigluSpec,
+} from './layers.js';
+export {
+  type AdamWOptions,
+  type AdamWUpdate,
+  adamwHyper,
+  adamwUpdate,
+  clipScale,
+  emaUpdate,
+  globalNorm,
+} from './optimizer.js';
+export {
+  countParameters,
+  createParameters,
+  type Initialiser,
+  initialise,
+  isParameterSpec,
+  ParameterSpec,
+  vector,
+  weight,
+} from './parameters.js';
+export { sinusoidalEmbedding, timestepFrequencies } from './timestep-embedding.js';

@@ -1,1 +1,19 @@
-export {};
+/** @file @transfusion/transformer: the Transfusion model. Read `model.ts` beside section 3 of the paper. */
+
+export { block, type CacheContext, type LayerCache, type SequenceContext } from './block.js';
+export {
+  feedForwardWidth,
+  llamaFeedForward,
+  type ModelConfig,
+  type ModelConfigInput,
+  type ModelPreset,
+  modelConfigSchema,
+  modelPresets,
+} from './config.js';
+export { type ForwardResult, forward, languageLogits, predictPatches, type SequenceInputs } from './model.js';
+export {
+  type AttentionParameters,
+  type BlockParameters,
+  type TransfusionParameters,
+  transfusionSpec,
+} from './parameters.js';

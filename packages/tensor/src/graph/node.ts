@@ -43,7 +43,10 @@ export interface GradientCall<Attributes> {
 export interface GraphNode {
   /** Increases with creation, so the order of ids is a topological order. */
   readonly id: number;
+  // The attributes' type is known to the operation alone.
+  // biome-ignore lint/suspicious/noExplicitAny: see above
   readonly op: OpDefinition<any>;
+  // biome-ignore lint/suspicious/noExplicitAny: see above
   readonly attributes: any;
   readonly inputs: readonly Tensor[];
   readonly types: readonly TensorType[];
@@ -58,8 +61,8 @@ type TensorClass = new (node: GraphNode, output: number) => Tensor;
 let tensorClass: TensorClass;
 
 /** Called once by `tensor.ts`, which imports the operations and so cannot be imported by them. */
-export function setTensorClass(constructor: TensorClass): void {
-  tensorClass = constructor;
+export function setTensorClass(implementation: TensorClass): void {
+  tensorClass = implementation;
 }
 
 /** Adds a node to the graph and returns all its outputs. */

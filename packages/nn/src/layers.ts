@@ -1,0 +1,58 @@
+/** @file Layers: functions of their parameters and inputs. Weights are stored [outputs, inputs]. */
+import { rmsNorm as rmsNormOp, type Tensor } from '@transfusion/tensor';
+import { type ParameterSpec, vector, weight } from './parameters.js';
+
+export interface LinearParameters<T = Tensor> {
+  /** [outputs, inputs] */
+  weight: T;
+  /** [outputs] */
+  bias: T;
+}
+
+export function linearSpec(options: { inputs: number; outputs: number; std: number }): LinearParameters<ParameterSpec> {
+  const { inputs, outputs, std } = options;
+  return { weight: weight([outputs, inputs], std), bias: vector(outputs) };
+}
+
+/** x [..., inputs] -> [..., outputs], without a bias. */
+export function project(weight: Tensor, x: Tensor): Tensor {
+  return x.matmul(weight, { transposeB: true });
+}
+
+/** x [..., inputs] -> [..., outputs]. */
+export function linear(p: LinearParameters, x: Tensor): Tensor {
+  return project(p.weight, x).add(p.bias);
+}
+
+/** RMSNorm (Zhang and Sennrich 2019) of x [..., channels] with gain [channels]. */
+export function rmsNorm(gain: Tensor, x: Tensor, epsilon = 1e-5): Tensor {
+  return rmsNormOp(x, gain, epsilon);
+}
+
+export interface SwigluParameters<T = Tensor> {
+  /** [hidden, channels] */
+  gate: T;
+  /** [hidden, channels] */
+  up: T;
+  /** [channels, hidden] */
+  down: T;
+}
+
+export function swigluSpec(options: {
+  channels: number;
+  hidden: number;
+  std: number;
+  outputStd: number;
+}): SwigluParameters<ParameterSpec> {
+  const { channels, hidden, std, outputStd } = options;
+  return {
+    gate: weight([hidden, channels], std),
+    up: weight([hidden, channels], std),
+    down: weight([channels, hidden], outputStd),
+  };
+}
+
+/** down(silu(gate(x)) * up(x)) (Shazeer 2020). */
+export function swiglu(p: SwigluParameters, x: Tensor): Tensor {
+  return project(p.down, project(p.gate, x).silu().mul(project(p.up, x)));
+}

@@ -1,0 +1,16 @@
+/** @file The conformance suite: every operation over shapes that do not divide tiles, and chains that exercise fusion. */
+
+import { attentionCases } from './attention-cases.js';
+import type { ConformanceCase } from './case.js';
+import { elementwiseCases } from './elementwise-cases.js';
+import { matmulCases } from './matmul-cases.js';
+import { movementCases } from './movement-cases.js';
+import { rowCases } from './row-cases.js';
+
+export const conformanceCases: readonly ConformanceCase[] = [
+  ...elementwiseCases,
+  ...movementCases,
+  ...matmulCases,
+  ...rowCases,
+  ...attentionCases,
+];
