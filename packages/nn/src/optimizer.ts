@@ -1,5 +1,5 @@
 /** @file AdamW over a tree of parameters, clipping by the global norm, and exponential moving averages. */
-import { adamw, flattenTree, isTensor, type MapTree, mapTree, scalar, type Tensor } from '@transfusion/tensor';
+import { adamw, flattenTree, isTensor, mapTree, scalar, type Tensor } from '@transfusion/tensor';
 import { isParameterSpec, type ParameterSpec } from './parameters.js';
 
 export interface AdamWOptions {
@@ -22,7 +22,8 @@ export function adamwHyper(options: {
 }
 
 export interface AdamWUpdate<T> {
-  specs: MapTree<T, Tensor, ParameterSpec>;
+  /** A tree like the parameters: which of them decay. */
+  specs: unknown;
   parameters: T;
   gradients: T;
   m: T;

@@ -11,7 +11,7 @@ import { type Lowered, type LowerOptions, lower, type StateUpdate } from './lowe
 import { type Lifetime, planMemory } from './plan-memory.js';
 import { InPlaceConflict, schedule, type Unit } from './schedule.js';
 import { simplify } from './simplify.js';
-import { flattenTree, type MapTree, mapTree, type Tree } from './tree.js';
+import { flattenTree, type MapTree, mapTree } from './tree.js';
 import { isVariable, type Variable } from './variable.js';
 
 /** The shape and dtype of an input. */
@@ -50,7 +50,7 @@ export interface CompileOptions<Inputs, State, Outputs> {
   inputs: Inputs;
   /** Variables that persist; the same ones may be given to other compiled functions. */
   state?: State;
-  /** Called once, with symbolic tensors. `updates`: new values of some of the state, written in place by every run. */
+  /** Called once, with symbolic tensors. Outputs are f32. `updates`: new values of some of the state, written in place by every run. */
   fn: (
     inputs: MapTree<Inputs, TensorSpec, Tensor>,
     state: MapTree<State, Variable, Tensor>,
@@ -74,11 +74,9 @@ interface Trace<Outputs> {
 }
 
 /** Traces `fn` once for the given input shapes, optimises, plans all memory and loads the kernels. */
-export async function compile<
-  Inputs extends Tree<TensorSpec>,
-  State extends Tree<Variable>,
-  Outputs extends Tree<Tensor>,
->(options: CompileOptions<Inputs, State, Outputs>): Promise<Compiled<Inputs, Outputs>> {
+export async function compile<Inputs, State, Outputs>(
+  options: CompileOptions<Inputs, State, Outputs>,
+): Promise<Compiled<Inputs, Outputs>> {
   const { backend, name } = options;
   const trace = traceFunction(options);
   const program = buildProgram(name, trace, backend);
@@ -92,10 +90,7 @@ export async function compile<
     async run(inputs) {
       const results = await executable.run(checkInputs(name, trace.specs, inputs));
       const arrays = new Map(paths.map((path, i) => [path, new Float32Array(results[i])]));
-      return mapTree(trace.outputs, isTensor, (tensor, path) => {
-        const array = arrays.get(path)!;
-        return tensor.dtype === 'f32' ? array : Float32Array.from(new Int32Array(array.buffer));
-      }) as MapTree<Outputs, Tensor, Float32Array>;
+      return mapTree(trace.outputs, isTensor, (_, path) => arrays.get(path)!) as MapTree<Outputs, Tensor, Float32Array>;
     },
     dispose: () => executable.dispose(),
   };
@@ -113,6 +108,16 @@ function traceFunction<Inputs, State, Outputs>(options: CompileOptions<Inputs, S
     apply(stateOp, [], { type: { shape, dtype }, index: stateIndex.get(path)!, name: path }),
   );
   const result = options.fn(inputs as MapTree<Inputs, TensorSpec, Tensor>, state);
+  const outputTensors = flattenTree<Tensor>(result.outputs, isTensor);
+  for (const [path, { dtype, shape }] of outputTensors) {
+    if (dtype !== 'f32') {
+      throw new TransfusionError({
+        code: 'TENSOR_DTYPE_MISMATCH',
+        message: `${options.name}: output '${path}' is ${dtype} ${showShape(shape)}; outputs are f32`,
+        fix: 'convert it with .toFloat(), or keep it in an i32 variable',
+      });
+    }
+  }
   const states = flattenTree<Tensor>(state, isTensor);
   const updates = [...flattenTree<Tensor>(result.updates, isTensor)].map(([path, value]) => {
     const old = states.get(path);
@@ -123,13 +128,7 @@ function traceFunction<Inputs, State, Outputs>(options: CompileOptions<Inputs, S
     }
     return { state: old, value };
   });
-  return {
-    specs,
-    variables,
-    outputs: result.outputs,
-    outputTensors: flattenTree<Tensor>(result.outputs, isTensor),
-    updates,
-  };
+  return { specs, variables, outputs: result.outputs, outputTensors, updates };
 }
 
 /** Simplifies, lowers, orders, places. A state whose update cannot be in place is updated through a copy. */

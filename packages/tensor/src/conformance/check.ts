@@ -1,10 +1,12 @@
 /** @file Runs a case on a backend, or on the reference, and says how far the results are from what they should be. */
 import { compile, TensorSpec } from '../compiler/compile.js';
+import { createVariable } from '../compiler/variable.js';
 import { grad } from '../grad.js';
 import { apply } from '../graph/node.js';
 import { constant, inputOp } from '../ops/leaf.js';
 import { PhiloxStream } from '../philox.js';
 import type { Backend } from '../program/backend.js';
+import type { DType } from '../program/program.js';
 import { evaluate } from '../reference/evaluate.js';
 import type { Tensor } from '../tensor.js';
 import type { CaseInput, ConformanceCase } from './case.js';
@@ -62,16 +64,31 @@ export async function checkOnBackend(backend: Backend, testCase: ConformanceCase
   const expected = outputsOf(testCase, inputs);
   const bindings = new Map(Object.entries(testCase.inputs).map(([name, { values }]) => [inputs[name], values]));
   const reference = evaluate(Object.values(expected), bindings);
+  // i32 results cannot be outputs: variables hold them.
+  const integers = Object.fromEntries(
+    Object.entries(expected)
+      .filter(([, { dtype }]) => dtype === 'i32')
+      .map(([name, { dtype, shape }]) => [name, createVariable(backend, { dtype, shape })]),
+  );
   const compiled = await compile({
     backend,
     name: testCase.name,
     inputs: Object.fromEntries(
       Object.entries(testCase.inputs).map(([name, { dtype, shape }]) => [name, new TensorSpec(dtype, shape)]),
     ),
-    fn: (tensors) => ({ outputs: outputsOf(testCase, tensors) }),
+    state: integers,
+    fn: (tensors) => {
+      const all = Object.entries(outputsOf(testCase, tensors));
+      const ofType = (wanted: DType) => Object.fromEntries(all.filter(([, { dtype }]) => dtype === wanted));
+      return { outputs: ofType('f32'), updates: ofType('i32') };
+    },
   });
   const arrays = Object.fromEntries(Object.entries(testCase.inputs).map(([name, { values }]) => [name, values]));
-  const results: Record<string, Float32Array> = await compiled.run(arrays);
+  const results: Record<string, ArrayLike<number>> = await compiled.run(arrays);
+  for (const [name, variable] of Object.entries(integers)) {
+    results[name] = new Int32Array(await variable.buffer.read());
+    variable.destroy();
+  }
   compiled.dispose();
   return Object.keys(expected).flatMap((output, i) =>
     compare(output, results[output], reference[i], testCase.tolerance),

@@ -1,0 +1,217 @@
+/** @file The training step as compiled functions: loss and gradients of the paper's objective, AdamW, EMA. */
+import { addNoise, diffusionLoss, languageLoss, transfusionLoss } from '@transfusion/losses';
+import { type AdamWOptions, adamwUpdate, clipScale, createParameters, emaUpdate, globalNorm } from '@transfusion/nn';
+import {
+  type Backend,
+  compile,
+  f32,
+  fill,
+  flattenTree,
+  grad,
+  i32,
+  isTensor,
+  mapTree,
+  randomNormal,
+  type Tensor,
+  type Variable,
+} from '@transfusion/tensor';
+import {
+  forward,
+  languageLogits,
+  type ModelConfig,
+  predictPatches,
+  type TransfusionParameters,
+  transfusionSpec,
+} from '@transfusion/transformer';
+
+/** The sizes of a packed batch. */
+export interface BatchShape {
+  rows: number;
+  sequenceLength: number;
+  imagesPerRow: number;
+  patchesPerImage: number;
+}
+
+export interface TrainStepOptions {
+  model: ModelConfig;
+  batch: BatchShape;
+  /** Weight of the diffusion loss (lambda). */
+  lambda: number;
+  optimizer: AdamWOptions;
+  maxGradientNorm: number;
+  /** Batches whose gradients are summed before an update. */
+  accumulation: number;
+}
+
+/** What persists between steps. */
+export interface TrainState<T = Variable> {
+  parameters: TransfusionParameters<T>;
+  m: TransfusionParameters<T>;
+  v: TransfusionParameters<T>;
+  ema: TransfusionParameters<T>;
+  /** Sum of gradients, where batches are accumulated. */
+  gradients?: TransfusionParameters<T>;
+}
+
+/** Variables of a training run, by path under `parameters`, `m`, `v`, `ema`; zeros where no values are given. */
+export function createTrainState(
+  backend: Backend,
+  options: TrainStepOptions,
+  values: Partial<Record<keyof TrainState, ReadonlyMap<string, Float32Array>>>,
+): TrainState {
+  const specs = transfusionSpec(options.model);
+  const create = (part: keyof TrainState) => createParameters(backend, specs, values[part]);
+  const state: TrainState = { parameters: create('parameters'), m: create('m'), v: create('v'), ema: create('ema') };
+  return options.accumulation > 1 ? { ...state, gradients: create('gradients') } : state;
+}
+
+/** What a packed batch gives to the graph. B rows, T positions, I image slots, n patches, k values. */
+export function batchInputs(model: ModelConfig, batch: BatchShape) {
+  const { rows, sequenceLength, imagesPerRow, patchesPerImage } = batch;
+  const images = rows * imagesPerRow;
+  const perPosition = i32(rows, sequenceLength);
+  return {
+    tokens: perPosition,
+    patchIndex: perPosition,
+    positions: perPosition,
+    begin: perPosition,
+    end: perPosition,
+    targets: perPosition,
+    patchPositions: i32(images, patchesPerImage),
+    latents: f32(images, patchesPerImage, model.patchValues),
+    imageMask: f32(images),
+    timesteps: f32(images),
+    /** Signal, noise, target signal, target noise of each image. */
+    noiseCoefficients: f32(images, 4),
+    /** Targets and images of the whole step, over all accumulated batches. */
+    targetCount: f32(1),
+    imageCount: f32(1),
+    /** Philox seed and counter of this batch's noise. */
+    noiseSeed: i32(4),
+  };
+}
+
+export type BatchTensors = { [Key in keyof ReturnType<typeof batchInputs>]: Tensor };
+
+/** Both losses of a batch: noise is drawn and added in the graph. */
+export function losses(model: ModelConfig, p: TransfusionParameters, inputs: BatchTensors) {
+  const noise = randomNormal({ seed: inputs.noiseSeed, shape: inputs.latents.shape, stream: 0 });
+  const { noised, target } = addNoise({ latents: inputs.latents, noise, coefficients: inputs.noiseCoefficients });
+  const { hidden } = forward(model, p, { ...inputs, patches: noised });
+  const language = languageLoss({
+    logits: languageLogits(p, hidden),
+    targets: inputs.targets,
+    count: inputs.targetCount.reshape([]),
+  });
+  const diffusion = diffusionLoss({
+    prediction: predictPatches(p, hidden, inputs.patchPositions),
+    target,
+    mask: inputs.imageMask,
+    count: inputs.imageCount.reshape([]),
+  });
+  return { language, diffusion };
+}
+
+/** Gradients of the whole objective, as a tree like the parameters. */
+function gradientsOf(loss: Tensor, p: TransfusionParameters): TransfusionParameters {
+  const paths = [...flattenTree<Tensor>(p, isTensor)];
+  const gradients = grad(
+    loss,
+    paths.map(([, parameter]) => parameter),
+  );
+  const byPath = new Map(paths.map(([path], i) => [path, gradients[i]]));
+  return mapTree(p, isTensor, (_, path) => byPath.get(path)!);
+}
+
+/** One optimizer step from the gradients: clipped AdamW, then the moving average of the parameters. */
+function update(
+  options: TrainStepOptions,
+  state: TrainState<Tensor>,
+  gradients: TransfusionParameters,
+  inputs: UpdateTensors,
+) {
+  const norm = globalNorm(gradients);
+  const next = adamwUpdate(
+    {
+      specs: transfusionSpec(options.model),
+      parameters: state.parameters,
+      gradients,
+      m: state.m,
+      v: state.v,
+      hyper: inputs.hyper,
+      gradientScale: clipScale(norm, options.maxGradientNorm),
+    },
+    options.optimizer,
+  );
+  return { norm, updates: { ...next, ema: emaUpdate(state.ema, next.parameters, inputs.emaDecay) } };
+}
+
+/** Numbers of an optimizer step: see `adamwHyper`; the decay of the moving average. */
+const updateInputs = { hyper: f32(3), emaDecay: f32(1) };
+type UpdateTensors = { [Key in keyof typeof updateInputs]: Tensor };
+
+/** Without accumulation: everything in one program. */
+export function compileTrainStep(backend: Backend, state: TrainState, options: TrainStepOptions) {
+  return compile({
+    backend,
+    name: 'train step',
+    inputs: { batch: batchInputs(options.model, options.batch), ...updateInputs },
+    state,
+    fn: ({ batch, ...numbers }, tensors) => {
+      const p: TrainState<Tensor> = tensors;
+      const { language, diffusion } = losses(options.model, p.parameters, batch);
+      const loss = transfusionLoss({ language, diffusion, lambda: options.lambda });
+      const { norm, updates } = update(options, p, gradientsOf(loss, p.parameters), numbers);
+      return { outputs: { language, diffusion, norm }, updates };
+    },
+  });
+}
+
+/** With accumulation: adds a batch's gradients to the sum. */
+export function compileAccumulate(backend: Backend, state: TrainState, options: TrainStepOptions) {
+  return compile({
+    backend,
+    name: 'accumulate gradients',
+    inputs: { batch: batchInputs(options.model, options.batch) },
+    state: { parameters: state.parameters, gradients: state.gradients! },
+    fn: ({ batch }, tensors) => {
+      const p: { parameters: TransfusionParameters; gradients: TransfusionParameters } = tensors;
+      const { language, diffusion } = losses(options.model, p.parameters, batch);
+      const loss = transfusionLoss({ language, diffusion, lambda: options.lambda });
+      const latest = flattenTree<Tensor>(gradientsOf(loss, p.parameters), isTensor);
+      const gradients = mapTree(p.gradients, isTensor, (sum, path) => sum.add(latest.get(path)!));
+      return { outputs: { language, diffusion }, updates: { gradients } };
+    },
+  });
+}
+
+/** With accumulation: the optimizer step; the sum starts again from zero. */
+export function compileUpdate(backend: Backend, state: TrainState, options: TrainStepOptions) {
+  return compile({
+    backend,
+    name: 'optimizer step',
+    inputs: updateInputs,
+    state,
+    fn: (numbers, tensors) => {
+      const p: TrainState<Tensor> = tensors;
+      const { norm, updates } = update(options, p, p.gradients!, numbers);
+      const gradients = mapTree(p.gradients!, isTensor, ({ shape }) => fill(shape, 0));
+      return { outputs: { norm }, updates: { ...updates, gradients } };
+    },
+  });
+}
+
+/** The two losses of a batch, and nothing else: evaluation. */
+export function compileLosses(
+  backend: Backend,
+  parameters: TransfusionParameters<Variable>,
+  options: Pick<TrainStepOptions, 'model' | 'batch'>,
+) {
+  return compile({
+    backend,
+    name: 'evaluate',
+    inputs: { batch: batchInputs(options.model, options.batch) },
+    state: parameters,
+    fn: ({ batch }, p) => ({ outputs: losses(options.model, p, batch) }),
+  });
+}
