@@ -10,6 +10,7 @@ export default {
   },
   transformIgnorePatterns: ['/node_modules/(?!(@huggingface/tokenizers|fast-png|iobuffer|pako|fflate)/)'],
   moduleNameMapper: {
+    '^@transfusion/app-common$': '<rootDir>/apps/common/src/index.ts',
     '^@transfusion/(tensor|wasm|webgpu|nn|tokenizer|vae|transformer|losses|schedulers|sampler|data|checkpoint)$':
       '<rootDir>/packages/$1/src/index.ts',
     '^@transfusion/([a-z]+)/([a-z-]+)$': '<rootDir>/packages/$1/src/$2/index.ts',

@@ -1,1 +1,20 @@
-export {};
+export { demoEmoji } from './demo-emoji.js';
+export {
+  type CaptionOrder,
+  type ControlTokens,
+  captionDocument,
+  type Document,
+  type DocumentPart,
+  documentLength,
+  type ImagePart,
+  type TextPart,
+} from './document.js';
+export { decodePng } from './image/decode-png.js';
+export type { PngLimits } from './image/png-chunks.js';
+export { centerCrop, resizeImage, squareImage } from './image/resize.js';
+export { encodePng, fromBytes, imageGrid, type RgbImage, toBytes } from './image/rgb-image.js';
+export { type PackedBatch, type PackedDocument, type PackedImage, type PackOptions, packDocuments } from './pack.js';
+export { type PatchGrid, patchify, unpatchify } from './patchify.js';
+export { RandomPurpose } from './random-purpose.js';
+export { type ExampleChoice, epochOrder, exampleSampler, splitHeldOut } from './sampling.js';
+export { drawTimesteps } from './timesteps.js';

@@ -1,1 +1,4 @@
-export {};
+export type { ControlTokenName, ControlTokens } from './control-tokens.js';
+export { TokenizerError, type TokenizerErrorCode } from './errors.js';
+export { Tokenizer, type TokenizerOptions } from './tokenizer.js';
+export { type AddedToken, parseTokenizerJson, type TokenizerJson } from './tokenizer-json.js';

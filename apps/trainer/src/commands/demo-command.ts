@@ -1,0 +1,157 @@
+/** @file `trainer demo`: trains the demo preset, draws from captions, captions images, and writes the report. */
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { type BackendChoice, createProgress, openBackend, type Terminal } from '@transfusion/app-common';
+import { readMetrics } from '@transfusion/checkpoint/node';
+import { countParameters } from '@transfusion/nn';
+import { type Backend, TransfusionError } from '@transfusion/tensor';
+import { transfusionSpec } from '@transfusion/transformer';
+import { resolveConfig } from '../config/resolve-config.js';
+import { scoreCaptions, scoreDrawings } from '../evaluate/demo-scores.js';
+import { writeReport } from '../report/report.js';
+import { sessionSampler, writeComparison } from '../report/sample-grid.js';
+import { loadRun, runFiles } from '../train/run-folder.js';
+import { openSession, type TrainingSession } from '../train/session.js';
+import { type TrainResult, train } from '../train/train.js';
+
+export interface DemoCommandOptions {
+  runs: string;
+  set: readonly string[];
+  setupSeconds: number;
+  backend: BackendChoice;
+}
+
+/** What `demo.json` holds. */
+export interface DemoResult {
+  setupSeconds: number;
+  trainSeconds: number;
+  evaluateSeconds: number;
+  backend: string;
+  parameters: number;
+  steps: number;
+  tokensPerSecond: number;
+  gflopPerSecond: number;
+  finalTextLoss: number;
+  finalImageLoss: number;
+  /** Share of prompts whose drawing is nearer, in pixel mean squared error, to its own image than to any other. */
+  imageRetrieval: number;
+  /** Share of images whose greedy caption is exactly theirs. */
+  captionAccuracy: number;
+}
+
+export async function demoCommand(options: DemoCommandOptions, terminal: Terminal): Promise<void> {
+  const config = await resolveConfig({ preset: 'demo', set: options.set });
+  const folder = join(options.runs, config.name);
+  const backend = await openBackend(options.backend, terminal);
+  try {
+    const resume = await unfinishedRun(folder, JSON.stringify(config), terminal);
+    const session = await openSession({
+      config,
+      backend,
+      cacheFolder: join(options.runs, '..', '.cache', 'data'),
+      resume,
+    });
+    try {
+      const trained = await train({ session, folder, start: resume?.state, signal: terminal.signal });
+      if (!trained.finished) {
+        terminal.log('stopped; `npm run demo` goes on from here');
+        return;
+      }
+      await present({ session, folder, trained, backend, options, terminal });
+    } finally {
+      session.dispose();
+    }
+  } finally {
+    await backend.dispose();
+  }
+}
+
+/** The demo's own checkpoint, if it was interrupted and nothing has changed since. */
+async function unfinishedRun(folder: string, config: string, terminal: Terminal) {
+  try {
+    const run = await loadRun(folder);
+    if (JSON.stringify(run.state.config) !== config || run.state.step >= run.state.config.steps) return undefined;
+    terminal.log(`going on from step ${run.state.step} of an interrupted demo`);
+    return run;
+  } catch (error) {
+    if (TransfusionError.isInstance(error)) return undefined;
+    throw error;
+  }
+}
+
+interface Presentation {
+  session: TrainingSession;
+  folder: string;
+  trained: TrainResult;
+  backend: Backend;
+  options: DemoCommandOptions;
+  terminal: Terminal;
+}
+
+async function present({ session, folder, trained, backend, options, terminal }: Presentation): Promise<void> {
+  const begun = performance.now();
+  const sampler = sessionSampler(session);
+  const examples = session.examples.train;
+  const { steps, guidance, scheduler } = session.config.sampling;
+  const progress = createProgress({ label: 'draw', total: 100 });
+  const drawings = await scoreDrawings(sampler, examples, {
+    seed: session.config.seed,
+    steps,
+    guidance,
+    scheduler,
+    signal: terminal.signal,
+    onStep: ({ step, steps: all }) => progress.update(Math.round((100 * step) / all)),
+  });
+  progress.stop();
+  terminal.log('captioning');
+  const captions = await scoreCaptions(sampler, examples);
+  sampler.dispose();
+  const result: DemoResult = {
+    setupSeconds: options.setupSeconds,
+    trainSeconds: trained.trainSeconds,
+    evaluateSeconds: (performance.now() - begun) / 1000,
+    backend: `${backend.name}, ${backend.description}`,
+    parameters: countParameters(transfusionSpec(session.options.model)),
+    steps: trained.step,
+    tokensPerSecond: trained.tokensPerSecond,
+    gflopPerSecond: trained.gflopPerSecond,
+    finalTextLoss: trained.language,
+    finalImageLoss: trained.diffusion,
+    imageRetrieval: drawings.retrieval,
+    captionAccuracy: captions.accuracy,
+  };
+  const files = {
+    report: runFiles(folder).report,
+    samples: join(folder, 'samples.png'),
+    json: join(folder, 'demo.json'),
+  };
+  await writeComparison(
+    files.samples,
+    examples.map(({ image }) => image),
+    drawings.drawn.map(({ image }) => image),
+  );
+  await writeFile(files.json, `${JSON.stringify(result, null, 2)}\n`);
+  await writeReport(files.report, {
+    result,
+    config: session.config,
+    examples,
+    drawings: drawings.drawn,
+    captions: captions.captions,
+    metrics: await readMetrics(runFiles(folder).metrics),
+  });
+  terminal.out(summary(result, files, folder));
+}
+
+function summary(result: DemoResult, files: Record<'report' | 'samples' | 'json', string>, folder: string): string {
+  const percent = (share: number) => `${(100 * share).toFixed(0)} %`;
+  return `
+${percent(result.imageRetrieval)} of the drawings are nearest to what they should show; ${percent(result.captionAccuracy)} of the captions are exactly right.
+
+Look at   ${files.report}
+          ${files.samples}
+          ${files.json}
+
+Play on:
+  node apps/sampler/dist/cli.js generate --model ${folder}/model --prompt "red heart" --out heart.png
+  node apps/sampler/dist/cli.js caption --model ${folder}/model --image heart.png`;
+}

@@ -1,0 +1,14 @@
+/** @file The model's configuration, from the run's and from what the data imply. */
+import { type ModelConfig, modelConfigSchema, modelPresets } from '@transfusion/transformer';
+import type { RunConfig } from './run-config.js';
+
+export function modelConfigOf(
+  config: RunConfig,
+  implied: { vocabularySize: number; patchValues: number; sequenceLength: number },
+): ModelConfig {
+  const { preset, ...overrides } = config.model;
+  const { vocabularySize, patchValues, sequenceLength } = implied;
+  const chosen = Object.fromEntries(Object.entries(overrides).filter(([, value]) => value !== undefined));
+  const maxPositions = Math.max(256, 2 ** Math.ceil(Math.log2(2 * sequenceLength)));
+  return modelConfigSchema.parse({ ...modelPresets[preset], maxPositions, ...chosen, vocabularySize, patchValues });
+}

@@ -1,0 +1,100 @@
+/** @file The configuration of a training run: one file, every field documented and defaulted. */
+import { diffusionConfigSchema, samplingDefaultsSchema } from '@transfusion/sampler';
+import { learningRateSchema } from '@transfusion/schedulers';
+import { modelConfigSchema, modelPresets } from '@transfusion/transformer';
+import { z } from 'zod';
+
+const presetNames = Object.keys(modelPresets) as [keyof typeof modelPresets];
+
+/** Model sizes: a preset, and fields that override it. Vocabulary and patch size follow from tokenizer and images. */
+const modelSchema = z
+  .strictObject({
+    preset: z.enum(presetNames).default('nano').describe('sizes to start from'),
+    ...modelConfigSchema.omit({ vocabularySize: true, patchValues: true }).partial().shape,
+  })
+  .prefault({});
+
+const dataSchema = z
+  .strictObject({
+    dataset: z.literal('emoji').default('emoji').describe("Twitter's emoji with their names in English"),
+    imageSize: z.int().min(4).max(512).default(24).describe('side of the square images, in pixels'),
+    demoSet: z.int().min(1).max(64).nullable().default(null).describe('train on this many well-known emoji only'),
+    count: z.int().min(1).nullable().default(null).describe('train on the first so many; null: all'),
+    heldOutFraction: z.number().min(0).max(0.9).default(0.02).describe('share of the examples kept for evaluation'),
+    imageFirstProbability: z.number().min(0).max(1).default(0.2).describe('share of documents with the image first'),
+    imageFirstCap: z.int().min(1).default(500).describe('noise limit of image-first documents, in timesteps'),
+    captionDropout: z.number().min(0).max(1).default(0.1).describe('share of captions dropped, for guidance'),
+  })
+  .prefault({});
+
+const batchSchema = z
+  .strictObject({
+    rows: z.int().min(1).default(16).describe('sequences per batch'),
+    imagesPerRow: z.int().min(1).default(1).describe('documents packed into a sequence'),
+    sequenceLength: z
+      .int()
+      .min(8)
+      .nullable()
+      .default(null)
+      .describe('positions of a sequence; null: as many as needed'),
+    accumulation: z.int().min(1).default(1).describe('batches per optimizer step'),
+  })
+  .prefault({});
+
+const optimizerSchema = z
+  .strictObject({
+    beta1: z.number().min(0).lt(1).default(0.9),
+    beta2: z.number().min(0).lt(1).default(0.95),
+    epsilon: z.number().positive().default(1e-8),
+    weightDecay: z.number().min(0).default(0.1),
+    maxGradientNorm: z.number().positive().default(1).describe('global norm to which gradients are clipped'),
+  })
+  .prefault({});
+
+const emaSchema = z
+  .strictObject({
+    decay: z.number().min(0).lt(1).default(0.999).describe('of the moving average of the weights that is sampled from'),
+    warmup: z.boolean().default(true).describe('start with a shorter average: at most (1 + step) / (10 + step)'),
+  })
+  .prefault({});
+
+const tokenizerSchema = z
+  .strictObject({
+    vocabularySize: z.int().min(261).max(30_000).default(1024).describe('at most so many token ids'),
+    file: z.string().nullable().default(null).describe('a tokenizer.json to use instead of training one'),
+  })
+  .prefault({});
+
+const sampleSchema = z
+  .strictObject({
+    every: z.int().min(0).default(500).describe('steps between sample grids; 0: none'),
+    images: z.int().min(1).max(64).default(8).describe('pictures of a grid'),
+  })
+  .prefault({});
+
+export const runConfigSchema = z.strictObject({
+  name: z
+    .string()
+    .regex(/^[\w.-]+$/)
+    .default('run')
+    .describe('of the run; its folder is runs/NAME'),
+  seed: z.int().min(0).max(Number.MAX_SAFE_INTEGER).default(0).describe('of weights, data order and noise'),
+  steps: z.int().min(1).default(10_000).describe('optimizer steps'),
+  model: modelSchema,
+  data: dataSchema,
+  patchSize: z.int().min(1).default(4).describe('side of a patch, in pixels of the latent image'),
+  tokenizer: tokenizerSchema,
+  batch: batchSchema,
+  lambda: z.number().min(0).default(5).describe('weight of the diffusion loss (paper: 5)'),
+  diffusion: diffusionConfigSchema.prefault({}),
+  optimizer: optimizerSchema,
+  learningRate: learningRateSchema.prefault({ type: 'cosine' }).describe('totalSteps usually equals steps'),
+  ema: emaSchema,
+  sampling: samplingDefaultsSchema.prefault({}),
+  sample: sampleSchema,
+  checkpointEvery: z.int().min(1).default(500).describe('steps between checkpoints'),
+  logEvery: z.int().min(1).default(10).describe('steps between lines of metrics.jsonl'),
+});
+
+export type RunConfig = z.output<typeof runConfigSchema>;
+export type RunConfigInput = z.input<typeof runConfigSchema>;

@@ -1,0 +1,49 @@
+/** @file The demo's two scores: are the pictures of the prompts, are the captions of the pictures. */
+import type { DrawImagesOptions, Sampler } from '@transfusion/sampler';
+import type { Example } from '../data/examples.js';
+
+export interface DrawnExample {
+  prompt: string;
+  image: Float32Array;
+  /** The example whose image is nearest, in mean squared error. */
+  nearest: number;
+}
+
+/** Draws every example's caption once. `retrieval`: share whose nearest image, among all, is their own. */
+export async function scoreDrawings(
+  sampler: Sampler,
+  examples: readonly Example[],
+  options: Omit<DrawImagesOptions, 'prompts'>,
+): Promise<{ retrieval: number; drawn: DrawnExample[] }> {
+  const images = await sampler.drawImages({ prompts: examples.map(({ caption }) => caption), ...options });
+  const drawn = images.map((image, i) => ({
+    prompt: examples[i].caption,
+    image,
+    nearest: nearestImage(image, examples),
+  }));
+  return { retrieval: drawn.filter(({ nearest }, i) => nearest === i).length / drawn.length, drawn };
+}
+
+/** Captions every example's image greedily. `accuracy`: share that are exactly right. */
+export async function scoreCaptions(
+  sampler: Sampler,
+  examples: readonly Example[],
+): Promise<{ accuracy: number; captions: string[] }> {
+  const maxTokens = Math.max(...examples.map(({ captionIds }) => captionIds.length)) + 1;
+  const captions = await sampler.captionImages({ images: examples.map(({ image }) => image.data), maxTokens });
+  return {
+    accuracy: captions.filter((caption, i) => caption === examples[i].caption).length / captions.length,
+    captions,
+  };
+}
+
+function nearestImage(image: Float32Array, examples: readonly Example[]): number {
+  let best = 0;
+  let least = Number.POSITIVE_INFINITY;
+  examples.forEach((example, i) => {
+    let sum = 0;
+    for (let j = 0; j < image.length; j++) sum += (image[j] - example.image.data[j]) ** 2;
+    if (sum < least) [best, least] = [i, sum];
+  });
+  return best;
+}

@@ -1,0 +1,89 @@
+/** @file The command line: what `trainer` can do, in the words of --help. */
+import { type BackendChoice, reportError, type Terminal } from '@transfusion/app-common';
+import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
+import { z } from 'zod';
+import { demoCommand } from './commands/demo-command.js';
+import { trainCommand } from './commands/train-command.js';
+import { runConfigSchema } from './config/run-config.js';
+import { presets } from './presets/index.js';
+
+/** Runs the command line and returns the exit code: 0 done, 1 failed while running, 2 bad input. */
+export async function run(argv: readonly string[], terminal: Terminal): Promise<number> {
+  try {
+    await program(terminal).parseAsync([...argv], { from: 'user' });
+    return 0;
+  } catch (error) {
+    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
+    return reportError(error, terminal);
+  }
+}
+
+function program(terminal: Terminal): Command {
+  const root = new Command('trainer')
+    .description('Trains Transfusion models: one transformer that predicts text and diffuses images.')
+    .exitOverride()
+    .configureOutput({
+      writeOut: (text) => terminal.out(text.trimEnd()),
+      writeErr: (text) => terminal.log(text.trimEnd()),
+    });
+  const presetNames = Object.keys(presets).join(', ');
+  withBackend(root.command('train').description('train a model, or go on with a run'))
+    .option('--preset <name>', `a named configuration: ${presetNames}`)
+    .option('--config <file>', 'a JSON file with a configuration (see `trainer schema`); it overrides the preset')
+    .option('--set <key=value>', 'one field, may be repeated: --set data.imageSize=32', collect, [])
+    .option('--resume <folder>', 'go on with the run in this folder, exactly where its checkpoint is')
+    .option('--runs <folder>', 'where runs are kept', 'runs')
+    .option('--overwrite', 'start over where a run of that name exists')
+    .option('--dry-run', 'print the resolved configuration, parameters, work and memory, and do nothing')
+    .addHelpText('after', TRAIN_EXAMPLES)
+    .action(async (options) => {
+      await trainCommand({ ...options, backend: backendChoice(options) }, terminal);
+    });
+  withBackend(root.command('demo').description('train the demo, score it, and write its report to runs/demo'))
+    .option('--runs <folder>', 'where runs are kept', 'runs')
+    .option('--set <key=value>', 'change one field of the demo configuration', collect, [])
+    .addOption(
+      new Option('--setup-seconds <seconds>', 'what set-up took before, for the report')
+        .env('TRANSFUSION_SETUP_SECONDS')
+        .default(0)
+        .argParser(Number),
+    )
+    .action(async (options) => demoCommand({ ...options, backend: backendChoice(options) }, terminal));
+  root
+    .command('schema')
+    .description('print the JSON schema of a configuration: every field, its default and meaning')
+    .action(() => terminal.out(JSON.stringify(z.toJSONSchema(runConfigSchema, { io: 'input' }), null, 2)));
+  for (const command of root.commands) command.exitOverride().configureOutput(root.configureOutput());
+  return root;
+}
+
+const TRAIN_EXAMPLES = `
+Examples:
+  trainer train --preset tiny                      a minute's run that shows that everything works
+  trainer train --preset emoji --dry-run           what training on all emoji would take
+  trainer train --preset emoji --set seed=1        train; Ctrl-C saves and leaves
+  trainer train --resume runs/emoji                go on`;
+
+function collect(value: string, previous: string[]): string[] {
+  return [...previous, value];
+}
+
+function withBackend(command: Command): Command {
+  return command
+    .addOption(
+      new Option('--backend <name>', 'auto: a GPU if there is one, else the CPU')
+        .choices(['auto', 'wasm', 'webgpu'])
+        .default('auto'),
+    )
+    .option('--require-gpu', 'refuse to run on a software adapter or the CPU')
+    .option('--threads <n>', 'CPU threads (default: all cores)', (value) => {
+      const threads = Number(value);
+      if (!Number.isInteger(threads) || threads < 1 || threads > 256)
+        throw new InvalidArgumentError('give a whole number from 1 to 256');
+      return threads;
+    });
+}
+
+function backendChoice({ backend, requireGpu, threads }: BackendChoice): BackendChoice {
+  return { backend, requireGpu, threads };
+}

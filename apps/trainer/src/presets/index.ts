@@ -1,0 +1,7 @@
+/** @file Named configurations: small files that override the defaults. */
+import type { RunConfigInput } from '../config/run-config.js';
+import { demo } from './demo.js';
+import { emoji } from './emoji.js';
+import { tiny } from './tiny.js';
+
+export const presets: Readonly<Record<string, RunConfigInput>> = { demo, emoji, tiny };

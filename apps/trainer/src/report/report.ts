@@ -1,0 +1,87 @@
+/** @file `report.html`: a page that stands alone, for people who would rather look than read. */
+import { writeFile } from 'node:fs/promises';
+import { formatSeconds } from '@transfusion/app-common';
+import type { MetricsRecord } from '@transfusion/checkpoint/node';
+import { encodePng, type RgbImage } from '@transfusion/data';
+import type { DemoResult } from '../commands/demo-command.js';
+import type { RunConfig } from '../config/run-config.js';
+import type { Example } from '../data/examples.js';
+import type { DrawnExample } from '../evaluate/demo-scores.js';
+import { lossChart } from './loss-chart.js';
+
+export interface ReportData {
+  result: DemoResult;
+  config: RunConfig;
+  examples: readonly Example[];
+  drawings: readonly DrawnExample[];
+  captions: readonly string[];
+  metrics: readonly MetricsRecord[];
+}
+
+export async function writeReport(path: string, data: ReportData): Promise<void> {
+  await writeFile(path, page(data));
+}
+
+const STYLE = `
+:root { color-scheme: light dark; --ink: #1c1e21; --dim: #6b7280; --line: #d9dce1; --paper: #fff; --bad: #c0392b; --good: #1e8449; }
+@media (prefers-color-scheme: dark) { :root { --ink: #e8eaed; --dim: #9aa0a6; --line: #3c4043; --paper: #17181a; } }
+body { font: 16px/1.5 system-ui, sans-serif; color: var(--ink); background: var(--paper); max-width: 62rem; margin: 2rem auto; padding: 0 1rem; }
+h1 { font-size: 1.6rem; } h2 { font-size: 1.15rem; margin-top: 2.2rem; }
+.figures { display: flex; flex-wrap: wrap; gap: 1rem 2.5rem; } .figures b { display: block; font-size: 1.5rem; } .figures span { color: var(--dim); font-size: .85rem; }
+.grid { display: grid; grid-template-columns: repeat(auto-fill, minmax(10.5rem, 1fr)); gap: .8rem; }
+.card { border: 1px solid var(--line); border-radius: 8px; padding: .6rem; font-size: .85rem; }
+.card div { display: flex; gap: .5rem; } .card img { width: 72px; height: 72px; image-rendering: pixelated; border-radius: 4px; }
+.wrong { color: var(--bad); } .right { color: var(--good); } .dim { color: var(--dim); }
+pre { overflow-x: auto; border: 1px solid var(--line); border-radius: 8px; padding: .8rem; font-size: .8rem; }
+svg text { fill: var(--dim); font-size: 11px; } svg .frame { stroke: var(--line); fill: none; }`;
+
+function page({ result, config, examples, drawings, captions, metrics }: ReportData): string {
+  const percent = (share: number) => `${Math.round(100 * share)} %`;
+  const figures: [string, string][] = [
+    [percent(result.imageRetrieval), 'of drawings nearest to their own image'],
+    [percent(result.captionAccuracy), 'of captions exactly right'],
+    [formatSeconds(result.trainSeconds), `to train ${result.steps} steps`],
+    [`${Math.round(result.tokensPerSecond).toLocaleString('en')}`, 'tokens per second'],
+    [result.gflopPerSecond.toFixed(1), 'GFLOP per second'],
+    [`${(result.parameters / 1e6).toFixed(2)} M`, 'parameters'],
+  ];
+  const cards = examples.map((example, i) => card(example, drawings[i], i, captions[i]));
+  return `<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
+<title>Transfusion demo</title><style>${STYLE}</style></head><body>
+<h1>Transfusion: one transformer that writes and draws</h1>
+<p>Trained on ${examples.length} captioned emoji, from scratch, with one loss: next-token cross-entropy plus ${config.lambda} times the
+mean squared error of predicted noise. Backend: ${escapeHtml(result.backend)}.</p>
+<div class="figures">${figures.map(([value, label]) => `<div><b>${value}</b><span>${label}</span></div>`).join('')}</div>
+<h2>Loss</h2>
+${lossChart(metrics, [
+  { key: 'language', label: 'text: cross-entropy per token', colour: '#2e86de' },
+  { key: 'diffusion', label: 'image: squared error of the noise', colour: '#e67e22' },
+])}
+<h2>Drawings and captions</h2>
+<p class="dim">Left: the training image. Right: what the model draws when given the caption. Below: what it writes when given the image.</p>
+<div class="grid">${cards.join('')}</div>
+<h2>Configuration</h2>
+<pre>${escapeHtml(JSON.stringify(config, null, 2))}</pre>
+<p class="dim">Emoji graphics: Twitter emoji (Twemoji), © Twitter and contributors, CC-BY 4.0, by npm <code>emoji-datasource-twitter</code>; captions: <code>emojibase-data</code>, MIT.</p>
+</body></html>
+`;
+}
+
+function card({ image, caption }: Example, drawn: DrawnExample, index: number, written: string): string {
+  const own = { ...image, data: drawn.image };
+  const isWritten = written === caption;
+  const isDrawn = drawn.nearest === index;
+  return `<div class="card"><div>${picture(image, caption)}${picture(own, `drawn: ${caption}`)}</div>
+<b>${escapeHtml(caption)}</b> <span class="${isDrawn ? 'right' : 'wrong'}">${isDrawn ? '✓' : '✗'}</span><br>
+<span class="${isWritten ? 'right' : 'wrong'}">${escapeHtml(written) || '(nothing)'}</span></div>`;
+}
+
+function picture(image: RgbImage, alt: string): string {
+  const data = Buffer.from(encodePng(image)).toString('base64');
+  return `<img src="data:image/png;base64,${data}" alt="${escapeHtml(alt)}">`;
+}
+
+function escapeHtml(text: string): string {
+  return text.replace(/[&<>"']/g, (character) => `&#${character.charCodeAt(0)};`);
+}

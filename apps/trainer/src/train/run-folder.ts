@@ -1,0 +1,79 @@
+/** @file The files of a run, and its checkpoint: saved whole or not at all, loaded back bit by bit. */
+import { join } from 'node:path';
+import type { TensorData } from '@transfusion/checkpoint';
+import { openCheckpoint, saveModelFolder } from '@transfusion/checkpoint/node';
+import { flattenTree, isVariable, TransfusionError, type Variable } from '@transfusion/tensor';
+import { Tokenizer } from '@transfusion/tokenizer';
+import { z } from 'zod';
+import { runConfigSchema } from '../config/run-config.js';
+import type { StateValues, TrainingSession } from './session.js';
+
+/** Where a run keeps its files. */
+export function runFiles(folder: string) {
+  return {
+    /** The checkpoint: a model folder with the trainer's state. */
+    model: join(folder, 'model'),
+    metrics: join(folder, 'metrics.jsonl'),
+    samples: join(folder, 'samples'),
+    report: join(folder, 'report.html'),
+  };
+}
+
+const trainerStateSchema = z.strictObject({
+  step: z.int().min(0).describe('optimizer steps done'),
+  trainSeconds: z.number().min(0).describe('spent in them, over all sessions'),
+  config: runConfigSchema,
+});
+
+export type TrainerState = z.output<typeof trainerStateSchema>;
+
+/** Saves the weights to sample from (the moving average), and beside them all that resuming needs. */
+export async function saveRun(
+  folder: string,
+  session: TrainingSession,
+  progress: { step: number; trainSeconds: number },
+) {
+  const { state, pipeline, config, examples } = session;
+  const tensors = await readTensors(state.ema);
+  const { parameters, m, v } = state;
+  await saveModelFolder({
+    path: runFiles(folder).model,
+    config: pipeline,
+    tensors,
+    tokenizer: examples.tokenizer.toJson(),
+    trainer: { state: { ...progress, config }, optimizer: await readTensors({ parameters, m, v }) },
+  });
+}
+
+async function readTensors(tree: unknown): Promise<Map<string, TensorData>> {
+  const tensors = new Map<string, TensorData>();
+  for (const [name, variable] of flattenTree<Variable>(tree, isVariable)) {
+    tensors.set(name, { shape: [...variable.shape], data: await variable.read() });
+  }
+  return tensors;
+}
+
+export interface LoadedRun {
+  state: TrainerState;
+  tokenizer: Tokenizer;
+  values: StateValues;
+}
+
+/** Loads the checkpoint of a run. @throws CheckpointError; TransfusionError where it holds a model without training state */
+export async function loadRun(folder: string): Promise<LoadedRun> {
+  return openCheckpoint(runFiles(folder).model, async (reader) => {
+    if (!(await reader.has('trainer_state.json'))) {
+      throw new TransfusionError({
+        code: 'RUN_NOT_RESUMABLE',
+        message: `${folder} has no checkpoint of a training run (model/trainer_state.json)`,
+        fix: 'give the folder of a run, such as runs/demo',
+      });
+    }
+    const state = await reader.readJson('trainer_state.json', trainerStateSchema);
+    const tokenizer = new Tokenizer(await reader.readText('tokenizer.json'));
+    const values = new Map<string, Float32Array>();
+    for (const [name, { data }] of await reader.readTensors('optimizer.safetensors')) values.set(name, data);
+    for (const [name, { data }] of await reader.readTensors('model.safetensors')) values.set(`ema.${name}`, data);
+    return { state, tokenizer, values };
+  });
+}

@@ -1,0 +1,126 @@
+/** @file A training run in memory: model, state, compiled step, batches; what `train` loops over and evaluation uses. */
+import { initialise } from '@transfusion/nn';
+import { objectiveOptions, type PipelineConfig, pipelineConfigSchema } from '@transfusion/sampler';
+import { createObjective } from '@transfusion/schedulers';
+import { type Backend, flattenTree } from '@transfusion/tensor';
+import type { Tokenizer } from '@transfusion/tokenizer';
+import { transfusionSpec } from '@transfusion/transformer';
+import { createCodec, type ImageCodec } from '@transfusion/vae';
+import { modelConfigOf } from '../config/model-config.js';
+import type { RunConfig } from '../config/run-config.js';
+import { type BatchSource, batchShape, createBatchSource } from '../data/batches.js';
+import { type Example, type Examples, loadExamples } from '../data/examples.js';
+import { createStepRunner, type StepRunner } from './step-runner.js';
+import { createTrainState, type TrainState, type TrainStepOptions } from './train-step.js';
+
+/** Tensors of a checkpoint by name, under `parameters.`, `m.`, `v.` and `ema.`. */
+export type StateValues = ReadonlyMap<string, Float32Array>;
+
+export interface TrainingSession {
+  backend: Backend;
+  config: RunConfig;
+  pipeline: PipelineConfig;
+  examples: Examples;
+  codec: ImageCodec;
+  options: TrainStepOptions;
+  state: TrainState;
+  batches: BatchSource;
+  runner: StepRunner;
+  dispose(): void;
+}
+
+export interface SessionOptions {
+  config: RunConfig;
+  backend: Backend;
+  cacheFolder: string;
+  /** To resume from: the run's tokenizer and state. */
+  resume?: { tokenizer: Tokenizer; values: StateValues };
+}
+
+export async function openSession({ config, backend, cacheFolder, resume }: SessionOptions): Promise<TrainingSession> {
+  const prepared = await prepareRun(config, { cacheFolder, tokenizer: resume?.tokenizer });
+  const { examples, options, pipeline, codec } = prepared;
+  const state = createTrainState(backend, options, resume ? partsOf(resume.values) : freshValues(config, options));
+  const runner = await createStepRunner({ backend, state, options, config });
+  const batches = createBatchSource({
+    config,
+    shape: options.batch,
+    examples: examples.train,
+    special: examples.tokenizer.special,
+    objective: createObjective(objectiveOptions(pipeline)),
+  });
+  return {
+    backend,
+    config,
+    pipeline,
+    examples,
+    codec,
+    options,
+    state,
+    batches,
+    runner,
+    dispose: () => runner.dispose(),
+  };
+}
+
+/** What a run consists of, apart from a device. */
+export interface PreparedRun {
+  examples: Examples;
+  codec: ImageCodec;
+  pipeline: PipelineConfig;
+  options: TrainStepOptions;
+}
+
+export async function prepareRun(
+  config: RunConfig,
+  { cacheFolder, tokenizer }: { cacheFolder: string; tokenizer?: Tokenizer },
+): Promise<PreparedRun> {
+  const codec = createCodec({ kind: 'pixels' });
+  const examples = await loadExamples(config, codec, { cacheFolder, tokenizer });
+  const all: Example[] = [...examples.train, ...examples.heldOut];
+  const [patchesPerImage, patchValues] = patchGrid(config, codec);
+  const batch = batchShape(config, all, patchesPerImage);
+  const model = modelConfigOf(config, {
+    vocabularySize: examples.tokenizer.vocabularySize,
+    patchValues,
+    sequenceLength: batch.sequenceLength,
+  });
+  const pipeline = pipelineConfigSchema.parse({
+    format: 'transfusion',
+    version: 1,
+    model,
+    image: { size: config.data.imageSize, channels: 3, patchSize: config.patchSize },
+    codec: codec.config,
+    diffusion: config.diffusion,
+    sampling: config.sampling,
+  });
+  const { maxGradientNorm, ...optimizer } = config.optimizer;
+  const { accumulation } = config.batch;
+  const options: TrainStepOptions = { model, batch, lambda: config.lambda, optimizer, maxGradientNorm, accumulation };
+  return { examples, codec, pipeline, options };
+}
+
+/** Patches of an image, and values of a patch. */
+function patchGrid(config: RunConfig, codec: ImageCodec): [number, number] {
+  const size = config.data.imageSize;
+  const { height, width, channels } = codec.latentShape({ height: size, width: size });
+  const { patchSize } = config;
+  return [(height / patchSize) * (width / patchSize), patchSize * patchSize * channels];
+}
+
+const isArray = (value: unknown): value is Float32Array => value instanceof Float32Array;
+
+function freshValues(config: RunConfig, options: TrainStepOptions) {
+  const parameters = flattenTree<Float32Array>(initialise(transfusionSpec(options.model), config.seed), isArray);
+  return { parameters, ema: parameters };
+}
+
+function partsOf(values: StateValues) {
+  const part = (name: string) => {
+    const prefix = `${name}.`;
+    return new Map(
+      [...values].flatMap(([path, data]) => (path.startsWith(prefix) ? [[path.slice(prefix.length), data]] : [])),
+    );
+  };
+  return { parameters: part('parameters'), m: part('m'), v: part('v'), ema: part('ema') };
+}

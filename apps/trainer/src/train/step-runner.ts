@@ -1,0 +1,108 @@
+/** @file Runs optimizer steps: one program per step, or accumulated gradients and then an update. */
+import { adamwHyper } from '@transfusion/nn';
+import { createLearningRate } from '@transfusion/schedulers';
+import { type Backend, TransfusionError } from '@transfusion/tensor';
+import type { RunConfig } from '../config/run-config.js';
+import type { BatchArrays } from '../data/batches.js';
+import {
+  compileAccumulate,
+  compileTrainStep,
+  compileUpdate,
+  type TrainState,
+  type TrainStepOptions,
+} from './train-step.js';
+
+export interface StepResult {
+  /** Mean cross-entropy per target. */
+  language: number;
+  /** Mean squared error per image. */
+  diffusion: number;
+  /** Global norm of the gradients before clipping. */
+  gradientNorm: number;
+  learningRate: number;
+}
+
+export interface StepRunner {
+  /** Floating-point operations of a step. */
+  flops: number;
+  /** Bytes of scratch memory. */
+  arenaBytes: number;
+  /** Trains on the batches of one step. Steps count from 1. @throws TransfusionError TRAINING_DIVERGED */
+  run(step: number, batches: BatchArrays[]): Promise<StepResult>;
+  dispose(): void;
+}
+
+interface RunnerOptions {
+  backend: Backend;
+  state: TrainState;
+  options: TrainStepOptions;
+  config: RunConfig;
+}
+
+export async function createStepRunner({ backend, state, options, config }: RunnerOptions): Promise<StepRunner> {
+  const learningRate = createLearningRate(config.learningRate);
+  const numbers = (step: number) => ({
+    hyper: adamwHyper({ ...config.optimizer, learningRate: learningRate(step), step }),
+    emaDecay: Float32Array.of(emaDecay(config, step)),
+  });
+  const execute = options.accumulation > 1 ? await accumulated() : await fused();
+
+  async function fused() {
+    const compiled = await compileTrainStep(backend, state, options);
+    return {
+      programs: [compiled],
+      flops: compiled.program.flops,
+      async step(step: number, [batch]: BatchArrays[]) {
+        const { language, diffusion, norm } = await compiled.run({ batch, ...numbers(step) });
+        return { language: language[0], diffusion: diffusion[0], gradientNorm: norm[0] };
+      },
+    };
+  }
+
+  async function accumulated() {
+    const accumulate = await compileAccumulate(backend, state, options);
+    const update = await compileUpdate(backend, state, options);
+    return {
+      programs: [accumulate, update],
+      flops: accumulate.program.flops * options.accumulation,
+      async step(step: number, batches: BatchArrays[]) {
+        let [language, diffusion] = [0, 0];
+        for (const batch of batches) {
+          const part = await accumulate.run({ batch });
+          language += part.language[0];
+          diffusion += part.diffusion[0];
+        }
+        const { norm } = await update.run(numbers(step));
+        return { language, diffusion, gradientNorm: norm[0] };
+      },
+    };
+  }
+
+  return {
+    flops: execute.flops,
+    arenaBytes: execute.programs.flatMap(({ program }) => program.arenaBytes).reduce((sum, bytes) => sum + bytes, 0),
+    async run(step, batches) {
+      const result = await execute.step(step, batches);
+      for (const [name, value] of Object.entries(result)) {
+        if (!Number.isFinite(value)) throw diverged(step, name, value);
+      }
+      return { ...result, learningRate: learningRate(step) };
+    },
+    dispose() {
+      for (const program of execute.programs) program.dispose();
+    },
+  };
+}
+
+/** The decay of the moving average at a step: shorter at the start, where early weights mean little. */
+function emaDecay({ ema }: RunConfig, step: number): number {
+  return ema.warmup ? Math.min(ema.decay, (1 + step) / (10 + step)) : ema.decay;
+}
+
+function diverged(step: number, name: string, value: number): TransfusionError {
+  return new TransfusionError({
+    code: 'TRAINING_DIVERGED',
+    message: `step ${step}: ${name} is ${value}`,
+    fix: 'lower learningRate.learningRate or raise its warmupSteps, and resume from the last checkpoint',
+  });
+}

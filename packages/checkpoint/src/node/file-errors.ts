@@ -1,0 +1,30 @@
+/** @file Errors of the file system, in words. */
+import { CheckpointError, type CheckpointErrorCode, reason } from '../errors.js';
+
+const FIXES: Record<string, string> = {
+  ENOSPC: 'the disk is full: free some space, or write elsewhere',
+  EDQUOT: 'the disk quota is used up: free some space, or write elsewhere',
+  EFBIG: 'the file system allows no file this large: write elsewhere',
+  EACCES: 'permission is missing: write elsewhere, or change the permissions',
+  EPERM: 'permission is missing, or another program has the folder open',
+  EBUSY: 'another program has the folder open',
+  EROFS: 'the file system is read-only: write elsewhere',
+  ENOTDIR: 'a part of the path is a file, not a folder',
+  EEXIST: 'a file is in the way: choose another path',
+};
+
+export function errorCode(error: unknown): string | undefined {
+  const code = (error as { code?: unknown } | null)?.code;
+  return typeof code === 'string' ? code : undefined;
+}
+
+/** Wraps an error of the file system; errors of this package pass unchanged. */
+export function fileError(code: CheckpointErrorCode, what: string, error: unknown): CheckpointError {
+  if (error instanceof CheckpointError) return error;
+  return new CheckpointError({
+    code,
+    message: `${what}: ${reason(error)}`,
+    fix: FIXES[errorCode(error) ?? ''],
+    cause: error,
+  });
+}

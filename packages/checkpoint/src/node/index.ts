@@ -1,0 +1,14 @@
+export type { FileContent } from './durable-files.js';
+export { locateFolder } from './folder-versions.js';
+export { MetricsFile, type MetricsRecord, readMetrics } from './metrics.js';
+export {
+  FolderReader,
+  type LoadedModel,
+  loadModelFolder,
+  openCheckpoint,
+  type SaveModelOptions,
+  saveModelFolder,
+  type TensorMap,
+} from './model-folder.js';
+export { readSafetensorsFile, SafetensorsFile } from './safetensors-file.js';
+export { type WriteFolderOptions, writeFolder } from './write-folder.js';

@@ -1,0 +1,173 @@
+import { appendFile, cp, mkdtemp, readdir, readFile, rm, truncate, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { z } from 'zod';
+import { loadModelFolder, openCheckpoint, readSafetensorsFile, SafetensorsFile, saveModelFolder } from './index.js';
+
+const configSchema = z.strictObject({ dim: z.int(), layers: z.int().default(2) });
+const tensors = new Map([
+  ['embedding', { shape: [2, 2], data: Float32Array.of(1, 2, 3, 4) }],
+  ['norm.weight', { shape: [2], data: Float32Array.of(5, 6) }],
+]);
+
+let parent: string;
+let path: string;
+beforeEach(async () => {
+  parent = await mkdtemp(join(tmpdir(), 'transfusion-model-'));
+  path = join(parent, 'model');
+});
+afterEach(() => rm(parent, { recursive: true, force: true }));
+
+describe('model folders', () => {
+  test('save and load, with everything a folder may hold', async () => {
+    const optimizer = new Map([['m.embedding', { shape: [4], data: Float32Array.of(0, 1, 0, 1) }]]);
+    await saveModelFolder({
+      path,
+      config: { dim: 2 },
+      tensors,
+      tokenizer: { model: { vocab: { __proto__: null, a: 0 } } },
+      vae: { config: { kind: 'pixels' }, tensors: new Map() },
+      trainer: { state: { step: 7 }, optimizer },
+      files: { 'notes.txt': 'hello' },
+    });
+    expect((await readdir(path)).sort()).toEqual([
+      ...['config.json', 'model.safetensors', 'notes.txt', 'optimizer.safetensors', 'tokenizer.json'],
+      ...['trainer_state.json', 'vae'],
+    ]);
+    const model = await loadModelFolder({ path, configSchema });
+    expect(model.config).toEqual({ dim: 2, layers: 2 });
+    expect(model.tensors).toEqual(tensors);
+    expect(model.tokenizer).toEqual({ model: { vocab: { a: 0 } } });
+    const resumed = await openCheckpoint(path, async (folder) => ({
+      state: await folder.readJson('trainer_state.json', z.strictObject({ step: z.int() })),
+      optimizer: await folder.readTensors('optimizer.safetensors'),
+      vae: await folder.readTensors('vae/model.safetensors'),
+      notes: await folder.readText('notes.txt'),
+    }));
+    expect(resumed).toEqual({ state: { step: 7 }, optimizer, vae: new Map(), notes: 'hello' });
+  });
+
+  test('metrics survive a save; an optimizer of an earlier version does not', async () => {
+    await saveModelFolder({ path, config: { dim: 2 }, tensors, trainer: { state: {}, optimizer: tensors } });
+    await writeFile(join(path, 'metrics.jsonl'), '{"step":1}\n');
+    await saveModelFolder({ path, config: { dim: 3 }, tensors });
+    expect((await readdir(path)).sort()).toEqual(['config.json', 'metrics.jsonl', 'model.safetensors']);
+    await appendFile(join(path, 'metrics.jsonl'), '{"step":2}\n');
+    expect(await readFile(join(path, 'metrics.jsonl'), 'utf8')).toBe('{"step":1}\n{"step":2}\n');
+  });
+
+  test('the first save goes beside metrics that a run began, but into no other folder', async () => {
+    await cp(__dirname, path, { recursive: true });
+    await expect(saveModelFolder({ path, config: {}, tensors })).rejects.toThrow(
+      /CHECKPOINT_WRITE_FAILED.*it is not replaced/,
+    );
+    await rm(path, { recursive: true });
+    await saveModelFolder({ path: join(parent, 'x'), config: { dim: 1 }, tensors, files: { 'metrics.jsonl': '' } });
+    await rm(join(parent, 'x', 'config.json'));
+    await rm(join(parent, 'x', 'model.safetensors'));
+    await saveModelFolder({ path: join(parent, 'x'), config: { dim: 1 }, tensors });
+    expect(await readdir(join(parent, 'x'))).toContain('metrics.jsonl');
+  });
+
+  test('a tensor whose shape is wrong leaves the previous version', async () => {
+    await saveModelFolder({ path, config: { dim: 2 }, tensors });
+    const wrong = new Map([['w', { shape: [9], data: new Float32Array(1) }]]);
+    await expect(saveModelFolder({ path, config: { dim: 3 }, tensors: wrong })).rejects.toThrow(
+      /CHECKPOINT_CONTENT.*"w"/,
+    );
+    expect((await loadModelFolder({ path, configSchema })).config.dim).toBe(2);
+    expect(await readdir(parent)).toEqual(['model']);
+  });
+
+  test('a reader beside a busy writer always gets one version', async () => {
+    const save = (version: number) => {
+      const data = new Float32Array(1000).fill(version);
+      return saveModelFolder({ path, config: { dim: version }, tensors: new Map([['w', { shape: [1000], data }]]) });
+    };
+    await save(0);
+    let writing = true;
+    const writer = (async () => {
+      for (let version = 1; version <= 40; version++) await save(version);
+      writing = false;
+    })();
+    let reads = 0;
+    let last = 0;
+    while (writing) {
+      const model = await loadModelFolder({ path, configSchema });
+      expect(new Set(model.tensors.get('w')?.data)).toEqual(new Set([model.config.dim]));
+      expect(model.config.dim).toBeGreaterThanOrEqual(last);
+      last = model.config.dim;
+      reads++;
+    }
+    await writer;
+    expect(reads).toBeGreaterThan(5);
+    expect((await loadModelFolder({ path, configSchema })).config.dim).toBe(40);
+  });
+});
+
+describe('folders that cannot be loaded say which file and why', () => {
+  beforeEach(() => saveModelFolder({ path, config: { dim: 2 }, tensors, tokenizer: {} }));
+  const load = () => loadModelFolder({ path, configSchema });
+
+  test('no folder', async () => {
+    await rm(path, { recursive: true });
+    await expect(load()).rejects.toThrow(/CHECKPOINT_MISSING: folder .*model does not exist/);
+    await writeFile(path, '');
+    await expect(load()).rejects.toThrow(/CHECKPOINT_MISSING: .*model is a file/);
+  });
+
+  test.each(['config.json', 'model.safetensors'])('no %s', async (name) => {
+    await rm(join(path, name));
+    await expect(load()).rejects.toThrow(`CHECKPOINT_MISSING: ${path} has no ${name}`);
+  });
+
+  test.each(['config.json', 'model.safetensors', 'tokenizer.json'])('truncated %s', async (name) => {
+    const { length } = await readFile(join(path, name));
+    for (const kept of [0, 1, Math.floor(length / 2), length - 2]) {
+      if (name === 'tokenizer.json' && kept > 0) continue;
+      await truncate(join(path, name), kept);
+      await expect(load()).rejects.toThrow(new RegExp(`CHECKPOINT_FORMAT: .*${name.replace('.', '\\.')}`));
+      await saveModelFolder({ path, config: { dim: 2 }, tensors, tokenizer: {} });
+    }
+  });
+
+  test('a foreign config', async () => {
+    await writeFile(join(path, 'config.json'), '{"model_type":"llama","dims":4}');
+    await expect(load()).rejects.toThrow(/CONFIG_INVALID: .*config\.json has 3 problems:[\s\S]*did you mean "dim"\?/);
+  });
+
+  test('a file that is no safetensors, and a folder of that name', async () => {
+    await writeFile(join(path, 'model.safetensors'), 'version https://git-lfs.github.com/spec/v1\n');
+    await expect(load()).rejects.toThrow(/CHECKPOINT_FORMAT: .*model\.safetensors: its header says/);
+    await rm(join(path, 'model.safetensors'));
+    await cp(join(__dirname), join(path, 'model.safetensors'), { recursive: true });
+    await expect(load()).rejects.toThrow(/CHECKPOINT_MISSING.*model\.safetensors/);
+  });
+});
+
+describe('safetensors files', () => {
+  test('reads only what is asked for', async () => {
+    await saveModelFolder({ path, config: {}, tensors });
+    const file = join(path, 'model.safetensors');
+    expect(await readSafetensorsFile(file, ['norm.weight'])).toEqual(
+      new Map([['norm.weight', tensors.get('norm.weight')]]),
+    );
+    const opened = await SafetensorsFile.open(file);
+    expect([...opened.tensors.keys()]).toEqual(['embedding', 'norm.weight']);
+    await expect(opened.read('norm.weigth')).rejects.toThrow(/CHECKPOINT_CONTENT.*the nearest is "norm\.weight"/);
+    await opened.close();
+    await expect(SafetensorsFile.open(join(path, 'x'))).rejects.toThrow(/CHECKPOINT_MISSING/);
+    await expect(SafetensorsFile.open(path)).rejects.toThrow(/CHECKPOINT_(FORMAT|READ_FAILED)/);
+  });
+
+  test('a header that promises terabytes costs nothing', async () => {
+    const json = JSON.stringify({ w: { dtype: 'F32', shape: [2 ** 40], data_offsets: [0, 2 ** 42] } });
+    const bytes = new Uint8Array(8 + json.length);
+    new DataView(bytes.buffer).setBigUint64(0, BigInt(json.length), true);
+    bytes.set(new TextEncoder().encode(json), 8);
+    await writeFile(join(parent, 'bomb.safetensors'), bytes);
+    await expect(readSafetensorsFile(join(parent, 'bomb.safetensors'))).rejects.toThrow(
+      /CHECKPOINT_FORMAT.*tensor "w"/,
+    );
+  });
+});

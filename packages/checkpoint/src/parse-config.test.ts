@@ -1,0 +1,79 @@
+import { z } from 'zod';
+import { editDistance } from './edit-distance.js';
+import { findUnknownKeys, nearestName, parseConfig } from './index.js';
+
+const schema = z.object({
+  model: z
+    .strictObject({ dim: z.int().min(1).default(64), layers: z.int().default(2), ropeTheta: z.number().optional() })
+    .prefault({}),
+  data: z.discriminatedUnion('kind', [
+    z.object({ kind: z.literal('emoji'), size: z.int() }),
+    z.object({ kind: z.literal('folder'), path: z.string() }),
+  ]),
+  stages: z.array(z.object({ steps: z.int() })).default([]),
+  labels: z.record(z.string(), z.number()).optional(),
+});
+
+const data = { kind: 'emoji', size: 24 };
+const messageOf = (value: unknown) => {
+  try {
+    parseConfig(schema, value, 'demo.json');
+  } catch (error) {
+    return (error as Error).message;
+  }
+  return 'no error';
+};
+
+describe('parseConfig', () => {
+  test('gives defaults', () => {
+    expect(parseConfig(schema, { data }, 'demo.json')).toEqual({ model: { dim: 64, layers: 2 }, data, stages: [] });
+  });
+
+  test('names the nearest key, also in objects that are not strict', () => {
+    expect(messageOf({ data, model: { dims: 3 } })).toBe(
+      'CONFIG_INVALID: demo.json has a problem:\n  model.dims: unknown key; did you mean "model.dim"?',
+    );
+    expect(messageOf({ data, modle: {} })).toContain('modle: unknown key; did you mean "model"?');
+    expect(messageOf({ data, model: { RopeTheta: 1 } })).toContain('did you mean "model.ropeTheta"?');
+    expect(messageOf({ data, stages: [{ steps: 1 }, { step: 1, steps: 1 }] })).toContain(
+      'stages.1.step: unknown key; did you mean "stages.1.steps"?',
+    );
+    expect(messageOf({ data: { ...data, sice: 1 } })).toContain('data.sice: unknown key; did you mean "data.size"?');
+    expect(messageOf({ data, zzzzzzzz: 1 })).toContain(
+      'zzzzzzzz: unknown key; known keys: model, data, stages, labels',
+    );
+  });
+
+  test('keys of records are free', () => {
+    expect(parseConfig(schema, { data, labels: { anything: 1 } }, 'demo.json').labels).toEqual({ anything: 1 });
+  });
+
+  test('lists every problem with path, expectation and what was there', () => {
+    const message = messageOf({ data: { kind: 'emoji', size: 'big' }, model: { dim: 0, layer: 3 } });
+    expect(message).toContain('demo.json has 3 problems');
+    expect(message).toMatch(/data\.size: Invalid input: expected (int|number), received string \(got "big"\)/);
+    expect(message).toMatch(/model\.dim: .*>=1 \(got 0\)/);
+    expect(message).toContain('model.layer: unknown key; did you mean "model.layers"?');
+  });
+
+  test.each([[null], [undefined], ['text'], [[]], [3]])('%p is refused', (value) => {
+    expect(messageOf(value)).toMatch(/CONFIG_INVALID: demo\.json has a problem:\n {2}the whole: .*expected object/);
+  });
+
+  test('a key named __proto__ is unknown like any other', () => {
+    expect(findUnknownKeys(schema, JSON.parse('{"__proto__": {"x": 1}}'))).toHaveLength(1);
+  });
+});
+
+test('nearestName finds what was meant and nothing far-fetched', () => {
+  expect(nearestName('learningrate', ['learningRate', 'warmupSteps'])).toBe('learningRate');
+  expect(nearestName('stpes', ['steps', 'seed'])).toBe('steps');
+  expect(nearestName('colour', ['steps', 'seed'])).toBeUndefined();
+});
+
+test('editDistance: published examples', () => {
+  expect(editDistance('kitten', 'sitting')).toBe(3);
+  expect(editDistance('Saturday', 'Sunday')).toBe(3);
+  expect(editDistance('', 'abc')).toBe(3);
+  expect(editDistance('abc', 'abc')).toBe(0);
+});

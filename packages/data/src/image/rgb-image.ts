@@ -1,0 +1,58 @@
+/** @file The image type, and images to PNG. */
+import { TransfusionError } from '@transfusion/tensor';
+import { encode } from 'fast-png';
+
+/** An image: data is [height, width, 3], red, green, blue in [-1, 1]. */
+export interface RgbImage {
+  width: number;
+  height: number;
+  data: Float32Array;
+}
+
+/** [-1, 1] to 0..255, rounded; values outside are clamped, NaN becomes 0. */
+export function toBytes(data: Float32Array): Uint8Array {
+  const bytes = new Uint8ClampedArray(data.length);
+  for (let i = 0; i < data.length; i++) bytes[i] = (data[i] + 1) * 127.5;
+  return new Uint8Array(bytes.buffer);
+}
+
+/** 0..255 to [-1, 1]. */
+export function fromBytes(bytes: ArrayLike<number>): Float32Array {
+  return Float32Array.from(bytes, (value) => value / 127.5 - 1);
+}
+
+/** Encodes an image as an 8-bit RGB PNG file. */
+export function encodePng(image: RgbImage): Uint8Array {
+  const { width, height, data } = image;
+  if (data.length !== width * height * 3) {
+    throw new TransfusionError({
+      code: 'DATA_IMAGE_SHAPE',
+      message: `encodePng: got ${data.length} values, expected [${height}, ${width}, 3] = ${width * height * 3}`,
+    });
+  }
+  return encode({ width, height, data: toBytes(data), channels: 3, depth: 8 });
+}
+
+/**
+ * Lays images of one size out in rows of `columns`, on white, each enlarged `scale` times without smoothing, with
+ * `gap` pixels around each.
+ */
+export function imageGrid(images: RgbImage[], options: { columns: number; scale?: number; gap?: number }): RgbImage {
+  const { columns, scale = 1, gap = 2 } = options;
+  const cellWidth = Math.max(1, ...images.map((image) => image.width)) * scale + gap;
+  const cellHeight = Math.max(1, ...images.map((image) => image.height)) * scale + gap;
+  const width = columns * cellWidth + gap;
+  const height = Math.max(1, Math.ceil(images.length / columns)) * cellHeight + gap;
+  const data = new Float32Array(width * height * 3).fill(1);
+  images.forEach((image, index) => {
+    const left = (index % columns) * cellWidth + gap;
+    const top = Math.floor(index / columns) * cellHeight + gap;
+    for (let y = 0; y < image.height * scale; y++) {
+      for (let x = 0; x < image.width * scale; x++) {
+        const from = (Math.floor(y / scale) * image.width + Math.floor(x / scale)) * 3;
+        data.set(image.data.subarray(from, from + 3), ((top + y) * width + left + x) * 3);
+      }
+    }
+  });
+  return { width, height, data };
+}

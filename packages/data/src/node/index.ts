@@ -1,0 +1,1 @@
+export { type EmojiExample, type EmojiOptions, loadEmojiDataset } from './emoji.js';

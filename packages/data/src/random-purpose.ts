@@ -1,0 +1,10 @@
+/**
+ * @file The second counter word of every host-side draw, so that draws made for different purposes under one seed are
+ * independent of each other, and of the small stream numbers of random kernels inside compiled programs.
+ */
+export const RandomPurpose = {
+  epochOrder: 0x6461_0001,
+  example: 0x6461_0002,
+  timestep: 0x6461_0003,
+  heldOut: 0x6461_0004,
+} as const;

@@ -1,0 +1,101 @@
+import { drawTimesteps, epochOrder, exampleSampler, splitHeldOut } from './index.js';
+
+describe('exampleSampler', () => {
+  const options = { seed: 5, examples: 10, examplesPerStep: 4 };
+
+  test('a step is a pure function of seed and step: resuming needs nothing else', () => {
+    const straight = exampleSampler(options);
+    const steps = Array.from({ length: 30 }, (_, step) => straight(step));
+    const resumed = exampleSampler(options);
+    for (let step = 29; step >= 0; step--) expect(resumed(step)).toEqual(steps[step]);
+    expect(exampleSampler({ ...options, seed: 6 })(0)).not.toEqual(steps[0]);
+  });
+
+  test('every epoch visits every example once, in its own order', () => {
+    const sampler = exampleSampler(options);
+    const visited = Array.from({ length: 10 }, (_, step) => sampler(step))
+      .flat()
+      .map((choice) => choice.example);
+    const epochs = [0, 1, 2, 3].map((epoch) => visited.slice(epoch * 10, epoch * 10 + 10));
+    for (const epoch of epochs) expect([...epoch].sort()).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
+    expect(epochs[0]).not.toEqual(epochs[1]);
+    expect([...epochOrder({ seed: 5, epoch: 1, examples: 10 })]).toEqual(epochs[1]);
+  });
+
+  test('80% caption first, 10% of them without caption; image-first captions always stay', () => {
+    const sampler = exampleSampler({ ...options, examplesPerStep: 50 });
+    const choices = Array.from({ length: 400 }, (_, step) => sampler(step)).flat();
+    const imageFirst = choices.filter((choice) => choice.order === 'image-first');
+    const dropped = choices.filter((choice) => choice.dropCaption);
+    // 20,000 draws: three standard deviations are 0.0085 and 0.0071.
+    expect(Math.abs(imageFirst.length / choices.length - 0.2)).toBeLessThan(0.0085);
+    expect(Math.abs(dropped.length / (choices.length - imageFirst.length) - 0.1)).toBeLessThan(0.0071);
+    expect(imageFirst.some((choice) => choice.dropCaption)).toBe(false);
+    const never = exampleSampler({ ...options, imageFirstProbability: 0, captionDropout: 0 });
+    expect(never(3).every((choice) => choice.order === 'caption-first' && !choice.dropCaption)).toBe(true);
+  });
+
+  test('needs examples', () => {
+    expect(() => exampleSampler({ ...options, examples: 0 })).toThrow(/DATA_NO_EXAMPLES/);
+  });
+});
+
+describe('drawTimesteps', () => {
+  const slots = { rows: 100, maxImagesPerRow: 2 };
+  const images = Array.from({ length: 200 }, (_, i) => ({ row: i >> 1, slot: i & 1, imageFirst: i % 2 === 0 }));
+
+  test('uniform over the schedule; image-first images stay below 500', () => {
+    const drawn = Array.from({ length: 200 }, (_, step) => drawTimesteps({ seed: 1, step, ...slots, images }));
+    const of = (imageFirst: boolean) =>
+      drawn.flatMap((batch) => [...batch].filter((_, i) => images[i].imageFirst === imageFirst));
+    for (const [values, limit] of [
+      [of(true), 500],
+      [of(false), 1000],
+    ] as const) {
+      expect(Math.min(...values)).toBe(0);
+      expect(Math.max(...values)).toBe(limit - 1);
+      const counts = new Array<number>(10).fill(0);
+      for (const value of values) counts[Math.floor((value * 10) / limit)]++;
+      let chiSquared = 0;
+      for (const count of counts) chiSquared += (count - 2000) ** 2 / 2000;
+      // 9 degrees of freedom: 27.9 is the 0.999 quantile.
+      expect(chiSquared).toBeLessThan(27.9);
+    }
+  });
+
+  test('a slot does not depend on the others, unused slots hold 0, steps differ', () => {
+    const all = drawTimesteps({ seed: 1, step: 3, ...slots, images });
+    const some = drawTimesteps({ seed: 1, step: 3, ...slots, images: images.slice(10, 12) });
+    expect([...some.subarray(20, 22)]).toEqual([0, 0]);
+    expect([...some.subarray(10, 12)]).toEqual([...all.subarray(10, 12)]);
+    expect(some.filter((value) => value !== 0).length).toBeLessThanOrEqual(2);
+    expect(drawTimesteps({ seed: 1, step: 4, ...slots, images })).not.toEqual(all);
+  });
+
+  test('the cap can be lifted, and must make sense', () => {
+    const lifted = drawTimesteps({ seed: 1, step: 0, ...slots, images, imageFirstCap: 1000 });
+    expect(Math.max(...lifted.filter((_, i) => images[i].imageFirst))).toBeGreaterThan(499);
+    expect(() => drawTimesteps({ seed: 1, step: 0, ...slots, images, timesteps: 100 })).toThrow(
+      /DATA_TIMESTEP_CAP.*500.*100/,
+    );
+  });
+});
+
+describe('splitHeldOut', () => {
+  test('splits everything in two, the same way every time', () => {
+    const split = splitHeldOut({ count: 100, fraction: 0.1, seed: 1 });
+    expect(split.heldOut).toHaveLength(10);
+    expect([...split.train, ...split.heldOut].sort((a, b) => a - b)).toEqual(Array.from({ length: 100 }, (_, i) => i));
+    expect(splitHeldOut({ count: 100, fraction: 0.1, seed: 1 })).toEqual(split);
+    expect(splitHeldOut({ count: 100, fraction: 0.1, seed: 2 }).heldOut).not.toEqual(split.heldOut);
+    expect(split.heldOut).toEqual([...split.heldOut].sort((a, b) => a - b));
+  });
+
+  test('small and empty parts', () => {
+    expect(splitHeldOut({ count: 5, fraction: 0, seed: 1 })).toEqual({ train: [0, 1, 2, 3, 4], heldOut: [] });
+    expect(splitHeldOut({ count: 5, fraction: 0.01, seed: 1 }).heldOut).toHaveLength(1);
+    expect(splitHeldOut({ count: 1, fraction: 0.5, seed: 1 })).toEqual({ train: [0], heldOut: [] });
+    expect(splitHeldOut({ count: 0, fraction: 0.5, seed: 1 })).toEqual({ train: [], heldOut: [] });
+    expect(() => splitHeldOut({ count: 5, fraction: 1, seed: 1 })).toThrow(/DATA_HELD_OUT_FRACTION/);
+  });
+});

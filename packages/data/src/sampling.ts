@@ -1,0 +1,88 @@
+/** @file Which examples a step trains on, and how: pure functions of (seed, step), so that resuming needs no state. */
+import { PhiloxStream, TransfusionError } from '@transfusion/tensor';
+import type { CaptionOrder } from './document.js';
+import { RandomPurpose } from './random-purpose.js';
+
+/** The order in which epoch `epoch` visits `examples` examples: a permutation of 0 .. examples - 1. */
+export function epochOrder(options: { seed: number; epoch: number; examples: number }): Uint32Array {
+  const order = Uint32Array.from({ length: options.examples }, (_, i) => i);
+  return new PhiloxStream(options.seed, RandomPurpose.epochOrder, options.epoch).shuffle(order);
+}
+
+/** One example of a step. */
+export interface ExampleChoice {
+  /** Index into the training examples. */
+  example: number;
+  order: CaptionOrder;
+  /** For classifier-free guidance; only ever true in caption-first order. */
+  dropCaption: boolean;
+}
+
+/**
+ * Returns the function from a step to its examples. Steps walk through the examples epoch by epoch, each epoch in its
+ * own order; an epoch's end may fall inside a step. The function's result depends on the options and the step only.
+ */
+export function exampleSampler(options: {
+  seed: number;
+  /** How many training examples there are. */
+  examples: number;
+  examplesPerStep: number;
+  /** Default 0.2 (paper section 4.1: caption first 80% of the time). */
+  imageFirstProbability?: number;
+  /** Of the caption-first examples; default 0.1. */
+  captionDropout?: number;
+}): (step: number) => ExampleChoice[] {
+  const { seed, examples, examplesPerStep, imageFirstProbability = 0.2, captionDropout = 0.1 } = options;
+  if (!(Number.isInteger(examples) && examples > 0)) {
+    throw new TransfusionError({
+      code: 'DATA_NO_EXAMPLES',
+      message: `exampleSampler: there are ${examples} training examples, expected at least 1`,
+      fix: 'use a larger data set, or hold out a smaller part of it',
+    });
+  }
+  let cachedEpoch = -1;
+  let cachedOrder: Uint32Array = new Uint32Array(0);
+  const exampleAt = (position: number): number => {
+    const epoch = Math.floor(position / examples);
+    if (epoch !== cachedEpoch) {
+      cachedOrder = epochOrder({ seed, epoch, examples });
+      cachedEpoch = epoch;
+    }
+    return cachedOrder[position % examples];
+  };
+  return (step) => {
+    const stream = new PhiloxStream(seed, RandomPurpose.example, step);
+    return Array.from({ length: examplesPerStep }, (_, i) => {
+      const imageFirst = stream.uniform() < imageFirstProbability;
+      // Drawn always, so that an example's numbers do not depend on the examples before it.
+      const drop = stream.uniform() < captionDropout;
+      return {
+        example: exampleAt(step * examplesPerStep + i),
+        order: imageFirst ? 'image-first' : 'caption-first',
+        dropCaption: drop && !imageFirst,
+      };
+    });
+  };
+}
+
+/**
+ * Splits 0 .. count - 1 into training and held-out indices, both ascending. `fraction` of them (rounded, but at least
+ * one if fraction > 0) are held out, chosen by the seed.
+ */
+export function splitHeldOut(options: { count: number; fraction: number; seed: number }): {
+  train: number[];
+  heldOut: number[];
+} {
+  const { count, fraction, seed } = options;
+  if (!(fraction >= 0 && fraction < 1)) {
+    throw new TransfusionError({
+      code: 'DATA_HELD_OUT_FRACTION',
+      message: `splitHeldOut: fraction is ${fraction}, expected 0 <= fraction < 1`,
+    });
+  }
+  const wanted = fraction === 0 ? 0 : Math.max(1, Math.round(count * fraction));
+  const held = Math.min(wanted, Math.max(0, count - 1));
+  const order = new PhiloxStream(seed, RandomPurpose.heldOut).shuffle(Array.from({ length: count }, (_, i) => i));
+  const ascending = (a: number, b: number) => a - b;
+  return { train: order.slice(held).sort(ascending), heldOut: order.slice(0, held).sort(ascending) };
+}

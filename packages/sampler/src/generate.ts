@@ -1,0 +1,197 @@
+/** @file The decoding algorithm (paper section 3.3; PAPER 1.10): language mode, diffusion mode, and back. */
+import { PhiloxStream } from '@transfusion/tensor';
+import { z } from 'zod';
+import { sampleToken, type TextSampling, type TextSamplingOptions, textSamplingSchema } from './choose-token.js';
+import { denoise } from './denoise.js';
+import { type ImageSampling, type ImageSamplingOptions, resolveImageSampling } from './image-sampling.js';
+import { IncrementalText } from './incremental-text.js';
+import { parseOptions } from './parse-options.js';
+import { allowedLogits, decodeImages, type Pipeline } from './pipeline.js';
+import { checkPrompt, encodePrompt, type PromptPart, type PromptPiece, promptLength, readPrompt } from './prompt.js';
+import { RandomPurpose } from './random-purpose.js';
+import type { SequenceBatch } from './sequence-batch.js';
+
+export interface GenerateOptions {
+  /** What the document begins with; may be empty. */
+  prompt: readonly PromptPart[];
+  /** Most text tokens to write; default 256. Nothing follows the last one. */
+  maxTokens?: number;
+  /** Most images to draw; default 4. */
+  maxImages?: number;
+  /** A whole number from 0; default 0. The same seed gives the same document. */
+  seed?: number;
+  /** Default: greedy. */
+  text?: TextSamplingOptions;
+  /** Default: the model's `sampling` defaults. */
+  image?: ImageSamplingOptions;
+  /** Draw an image right after the prompt, whatever the model would write. Default false. */
+  forceImage?: boolean;
+  /** Ends after a text that contains one of these; it and what follows are left out of `parts`. */
+  stop?: readonly string[];
+  /** Cancels between two runs of the model; the iterator then throws the signal's reason. */
+  signal?: AbortSignal;
+  /** Gives a preview, the present estimate of the clean image, every so many denoising steps. Default: none. */
+  previewEvery?: number;
+}
+
+/** Why generation ended: the model ended the document, or a limit was reached. */
+export type EndReason = 'eos' | 'stop' | 'maxTokens' | 'context';
+
+export type SamplerEvent =
+  /** A token was sampled; `text` is what it completes (empty inside a character of several tokens). */
+  | { type: 'token'; id: number; text: string }
+  /** A denoising step is done. `preview`: [size, size, 3] in [-1, 1]. */
+  | { type: 'denoise'; step: number; steps: number; preview?: Float32Array }
+  /** [size, size, 3] in [-1, 1]. */
+  | { type: 'image'; image: Float32Array }
+  /** What was generated, the prompt not included. */
+  | { type: 'done'; parts: PromptPart[]; reason: EndReason };
+
+const optionsSchema = z.object({
+  maxTokens: z.int().min(0).default(256),
+  maxImages: z.int().min(0).default(4),
+  seed: z.int().min(0).default(0),
+  text: textSamplingSchema.prefault({}),
+  forceImage: z.boolean().default(false),
+  stop: z.array(z.string().min(1)).default([]),
+  previewEvery: z.int().min(1).optional(),
+});
+
+/** See `Sampler.generate`. */
+export async function* generate(pipeline: Pipeline, given: GenerateOptions): AsyncGenerator<SamplerEvent, void> {
+  const { prompt, image: imageOptions, signal, ...rest } = given;
+  const options = parseOptions('generate', optionsSchema, rest);
+  const image = resolveImageSampling(pipeline.config, imageOptions);
+  const maxImages = options.forceImage ? Math.max(1, options.maxImages) : options.maxImages;
+  const pieces = await encodePrompt(pipeline, prompt);
+  const length = promptLength(pipeline, pieces);
+  const imageLength = pipeline.layout.patches + 2;
+  checkPrompt(
+    pipeline,
+    length,
+    options.forceImage ? { positions: imageLength - 1, what: 'its image' } : { positions: 0, what: 'nothing more' },
+  );
+  const capacity = Math.min(pipeline.config.model.maxPositions, length + options.maxTokens + maxImages * imageLength);
+  const rows = maxImages > 0 && image.guidance !== 1 ? 2 : 1;
+  const batch = pipeline.pool.take({ rows, capacity });
+  try {
+    yield* new Generation({ ...options, maxImages, pipeline, batch, image, signal }).run(pieces);
+  } finally {
+    pipeline.pool.give(batch);
+  }
+}
+
+interface GenerationOptions extends z.output<typeof optionsSchema> {
+  pipeline: Pipeline;
+  batch: SequenceBatch;
+  image: ImageSampling;
+  text: TextSampling;
+  signal?: AbortSignal;
+}
+
+/** Row 0 is the document; row 1, if there is one, the unconditional context BOS BOI of its images. */
+const DOCUMENT = 0;
+const UNCONDITIONAL = 1;
+
+class Generation {
+  readonly #options: GenerationOptions;
+  readonly #parts: PromptPart[] = [];
+  readonly #random: PhiloxStream;
+  #text: IncrementalText;
+  #tokens = 0;
+  #images = 0;
+
+  constructor(options: GenerationOptions) {
+    this.#options = options;
+    this.#random = new PhiloxStream(options.seed, RandomPurpose.token);
+    this.#text = new IncrementalText(options.pipeline.tokenizer);
+  }
+
+  async *run(pieces: readonly PromptPiece[]): AsyncGenerator<SamplerEvent, void> {
+    const { batch, signal, maxTokens, forceImage, pipeline } = this.#options;
+    const { special } = pipeline.tokenizer;
+    let logits = await readPrompt(batch, pieces, signal);
+    for (let isFirst = true; ; isFirst = false) {
+      signal?.throwIfAborted();
+      const isForced = isFirst && forceImage;
+      const reason = isForced ? undefined : this.#limit();
+      if (reason) return yield this.#done(reason);
+      const id = isForced ? special.boi : this.#choose(logits);
+      if (id === special.eos) return yield this.#done('eos');
+      if (id === special.boi) {
+        const patches = yield* this.#draw();
+        if (this.#tokens === maxTokens) return yield this.#done('maxTokens');
+        if (this.#room() < pipeline.layout.patches + 1) return yield this.#done('context');
+        await batch.appendImages(new Map([[DOCUMENT, patches]]));
+        logits = await batch.appendTokensAlone(DOCUMENT, [special.eoi]);
+      } else {
+        yield { type: 'token', id, text: this.#text.push(id) };
+        this.#tokens++;
+        if (this.#stopIndex() !== undefined) return yield this.#done('stop');
+        if (this.#tokens < maxTokens) logits = await batch.appendTokensAlone(DOCUMENT, [id]);
+      }
+    }
+  }
+
+  #room(): number {
+    return this.#options.pipeline.config.model.maxPositions - this.#options.batch.length(DOCUMENT);
+  }
+
+  /** Why nothing more may come, if so. */
+  #limit(): EndReason | undefined {
+    if (this.#tokens >= this.#options.maxTokens) return 'maxTokens';
+    return this.#room() < 1 ? 'context' : undefined;
+  }
+
+  #choose(logits: Float32Array): number {
+    const { pipeline, text, maxImages } = this.#options;
+    const boi = this.#images < maxImages && this.#room() >= pipeline.layout.patches + 2;
+    return sampleToken(allowedLogits(pipeline, logits, { boi }), text, this.#random.uniform());
+  }
+
+  /** Diffusion mode: appends BOI, denoises; returns the clean patches. */
+  async *#draw(): AsyncGenerator<SamplerEvent, Float32Array> {
+    const { batch, pipeline, image, seed, signal, previewEvery } = this.#options;
+    const { bos, boi } = pipeline.tokenizer.special;
+    this.#endText();
+    await batch.appendTokensAlone(DOCUMENT, [boi]);
+    const guided = image.guidance !== 1;
+    if (guided && batch.length(UNCONDITIONAL) === 0) await batch.appendTokensAlone(UNCONDITIONAL, [bos, boi]);
+    const target = { row: DOCUMENT, unconditionalRow: guided ? UNCONDITIONAL : undefined, noiseIndex: this.#images };
+    const steps = denoise({ ...image, batch, layout: pipeline.layout, seed, signal, images: [target] });
+    let result = await steps.next();
+    while (!result.done) {
+      const { step, steps: total, estimates } = result.value;
+      const isPreviewed = previewEvery !== undefined && step % previewEvery === 0 && step < total;
+      const preview = isPreviewed ? (await decodeImages(pipeline, estimates()))[0] : undefined;
+      yield { type: 'denoise', step, steps: total, ...(preview && { preview }) };
+      result = await steps.next();
+    }
+    const [patches] = result.value;
+    const [drawn] = await decodeImages(pipeline, [patches]);
+    this.#images++;
+    this.#parts.push({ image: drawn });
+    yield { type: 'image', image: drawn };
+    return patches;
+  }
+
+  #stopIndex(): number | undefined {
+    const { stop } = this.#options;
+    if (stop.length === 0) return undefined;
+    const { text } = this.#text;
+    const found = stop.map((each) => text.indexOf(each)).filter((index) => index >= 0);
+    return found.length > 0 ? Math.min(...found) : undefined;
+  }
+
+  /** Moves the text written so far to the parts. */
+  #endText(): void {
+    const text = this.#text.text.slice(0, this.#stopIndex());
+    if (text !== '') this.#parts.push({ text });
+    this.#text = new IncrementalText(this.#options.pipeline.tokenizer);
+  }
+
+  #done(reason: EndReason): SamplerEvent {
+    this.#endText();
+    return { type: 'done', parts: this.#parts, reason };
+  }
+}

@@ -1,0 +1,8 @@
+/** @file The first counter word of every draw of the sampler, so that draws for different purposes are independent. */
+export const RandomPurpose = {
+  /** Counters: image. */
+  initialNoise: 0x7361_0001,
+  /** Counters: image, step. */
+  stepNoise: 0x7361_0002,
+  token: 0x7361_0003,
+} as const;

@@ -1,0 +1,95 @@
+/** @file The five control tokens of a Transfusion sequence, found in a tokenizer or added after its vocabulary. */
+import { TokenizerError } from './errors.js';
+import { type AddedToken, type TokenizerJson, unknownId, vocabularyEntries } from './tokenizer-json.js';
+
+/** Ids of the control tokens. */
+export interface ControlTokens {
+  /** Starts a document. */
+  bos: number;
+  /** Ends a document. */
+  eos: number;
+  /** Stands before an image's patches; sampling it starts an image. */
+  boi: number;
+  /** Stands after an image's patches. */
+  eoi: number;
+  /** Fills rows; never predicted. */
+  pad: number;
+}
+
+export type ControlTokenName = keyof ControlTokens;
+
+const NAMES: ControlTokenName[] = ['bos', 'eos', 'boi', 'eoi', 'pad'];
+
+/** Spellings under which a tokenizer may hold a control token already; the first is what is added where none does. */
+const SPELLINGS: Record<ControlTokenName, string[]> = {
+  bos: ['<|bos|>', '<s>', '<|begin_of_text|>', '<bos>'],
+  eos: ['<|eos|>', '</s>', '<|end_of_text|>', '<eos>', '<|endoftext|>'],
+  boi: ['<|boi|>'],
+  eoi: ['<|eoi|>'],
+  pad: ['<|pad|>', '<pad>'],
+};
+
+export interface ResolvedControlTokens {
+  special: ControlTokens;
+  /** The file's added tokens, and the control tokens that it lacked. */
+  addedTokens: AddedToken[];
+  /** One more than the largest id. */
+  vocabularySize: number;
+}
+
+/**
+ * Finds each control token by its spelling among the special tokens (or, for the first spelling, the vocabulary) of a
+ * tokenizer; the missing ones get the next free ids, in the order bos, eos, boi, eoi, pad.
+ *
+ * @param spellings overrides, e.g. `{ eos: '<|im_end|>' }`
+ */
+export function resolveControlTokens(
+  json: TokenizerJson,
+  spellings: Partial<Record<ControlTokenName, string>> = {},
+): ResolvedControlTokens {
+  const addedTokens = [...(json.added_tokens ?? [])];
+  const vocabulary = new Map(vocabularyEntries(json));
+  const unknown = unknownId(json);
+  let nextId = vocabulary.size;
+  for (const id of vocabulary.values()) nextId = Math.max(nextId, id + 1);
+  for (const { id } of addedTokens) nextId = Math.max(nextId, id + 1);
+
+  const special: Partial<ControlTokens> = {};
+  for (const name of NAMES) {
+    const override = spellings[name];
+    const candidates = override === undefined ? SPELLINGS[name] : [override];
+    const taken = new Set<number | undefined>([unknown, ...Object.values(special)]);
+    const existing = candidates
+      .map((spelling) => {
+        return addedTokens.find((token) => {
+          return token.content === spelling && (token.special || override !== undefined) && !taken.has(token.id);
+        });
+      })
+      .find((token) => token !== undefined);
+    if (existing) {
+      existing.special = true;
+      special[name] = existing.id;
+      continue;
+    }
+    const [content] = candidates;
+    const id = vocabulary.get(content) ?? nextId++;
+    if (taken.has(id) || addedTokens.some((token) => token.content === content)) {
+      throw new TokenizerError({
+        code: 'TOKENIZER_CONTROL_TOKENS',
+        message: `control token ${name} is spelled ${JSON.stringify(content)}, which already has another use (id ${vocabulary.get(content) ?? addedTokens.find((token) => token.content === content)?.id})`,
+        fix: `give ${name} a spelling of its own`,
+      });
+    }
+    addedTokens.push({
+      id,
+      content,
+      single_word: false,
+      lstrip: false,
+      rstrip: false,
+      normalized: false,
+      special: true,
+    });
+    special[name] = id;
+  }
+  return { special: special as ControlTokens, addedTokens, vocabularySize: nextId };
+}

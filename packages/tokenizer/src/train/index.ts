@@ -1,0 +1,1 @@
+export { type TrainOptions, trainByteLevelBpe } from './train-byte-level-bpe.js';

@@ -1,0 +1,34 @@
+import { codecConfigSchema, createCodec, latentShapeOf } from './index.js';
+
+describe('the pixel codec', () => {
+  const codec = createCodec({ kind: 'pixels' });
+  const size = { height: 2, width: 3 };
+  const images = [0, 1].map((seed) => Float32Array.from({ length: 18 }, (_, i) => Math.sin(i + seed)));
+
+  test('is the identity both ways, batch-wise, in arrays of its own', async () => {
+    const latents = await codec.encode({ ...size, images });
+    expect(latents).toEqual(images);
+    expect(await codec.decode({ ...size, latents })).toEqual(images);
+    latents[0].fill(0);
+    expect(images[0][1]).toBeCloseTo(Math.sin(1), 6);
+    expect(await codec.encode({ ...size, images: [] })).toEqual([]);
+  });
+
+  test('tells its shapes and its scale, and round-trips its configuration', () => {
+    expect(codec.latentShape({ height: 24, width: 16 })).toEqual({ height: 24, width: 16, channels: 3 });
+    expect(latentShapeOf(codec.config, { height: 24, width: 16 })).toEqual({ height: 24, width: 16, channels: 3 });
+    expect(codec.scale).toBe(1);
+    const config = codecConfigSchema.parse(JSON.parse(JSON.stringify(codec.config)));
+    expect(createCodec(config).config).toEqual({ kind: 'pixels' });
+  });
+
+  test('names what does not fit', async () => {
+    await expect(codec.encode({ ...size, images: [images[0], new Float32Array(12)] })).rejects.toThrow(
+      /CODEC_SHAPE.*images\[1\] has 12 values, expected \[2, 3, 3\] = 18/,
+    );
+    await expect(codec.decode({ height: 4, width: 3, latents: images })).rejects.toThrow(/CODEC_SHAPE.*latents\[0\]/);
+    expect(() => codec.latentShape({ height: 0, width: 3 })).toThrow(/CODEC_IMAGE_SIZE.*0 x 3/);
+    expect(() => createCodec({ kind: 'kl' } as never)).toThrow(/CODEC_CONFIG/);
+    expect(() => createCodec({ kind: 'pixels', scale: 2 } as never)).toThrow(/CODEC_CONFIG.*scale/s);
+  });
+});

@@ -1,0 +1,46 @@
+/** @file What an image codec is: it turns images into the latents that the model diffuses, and back. */
+import { z } from 'zod';
+import { pixelCodecSchema, pixelLatentShape } from './pixel-codec.js';
+
+export const codecConfigSchema = z.discriminatedUnion('kind', [pixelCodecSchema]);
+
+export type CodecConfig = z.output<typeof codecConfigSchema>;
+export type CodecConfigInput = z.input<typeof codecConfigSchema>;
+
+/** Pixels. */
+export interface ImageSize {
+  height: number;
+  width: number;
+}
+
+/** Latents are [height, width, channels]. */
+export interface LatentShape {
+  height: number;
+  width: number;
+  channels: number;
+}
+
+/**
+ * Images are f32 [height, width, 3] in [-1, 1], latents f32 [latent height, latent width, channels], both flattened. One
+ * call takes any number of images of one size.
+ */
+export interface ImageCodec {
+  /** JSON; `createCodec(config)` makes an equal codec. */
+  readonly config: CodecConfig;
+  /** What latents are multiplied by when encoded, and divided by when decoded, so that their variance is near 1. */
+  readonly scale: number;
+  /** The latents of an image of this size. @throws TransfusionError CODEC_IMAGE_SIZE: the codec has no latents for it */
+  latentShape(size: ImageSize): LatentShape;
+  /** @throws TransfusionError CODEC_SHAPE: an image does not have the size's number of values */
+  encode(options: ImageSize & { images: readonly Float32Array[] }): Promise<Float32Array[]>;
+  /** `height` and `width` are the image's. @throws TransfusionError CODEC_SHAPE */
+  decode(options: ImageSize & { latents: readonly Float32Array[] }): Promise<Float32Array[]>;
+}
+
+/** The shape of a codec's latents, from its configuration alone. */
+export function latentShapeOf(config: CodecConfig, size: ImageSize): LatentShape {
+  switch (config.kind) {
+    case 'pixels':
+      return pixelLatentShape(size);
+  }
+}

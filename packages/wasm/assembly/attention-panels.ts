@@ -1,0 +1,62 @@
+/**
+ * @file Panels: rows of queries (or of output gradients) cut into columns of eight, zero beyond the rows and columns
+ * there are; and what they are multiplied with, the gradients of keys and values.
+ */
+import { addOuter } from './attention-tiles';
+
+/** Queries of a block, and the bytes of a row (one key) of its probabilities. */
+export const BLOCK: i32 = 32;
+export const BLOCK_BYTES: usize = 128;
+
+/** Bytes of one panel. */
+const PANEL_BYTES: usize = 1024;
+
+/** panels[p][i][8] = columns 8p .. 8p + 7 of row i. Rows of x are `stride` bytes apart. */
+export function packPanels(x: usize, stride: usize, rows: i32, headDim: i32, panels: usize): void {
+  for (let column = 0; column < headDim; column += 8) {
+    const whole = column + 8 <= headDim;
+    for (let i = 0; i < BLOCK; i++) {
+      const from = x + <usize>i * stride + (<usize>column << 2);
+      if (i < rows && whole) {
+        v128.store(panels, v128.load(from));
+        v128.store(panels, v128.load(from, 16), 16);
+      } else {
+        v128.store(panels, f32x4.splat(0));
+        v128.store(panels, f32x4.splat(0), 16);
+        if (i < rows) {
+          const bytes = <usize>(headDim - column) << 2;
+          for (let at: usize = 0; at < bytes; at += 4) store<f32>(panels + at, load<f32>(from + at));
+        }
+      }
+      panels += 32;
+    }
+  }
+}
+
+/** c[j] += sum over the block's queries i of p[j][i] x[i], for `rows` (a multiple of 4) keys j; x in panels. */
+export function addPanels(p: usize, rows: i32, panels: usize, count: i32, c: usize, rowBytes: usize): void {
+  for (let j = 0; j < rows; j += 4) {
+    for (let panel = 0; panel < count; panel++) {
+      addOuter(p, panels + <usize>panel * PANEL_BYTES, c + (<usize>panel << 5), rowBytes);
+    }
+    p += BLOCK_BYTES * 4;
+    c += rowBytes * 4;
+  }
+}
+
+/** y = factor x, `count` floats. */
+@inline
+export function storeScaled(x: usize, y: usize, count: i32, factor: f32): void {
+  const f = f32x4.splat(factor);
+  let d = 0;
+  for (; d + 4 <= count; d += 4) {
+    v128.store(y, f32x4.mul(v128.load(x), f));
+    x += 16;
+    y += 16;
+  }
+  for (; d < count; d++) {
+    store<f32>(y, load<f32>(x) * factor);
+    x += 4;
+    y += 4;
+  }
+}

@@ -1,0 +1,47 @@
+/** @file Gradient of cross-entropy by the logits. A tile is a block of rows. */
+import { exp4 } from './math';
+import { clearRow, loadPartial, storePartial } from './partial';
+import { argAddress, argI32 } from './scratch';
+
+export function crossEntropyGrad(args: usize, tile: i32, thread: i32): void {
+  const rows = argI32(args, 0);
+  const classes = argI32(args, 1);
+  const rowsPerTile = argI32(args, 2);
+  const logits = argAddress(args, 3);
+  const targets = argAddress(args, 4);
+  const lse = argAddress(args, 5);
+  const dLoss = argAddress(args, 6);
+  const dLogits = argAddress(args, 7);
+  const bytes = <usize>classes << 2;
+  const first = tile * rowsPerTile;
+  const last = min<i32>(rows, first + rowsPerTile);
+  for (let r = first; r < last; r++) {
+    const at = <usize>r << 2;
+    const x = logits + <usize>r * bytes;
+    const dx = dLogits + <usize>r * bytes;
+    const target = load<i32>(targets + at);
+    const gradient = load<f32>(dLoss + at);
+    if (<u32>target >= <u32>classes) {
+      clearRow(dx, bytes);
+      continue;
+    }
+    row(x, dx, classes, f32x4.splat(load<f32>(lse + at)), f32x4.splat(gradient));
+    const own = dx + (<usize>target << 2);
+    store<f32>(own, load<f32>(own) - gradient);
+  }
+}
+
+/** dx = gradient exp(x - lse) */
+@inline
+function row(x: usize, dx: usize, classes: i32, lse: v128, gradient: v128): void {
+  let i = 0;
+  for (; i + 4 <= classes; i += 4) {
+    const at = <usize>i << 2;
+    v128.store(dx + at, f32x4.mul(gradient, exp4(f32x4.sub(v128.load(x + at), lse))));
+  }
+  if (i < classes) {
+    const at = <usize>i << 2;
+    const p = exp4(f32x4.sub(loadPartial(x + at, classes - i, 0), lse));
+    storePartial(dx + at, f32x4.mul(gradient, p), classes - i);
+  }
+}

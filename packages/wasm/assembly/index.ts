@@ -1,0 +1,2 @@
+/** @file What the host calls. */
+export { run, work, fail, quit } from './runtime';

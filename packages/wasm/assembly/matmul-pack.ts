@@ -1,0 +1,121 @@
+/**
+ * @file Packs matrix operands for `matmul`: panels of 4 rows of op(a), or 8 columns of op(b), laid out
+ * [panel][depth][4 or 8] and padded with zeros, so that the product's inner loop reads memory in order.
+ *
+ * Arguments: number of operands, then for each: source, source batch stride, target, target batch stride (bytes),
+ * stride along the panel, stride along the depth (bytes; one of them is 4), extent along the panel, depth, lanes of a
+ * panel, panels, panels per tile, tiles, panels of all batches. A tile packs a range of panels of one operand.
+ */
+import { argAddress, argI32 } from './scratch';
+
+const OPERAND_WORDS: usize = 13;
+
+/** Lanes adjacent in memory: copy `lanes` elements for each step of depth. */
+@inline
+function packAdjacent(source: usize, depthStride: usize, depth: i32, lanes: i32, valid: i32, target: usize): void {
+  const bytes = <usize>lanes << 2;
+  if (valid == lanes) {
+    for (let k = 0; k < depth; k++, source += depthStride, target += bytes) {
+      v128.store(target, v128.load(source));
+      if (lanes == 8) v128.store(target, v128.load(source, 16), 16);
+    }
+    return;
+  }
+  for (let k = 0; k < depth; k++, source += depthStride, target += bytes) {
+    for (let lane = 0; lane < lanes; lane++) {
+      const offset = <usize>lane << 2;
+      store<f32>(target + offset, lane < valid ? load<f32>(source + offset) : 0);
+    }
+  }
+}
+
+/** Depth adjacent in memory: transpose, four lanes at a time. */
+@inline
+function packTransposed(source: usize, laneStride: usize, depth: i32, lanes: i32, valid: i32, target: usize): void {
+  const bytes = <usize>lanes << 2;
+  for (let lane = 0; lane < lanes; lane += 4) {
+    const column = target + (<usize>lane << 2);
+    const s0 = source + <usize>lane * laneStride;
+    if (lane + 4 <= valid) transposeFour(s0, laneStride, depth, column, bytes);
+    else {
+      for (let k = 0; k < depth; k++) {
+        for (let i = 0; i < 4; i++) {
+          const value: f32 = lane + i < valid ? load<f32>(s0 + <usize>i * laneStride + (<usize>k << 2)) : 0;
+          store<f32>(column + <usize>k * bytes + (<usize>i << 2), value);
+        }
+      }
+    }
+  }
+}
+
+function transposeFour(s0: usize, laneStride: usize, depth: i32, target: usize, step: usize): void {
+  let s1 = s0 + laneStride;
+  let s2 = s1 + laneStride;
+  let s3 = s2 + laneStride;
+  let k = 0;
+  for (; k + 4 <= depth; k += 4) {
+    const r0 = v128.load(s0);
+    const r1 = v128.load(s1);
+    const r2 = v128.load(s2);
+    const r3 = v128.load(s3);
+    const a = v128.shuffle<f32>(r0, r1, 0, 4, 1, 5);
+    const b = v128.shuffle<f32>(r2, r3, 0, 4, 1, 5);
+    const c = v128.shuffle<f32>(r0, r1, 2, 6, 3, 7);
+    const d = v128.shuffle<f32>(r2, r3, 2, 6, 3, 7);
+    v128.store(target, v128.shuffle<f64>(a, b, 0, 2));
+    target += step;
+    v128.store(target, v128.shuffle<f64>(a, b, 1, 3));
+    target += step;
+    v128.store(target, v128.shuffle<f64>(c, d, 0, 2));
+    target += step;
+    v128.store(target, v128.shuffle<f64>(c, d, 1, 3));
+    target += step;
+    s0 += 16;
+    s1 += 16;
+    s2 += 16;
+    s3 += 16;
+  }
+  for (; k < depth; k++, target += step, s0 += 4, s1 += 4, s2 += 4, s3 += 4) {
+    store<f32>(target, load<f32>(s0));
+    store<f32>(target, load<f32>(s1), 4);
+    store<f32>(target, load<f32>(s2), 8);
+    store<f32>(target, load<f32>(s3), 12);
+  }
+}
+
+function packPanels(operand: usize, tile: i32): void {
+  const panelStride = argAddress(operand, 4);
+  const depthStride = argAddress(operand, 5);
+  const extent = argI32(operand, 6);
+  const depth = argI32(operand, 7);
+  const lanes = argI32(operand, 8);
+  const panels = argI32(operand, 9);
+  const perTile = argI32(operand, 10);
+  // Panels are numbered through all batches: the last tile of the operand may end early.
+  const total = argI32(operand, 12);
+  const end = min((tile + 1) * perTile, total);
+  for (let number = tile * perTile; number < end; number++) {
+    const batch = number / panels;
+    const panel = number - batch * panels;
+    const first = panel * lanes;
+    const source = argAddress(operand, 0) + <usize>batch * argAddress(operand, 1) + <usize>first * panelStride;
+    const target =
+      argAddress(operand, 2) + <usize>batch * argAddress(operand, 3) + (<usize>first * <usize>depth << 2);
+    const valid = min(lanes, extent - first);
+    if (panelStride == 4) {
+      if (lanes == 8) packAdjacent(source, depthStride, depth, 8, valid, target);
+      else packAdjacent(source, depthStride, depth, 4, valid, target);
+    } else if (lanes == 8) packTransposed(source, panelStride, depth, 8, valid, target);
+    else packTransposed(source, panelStride, depth, 4, valid, target);
+  }
+}
+
+export function matmulPack(args: usize, tile: i32, _thread: i32): void {
+  let operand = args + 4;
+  const first = argI32(operand, 11);
+  if (tile >= first) {
+    tile -= first;
+    operand += OPERAND_WORDS << 2;
+  }
+  packPanels(operand, tile);
+}

@@ -1,0 +1,127 @@
+/**
+ * @file Compiles assembly/ into two WebAssembly modules (relaxed and plain SIMD) and writes them, as base64, to
+ * src/generated/kernels.ts. Does nothing if the sources and the compiler have not changed since.
+ *
+ *   node scripts/build-kernels.mjs            build if needed
+ *   node scripts/build-kernels.mjs --partial  leave out kernels whose file does not exist (while porting)
+ *   node scripts/build-kernels.mjs --text     also write build/*.wat to read
+ */
+import { createHash } from 'node:crypto';
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '..');
+const output = path.join(root, 'src/generated/kernels.ts');
+const partial = process.argv.includes('--partial');
+const text = process.argv.includes('--text');
+
+/** The static data must end below the threads' scratch; see assembly/scratch.ts. */
+const STATIC_BASE = 1024;
+const SCRATCH_BASE = 65536;
+
+const compilerVersion = createRequire(import.meta.url)('assemblyscript/package.json').version;
+
+function sources() {
+  const assembly = path.join(root, 'assembly');
+  const files = readdirSync(assembly)
+    .filter((file) => file.endsWith('.ts'))
+    .sort()
+    .map((file) => path.join(assembly, file));
+  return [...files, path.join(root, 'src/kernel-id.ts'), fileURLToPath(import.meta.url)];
+}
+
+function fingerprint() {
+  const hash = createHash('sha256').update(`${compilerVersion} ${partial}`);
+  for (const file of sources()) {
+    hash.update(`\n${path.basename(file)}\n`).update(readFileSync(file, 'utf8').replaceAll('\r\n', '\n'));
+  }
+  return hash.digest('hex');
+}
+
+/** The dispatcher without the kernels whose file is missing. */
+function withoutMissing(dispatcher) {
+  const missing = [...dispatcher.matchAll(/^import \{ (\w+) \} from '(\.\/[\w-]+)';$/gm)].filter(
+    ([, , file]) => !existsSync(path.join(root, 'assembly', `${file}.ts`)),
+  );
+  let text = dispatcher;
+  for (const [line, name] of missing) {
+    text = text.replace(line, '').replace(new RegExp(`^ *case KernelId\\.${name}:.*$`, 'm'), '');
+  }
+  if (missing.length > 0) console.warn(`left out: ${missing.map(([, name]) => name).join(', ')}`);
+  return text;
+}
+
+function readSource(name, baseDirectory) {
+  const file = path.resolve(baseDirectory, name);
+  if (!existsSync(file)) return null;
+  const source = readFileSync(file, 'utf8');
+  return partial && path.basename(file) === 'dispatch.ts' ? withoutMissing(source) : source;
+}
+
+async function compile(asc, features) {
+  const written = new Map();
+  const { error, stderr } = await asc.main(
+    [
+      'assembly/index.ts',
+      ...['--outFile', 'module.wasm', ...(text ? ['--textFile', 'module.wat'] : [])],
+      ...['-O3', '--noAssert', '--runtime', 'stub', '--enable', features],
+      ...['--importMemory', '--sharedMemory', '--initialMemory', '1', '--maximumMemory', '65536'],
+      ...['--memoryBase', String(STATIC_BASE)],
+    ],
+    {
+      readFile: readSource,
+      writeFile: (name, contents) => void written.set(name, contents),
+      listFiles: (directory, baseDirectory) => {
+        const folder = path.resolve(baseDirectory, directory);
+        return existsSync(folder) ? readdirSync(folder).filter((file) => file.endsWith('.ts')) : null;
+      },
+    },
+  );
+  if (error) throw new Error(`the kernels do not compile (${features}):\n${stderr.toString()}`);
+  const warnings = stderr.toString().trim();
+  if (warnings) console.warn(warnings);
+  return { binary: Buffer.from(written.get('module.wasm')), text: written.get('module.wat') };
+}
+
+/** Where static data ends: `__heap_base` is not exported by the stub runtime, so read the data segments. */
+async function checkStaticData(name, binary) {
+  const memory = new WebAssembly.Memory({ initial: 2, maximum: 65536, shared: true });
+  if (!WebAssembly.validate(binary)) return;
+  await WebAssembly.instantiate(binary, { env: { memory, abort() {} } });
+  const end = new Uint8Array(memory.buffer).findLastIndex((byte) => byte !== 0);
+  if (end >= SCRATCH_BASE)
+    throw new Error(`${name}: static data ends at ${end}, beyond the ${SCRATCH_BASE} it may use`);
+}
+
+const hash = fingerprint();
+if (!text && existsSync(output) && readFileSync(output, 'utf8').includes(hash)) process.exit(0);
+
+process.chdir(root);
+const started = performance.now();
+const asc = await import('assemblyscript/asc');
+const modules = {
+  relaxed: await compile(asc, 'simd,threads,relaxed-simd'),
+  plain: await compile(asc, 'simd,threads'),
+};
+for (const [name, module] of Object.entries(modules)) await checkStaticData(name, module.binary);
+
+mkdirSync(path.dirname(output), { recursive: true });
+const temporary = `${output}.${process.pid}`;
+writeFileSync(
+  temporary,
+  [
+    `// Written by scripts/build-kernels.mjs from sources ${hash}`,
+    `export const relaxedModule = '${modules.relaxed.binary.toString('base64')}';`,
+    `export const plainModule = '${modules.plain.binary.toString('base64')}';`,
+    '',
+  ].join('\n'),
+);
+renameSync(temporary, output);
+if (text) {
+  mkdirSync('build', { recursive: true });
+  for (const [name, module] of Object.entries(modules)) writeFileSync(`build/${name}.wat`, module.text);
+}
+const sizes = Object.entries(modules).map(([name, { binary }]) => `${name} ${binary.length} bytes`);
+console.log(`wasm kernels: ${sizes.join(', ')} in ${((performance.now() - started) / 1000).toFixed(1)} s`);

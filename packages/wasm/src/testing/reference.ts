@@ -1,0 +1,96 @@
+/** @file For tests: f64 references of expressions, reductions and products, one element at a time. */
+import type { Expression, MatmulKernel, View } from '@transfusion/tensor';
+import { product } from '../views.js';
+
+const SQRT_PI = Math.sqrt(Math.PI);
+
+/** Erf by its Taylor series, good to 1e-12 for |x| < 4, and 1 beyond. */
+function erf(x: number): number {
+  if (Math.abs(x) > 4) return Math.sign(x);
+  let term = x;
+  let sum = x;
+  for (let n = 1; n < 120; n++) {
+    term *= (-x * x) / n;
+    sum += term / (2 * n + 1);
+  }
+  return (2 / SQRT_PI) * sum;
+}
+
+const unary: Record<string, (x: number) => number> = {
+  neg: (x) => -x,
+  abs: Math.abs,
+  exp: Math.exp,
+  log: Math.log,
+  sqrt: Math.sqrt,
+  rsqrt: (x) => 1 / Math.sqrt(x),
+  sin: Math.sin,
+  cos: Math.cos,
+  tanh: Math.tanh,
+  erf,
+  sigmoid: (x) => 1 / (1 + Math.exp(-x)),
+  floor: Math.floor,
+  reciprocal: (x) => 1 / x,
+  toFloat: (x) => x,
+  toInt: Math.trunc,
+};
+const binary: Record<string, (x: number, y: number) => number> = {
+  add: (x, y) => x + y,
+  sub: (x, y) => x - y,
+  mul: (x, y) => x * y,
+  div: (x, y) => x / y,
+  max: Math.max,
+  min: Math.min,
+  pow: (x, y) => x ** y,
+  less: (x, y) => Number(x < y),
+  lessEqual: (x, y) => Number(x <= y),
+  equal: (x, y) => Number(x === y),
+  notEqual: (x, y) => Number(x !== y),
+};
+
+/** The value of an expression whose loads are `inputs`. */
+export function evaluateExpression(expression: Expression, inputs: number[]): number {
+  const registers: number[] = [];
+  for (const step of expression) {
+    if (step.op === 'load') registers.push(inputs[step.input]);
+    else if (step.op === 'constant') registers.push(Math.fround(step.value));
+    else if (step.op === 'select') registers.push(registers[registers[step.condition] !== 0 ? step.a : step.b]);
+    else if ('b' in step) registers.push(binary[step.op](registers[step.a], registers[step.b]));
+    else registers.push(unary[step.op](registers[step.a]));
+  }
+  return registers[registers.length - 1];
+}
+
+/** The expression at every position of `shape`, in row-major order. */
+export function evaluateAll(
+  shape: number[],
+  inputs: View[],
+  contents: ArrayLike<number>[],
+  expression: Expression,
+): Float64Array {
+  const position = shape.map(() => 0);
+  return Float64Array.from({ length: product(shape) }, () => {
+    const values = inputs.map(({ buffer, offset, strides }) => {
+      return contents[buffer][offset + strides.reduce((sum, stride, axis) => sum + stride * position[axis], 0)];
+    });
+    for (let axis = shape.length - 1; axis >= 0 && ++position[axis] === shape[axis]; axis--) position[axis] = 0;
+    return evaluateExpression(expression, values);
+  });
+}
+
+/** The plain product of a kernel (no epilogue), [batch, m, n]. */
+export function multiply(kernel: MatmulKernel, left: ArrayLike<number>, right: ArrayLike<number>): Float64Array {
+  const { batch, m, n, k, a, b } = kernel;
+  const result = new Float64Array(batch * m * n);
+  for (let matrix = 0; matrix < batch; matrix++) {
+    for (let i = 0; i < m; i++) {
+      for (let depth = 0; depth < k; depth++) {
+        const x = left[matrix * a.batchStride + (a.transpose ? depth * m + i : i * k + depth)];
+        for (let j = 0; j < n; j++) {
+          const y = right[matrix * b.batchStride + (b.transpose ? j * k + depth : depth * n + j)];
+          result[(matrix * m + i) * n + j] += x * y;
+        }
+      }
+    }
+  }
+  return result;
+}

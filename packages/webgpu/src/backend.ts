@@ -1,0 +1,124 @@
+/** @file The WebGPU backend: a device, its memory, its pipelines, and the programs loaded on it. */
+import {
+  type Backend,
+  type BackendLimits,
+  type BackendStats,
+  BYTES_PER_ELEMENT,
+  type DeviceBuffer,
+  type Executable,
+  OutOfMemoryError,
+  type Program,
+  TransfusionError,
+} from '@transfusion/tensor';
+import type { AdapterKind } from './adapter/adapter.js';
+import type { LoweringDevice } from './lowering.js';
+import { WebGpuDeviceBuffer } from './runtime/device-buffer.js';
+import { Faults } from './runtime/faults.js';
+import { type LoadContext, loadProgram } from './runtime/load.js';
+import { DeviceMemory, formatBytes } from './runtime/memory.js';
+import { PipelineCache } from './runtime/pipelines.js';
+
+/** Made by `openWebGpu`. */
+export class WebGpuBackend implements Backend {
+  readonly name = 'webgpu';
+  readonly description: string;
+  /** Whether the kernels run on a GPU or on a software adapter, which is for testing. */
+  readonly adapterKind: AdapterKind;
+  readonly limits: BackendLimits;
+  readonly #device: GPUDevice;
+  readonly #context: LoadContext;
+  readonly #release: () => void;
+  #disposal: Promise<void> | undefined;
+
+  constructor(options: {
+    device: GPUDevice;
+    lowering: LoweringDevice;
+    adapterKind: AdapterKind;
+    description: string;
+    memoryLimitBytes: number;
+    /** Called once the device is destroyed. */
+    release: () => void;
+  }) {
+    const { device } = options;
+    const { limits } = device;
+    this.#device = device;
+    this.#release = options.release;
+    this.description = options.description;
+    this.adapterKind = options.adapterKind;
+    const alignment = limits.minStorageBufferOffsetAlignment;
+    this.limits = {
+      alignment,
+      maxArenaBytes: floorTo(Math.min(limits.maxBufferSize, options.memoryLimitBytes), alignment),
+      maxBufferBytes: floorTo(limits.maxStorageBufferBindingSize, BYTES_PER_ELEMENT),
+      maxExpressionInputs: limits.maxStorageBuffersPerShaderStage - 1,
+    };
+    this.#context = {
+      device,
+      lowering: options.lowering,
+      alignment,
+      memory: new DeviceMemory(device, options.memoryLimitBytes),
+      pipelines: new PipelineCache(device),
+      faults: new Faults(device, options.description),
+    };
+  }
+
+  createBuffer(elements: number): DeviceBuffer {
+    const { device, memory, faults } = this.#context;
+    faults.check();
+    if (!Number.isInteger(elements) || elements < 1) {
+      throw new TransfusionError({
+        code: 'BUFFER_RANGE',
+        message: `createBuffer(${elements}): a buffer has a whole number of elements, at least 1`,
+      });
+    }
+    const bytes = elements * BYTES_PER_ELEMENT;
+    if (bytes > this.limits.maxBufferBytes) {
+      throw new OutOfMemoryError({
+        message: `a buffer of ${elements} elements needs ${formatBytes(bytes)}, a kernel of this adapter can bind at most ${formatBytes(this.limits.maxBufferBytes)}`,
+        fix: 'split the tensor or use a smaller model',
+      });
+    }
+    memory.require('a device buffer', [{ name: 'its contents', bytes }]);
+    return new WebGpuDeviceBuffer({ elements, device, memory, faults });
+  }
+
+  async load(program: Program, states: DeviceBuffer[]): Promise<Executable> {
+    this.#context.faults.check();
+    const own = states.map((state, index) => {
+      if (state instanceof WebGpuDeviceBuffer) return state;
+      throw new TransfusionError({
+        code: 'PROGRAM_STATE_MISMATCH',
+        message: `program '${program.name}': state ${index} was not created by the webgpu backend`,
+        fix: 'create states with createBuffer() of the backend that loads the program',
+      });
+    });
+    return await loadProgram(program, own, this.#context);
+  }
+
+  stats(): BackendStats {
+    const { memory, pipelines } = this.#context;
+    return {
+      liveBytes: memory.liveBytes,
+      liveBuffers: memory.liveBuffers,
+      builtKernels: pipelines.built,
+      builtBindGroups: pipelines.builtBindGroups,
+    };
+  }
+
+  dispose(): Promise<void> {
+    this.#disposal ??= this.#dispose();
+    return this.#disposal;
+  }
+
+  async #dispose(): Promise<void> {
+    this.#context.faults.dispose();
+    this.#context.memory.destroyAll();
+    this.#device.destroy();
+    await this.#device.lost;
+    this.#release();
+  }
+}
+
+function floorTo(value: number, multiple: number): number {
+  return Math.floor(value / multiple) * multiple;
+}

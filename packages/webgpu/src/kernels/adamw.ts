@@ -1,0 +1,34 @@
+/**
+ * @file AdamW with decoupled weight decay (Loshchilov & Hutter 2019, https://arxiv.org/abs/1711.05101, algorithm 2), in
+ * place on parameter, m and v, all [elements]; hyper f32 [lr, bias1, bias2]; gradientScale f32 [1]. The numbers that
+ * change from step to step are data, so that a replayed step does not freeze them.
+ */
+import type { AdamWKernel } from '@transfusion/tensor';
+import { BindingSet, type Dispatch, f32Literal, type LoweringContext } from '../lowering.js';
+import { threadDispatch, vectorWidth } from './thread-dispatch.js';
+
+/** One thread updates one element, or four. */
+export function lowerAdamW(kernel: AdamWKernel, context: LoweringContext): Dispatch[] {
+  const { elements, beta1, beta2, epsilon, weightDecay } = kernel;
+  const vector = vectorWidth(elements);
+  const type = vector === 4 ? 'vec4f' : 'f32';
+
+  const bindings = new BindingSet();
+  const parameter = bindings.buffer(kernel.parameter, 'parameter', type);
+  const gradient = bindings.buffer(kernel.gradient, 'gradient', type);
+  const m = bindings.buffer(kernel.m, 'first_moment', type);
+  const v = bindings.buffer(kernel.v, 'second_moment', type);
+  const hyper = bindings.buffer(kernel.hyper, 'hyper');
+  const gradientScale = bindings.buffer(kernel.gradientScale, 'gradient_scale');
+  const body = `
+  let learning_rate = ${hyper}[0];
+  let g = ${gradient}[index] * ${gradientScale}[0];
+  let m = ${f32Literal(beta1)} * ${m}[index] + ${f32Literal(1 - beta1)} * g;
+  let v = ${f32Literal(beta2)} * ${v}[index] + ${f32Literal(1 - beta2)} * g * g;
+  let p = ${parameter}[index];
+  let step = (m / ${hyper}[1]) / (sqrt(v / ${hyper}[2]) + ${f32Literal(epsilon)});
+  ${m}[index] = m;
+  ${v}[index] = v;
+  ${parameter}[index] = p - learning_rate * (${f32Literal(weightDecay)} * p) - learning_rate * step;`;
+  return [threadDispatch({ label: 'adamw', count: elements / vector, bindings, body, device: context.device })];
+}

@@ -1,0 +1,42 @@
+/** @file The lowering of every kind of kernel. */
+import type { Kernel, KernelKind } from '@transfusion/tensor';
+import type { Dispatch, Lowering, LoweringContext } from '../lowering.js';
+import { lowerAdamW } from './adamw.js';
+import { lowerAttention } from './attention.js';
+import { lowerAttentionGrad } from './attention-grad.js';
+import { lowerCrossEntropy, lowerCrossEntropyGrad } from './cross-entropy.js';
+import { lowerElementwise } from './elementwise.js';
+import { lowerGather } from './gather.js';
+import { lowerMatmul } from './matmul/index.js';
+import { lowerRandom } from './random.js';
+import { lowerReduce } from './reduce.js';
+import { lowerRmsNorm, lowerRmsNormGrad } from './rms-norm.js';
+import { lowerRope } from './rope.js';
+import { lowerScatterAdd } from './scatter-add.js';
+import { lowerSoftmax, lowerSoftmaxGrad } from './softmax.js';
+import { lowerWriteRows } from './write-rows.js';
+
+const LOWERINGS: { [Kind in KernelKind]: Lowering<Extract<Kernel, { kind: Kind }>> } = {
+  elementwise: lowerElementwise,
+  reduce: lowerReduce,
+  matmul: lowerMatmul,
+  gather: lowerGather,
+  scatterAdd: lowerScatterAdd,
+  writeRows: lowerWriteRows,
+  softmax: lowerSoftmax,
+  softmaxGrad: lowerSoftmaxGrad,
+  rmsNorm: lowerRmsNorm,
+  rmsNormGrad: lowerRmsNormGrad,
+  rope: lowerRope,
+  attention: lowerAttention,
+  attentionGrad: lowerAttentionGrad,
+  crossEntropy: lowerCrossEntropy,
+  crossEntropyGrad: lowerCrossEntropyGrad,
+  adamw: lowerAdamW,
+  random: lowerRandom,
+};
+
+/** The dispatches of a kernel, in order. */
+export function lowerKernel(kernel: Kernel, context: LoweringContext): Dispatch[] {
+  return (LOWERINGS[kernel.kind] as Lowering<Kernel>)(kernel, context);
+}

@@ -1,0 +1,70 @@
+/**
+ * @file Matrix product with a few rows (decoding a token) for GPUs: bound by reading b once. A workgroup computes some
+ * columns of all rows; its lanes share k, and a tree in workgroup memory adds their sums.
+ */
+import type { MatmulKernel } from '@transfusion/tensor';
+import {
+  BindingSet,
+  type Dispatch,
+  type LoweringContext,
+  linearWorkgroup,
+  mainHeader,
+  splitGrid,
+} from '../../lowering.js';
+import { bindOperand, contiguousAlongK, storeWgsl } from './problem.js';
+
+/** The most rows of a skinny product. */
+export const SKINNY_ROWS = 4;
+
+export function lowerSkinny(kernel: MatmulKernel, context: LoweringContext): Dispatch[] {
+  const { batch, m, n, k } = kernel;
+  const lanes = context.device.maxInvocationsPerWorkgroup >= 256 ? 256 : 64;
+  // Neighbouring lanes read neighbouring memory of b: along k, or along the columns.
+  const lanesAlongK = contiguousAlongK(kernel, 'b') || n === 1;
+  const columnsPerGroup = lanesAlongK ? lanes / 32 : lanes / 4;
+  const share = lanes / columnsPerGroup;
+  const groups = Math.ceil(n / columnsPerGroup);
+  const rows = [...Array(m).keys()];
+
+  const bindings = new BindingSet();
+  const a = bindOperand({ kernel, side: 'a', access: 'scalar', bindings });
+  const b = bindOperand({ kernel, side: 'b', access: 'scalar', bindings });
+  const store = storeWgsl(kernel, context, bindings);
+  const grid = splitGrid(batch * groups, context.device);
+  const [columnOfLane, shareOfLane] = lanesAlongK
+    ? [`lane / ${share}u`, `lane % ${share}u`]
+    : [`lane % ${columnsPerGroup}u`, `lane / ${columnsPerGroup}u`];
+  // Sums are laid out as [row, share, column], so that the tree halves the shares.
+  const code = `${bindings.declarations()}
+${store}
+var<workgroup> sums: array<f32, ${lanes * m}>;
+${mainHeader(lanes)} {
+  let item = ${linearWorkgroup(grid)};
+  if (item >= ${batch * groups}u) { return; }
+  let batch = item / ${groups}u;
+  let local_column = ${columnOfLane};
+  let part = ${shareOfLane};
+  let column = item % ${groups}u * ${columnsPerGroup}u + local_column;
+  let slot = part * ${columnsPerGroup}u + local_column;
+${rows.map((i) => `  var sum${i} = 0.0f;`).join('\n')}
+  if (column < ${n}u) {
+    for (var k = part; k < ${k}u; k += ${share}u) {
+      let factor = ${b.at('batch', 'k', 'column')};
+${rows.map((i) => `      sum${i} = fma(${a.at('batch', `${i}u`, 'k')}, factor, sum${i});`).join('\n')}
+    }
+  }
+${rows.map((i) => `  sums[${i * lanes}u + slot] = sum${i};`).join('\n')}
+  workgroupBarrier();
+  for (var half = ${share / 2}u; half > 0u; half >>= 1u) {
+    if (part < half) {
+${rows.map((i) => `      sums[${i * lanes}u + slot] += sums[${i * lanes}u + slot + half * ${columnsPerGroup}u];`).join('\n')}
+    }
+    workgroupBarrier();
+  }
+  if (part == 0u && column < ${n}u) {
+${rows.map((i) => `    store(batch, ${i}u, column, sums[${i * lanes}u + slot]);`).join('\n')}
+  }
+}`;
+  const label = `matmul ${batch}x${m}x${n}x${k} skinny`;
+  return [{ label, code, bindings: bindings.bindings, workgroups: grid }];
+}

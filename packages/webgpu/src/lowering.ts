@@ -1,0 +1,170 @@
+/**
+ * @file What a kernel is lowered to: WGSL dispatches. All sizes are constants of the WGSL, because programs are
+ * specialised to their shapes; equal code strings share one pipeline, so equal layers compile once.
+ *
+ * Every storage binding is `read_write`: program buffers are ranges of a few arenas, and WebGPU forbids using one
+ * GPUBuffer both read-only and read-write in a dispatch. It also forbids overlapping writable bindings, so a buffer that
+ * appears twice in a kernel must be bound once: `BindingSet` sees to that.
+ */
+import type { DType } from '@transfusion/tensor';
+
+/** A program buffer by its position in `Program.buffers`, or scratch memory by the number `LoweringContext.scratch` gave. */
+export type Binding = { buffer: number } | { scratch: number };
+
+export interface Dispatch {
+  /** For profiles. */
+  label: string;
+  /** Complete WGSL; entry point `main`; bindings `@group(0) @binding(i)` in the order of `bindings`. */
+  code: string;
+  bindings: Binding[];
+  workgroups: [number, number, number];
+}
+
+/** What a lowering may know about the device. */
+export interface LoweringDevice {
+  maxWorkgroupsPerDimension: number;
+  maxInvocationsPerWorkgroup: number;
+  maxWorkgroupStorageBytes: number;
+  /** Storage buffers one dispatch can bind. */
+  maxStorageBuffers: number;
+  subgroups: boolean;
+  subgroupMinSize: number;
+  subgroupMaxSize: number;
+  /** A CPU behind a Vulkan driver: lanes are SIMD elements, barriers are costly and workgroup memory buys nothing. */
+  software: boolean;
+}
+
+export interface LoweringContext {
+  elements(buffer: number): number;
+  dtype(buffer: number): DType;
+  /**
+   * Memory for this kernel's own dispatches; undefined contents, gone afterwards. Several ranges of one kernel do not
+   * overlap. Bind it with `{ scratch: number }`.
+   */
+  scratch(bytes: number): number;
+  readonly device: LoweringDevice;
+}
+
+export type Lowering<K> = (kernel: K, context: LoweringContext) => Dispatch[];
+
+/** WGSL element types of a storage array. */
+export type StorageType = 'f32' | 'i32' | 'u32' | 'vec4f';
+
+/** Collects the bindings of one dispatch. A buffer asked for twice is one variable. */
+export class BindingSet {
+  readonly bindings: Binding[] = [];
+  readonly #names: string[] = [];
+  readonly #types: StorageType[] = [];
+
+  /** The WGSL variable for a program buffer: `name`, or the name it was first asked for by. */
+  buffer(buffer: number, name: string, type: StorageType = 'f32'): string {
+    return this.#add({ buffer }, name, type);
+  }
+
+  /** The WGSL variable for scratch memory. */
+  scratch(scratch: number, name: string, type: StorageType = 'f32'): string {
+    return this.#add({ scratch }, name, type);
+  }
+
+  /** `@group(0) @binding(i) var<storage, read_write> name: array<type>;` for each. */
+  declarations(): string {
+    return this.#names
+      .map((name, i) => `@group(0) @binding(${i}) var<storage, read_write> ${name}: array<${this.#types[i]}>;`)
+      .join('\n');
+  }
+
+  #add(binding: Binding, name: string, type: StorageType): string {
+    const found = this.bindings.findIndex((other) =>
+      'buffer' in binding
+        ? 'buffer' in other && other.buffer === binding.buffer
+        : 'scratch' in other && other.scratch === binding.scratch,
+    );
+    if (found >= 0) {
+      if (this.#types[found] !== type) {
+        throw new Error(
+          `${name} is bound as ${this.#types[found]} (${this.#names[found]}) and as ${type} in one dispatch`,
+        );
+      }
+      return this.#names[found];
+    }
+    this.bindings.push(binding);
+    this.#names.push(name);
+    this.#types.push(type);
+    return name;
+  }
+}
+
+/**
+ * A grid of at least `workgroups` workgroups within the device's limit per dimension. The kernel must return where
+ * `linearWorkgroup(grid)` is not below `workgroups`: the grid is a rectangle and may have some to spare.
+ */
+export function splitGrid(workgroups: number, device: LoweringDevice): [number, number, number] {
+  const limit = device.maxWorkgroupsPerDimension;
+  if (workgroups <= limit) return [workgroups, 1, 1];
+  const y = Math.ceil(workgroups / limit);
+  return [Math.ceil(workgroups / y), y, 1];
+}
+
+/** WGSL for the position of this workgroup in a grid made by `splitGrid` (needs the `group` argument of `mainHeader`). */
+export function linearWorkgroup(grid: [number, number, number]): string {
+  return grid[1] === 1 ? 'group.x' : `(group.y * ${grid[0]}u + group.x)`;
+}
+
+/** `@compute @workgroup_size(size) fn main(...)` with `group: vec3u` (workgroup id) and `lane: u32` (index in the workgroup). */
+export function mainHeader(workgroupSize: number): string {
+  return `@compute @workgroup_size(${workgroupSize})
+fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32)`;
+}
+
+/** The largest finite f32 as a WGSL literal. */
+export const F32_MAX = '3.4028234663852886e38f';
+
+/**
+ * WGSL functions for values that WGSL has no literals for. A constant expression may not be infinite or NaN, hence the
+ * variables; compilers may assume that NaN does not occur in float comparisons, hence the integer ones.
+ */
+export const NON_FINITE_WGSL = `
+fn infinity() -> f32 { var bits = 0x7f800000u; return bitcast<f32>(bits); }
+fn not_a_number() -> f32 { var bits = 0x7fc00000u; return bitcast<f32>(bits); }
+fn is_nan(x: f32) -> bool { return (bitcast<u32>(x) & 0x7fffffffu) > 0x7f800000u; }
+fn is_infinite(x: f32) -> bool { return (bitcast<u32>(x) & 0x7fffffffu) == 0x7f800000u; }
+`;
+
+/** An f32 WGSL expression with exactly the value `Math.fround(value)`. Non-finite values need `NON_FINITE_WGSL`. */
+export function f32Literal(value: number): string {
+  const rounded = Math.fround(value);
+  if (Number.isNaN(rounded)) return 'not_a_number()';
+  if (rounded === Infinity) return 'infinity()';
+  if (rounded === -Infinity) return '(-infinity())';
+  if (Object.is(rounded, -0)) return 'bitcast<f32>(0x80000000u)';
+  const text = String(rounded);
+  return `${rounded < 0 ? '(' : ''}${text}f${rounded < 0 ? ')' : ''}`;
+}
+
+/**
+ * WGSL of a function `name(lane, value) -> f32` that combines the values of all lanes of a workgroup, as a tree of fixed
+ * order, and gives every lane the result. Must be called in uniform control flow; can be called repeatedly.
+ *
+ * @param options.size lanes in the workgroup, a power of two.
+ * @param options.combine WGSL expression of `a` and `b`, e.g. `a + b` or `max(a, b)`.
+ */
+export function workgroupReduce(options: { name: string; size: number; combine: string }): string {
+  const { name, size, combine } = options;
+  return `
+var<workgroup> ${name}_values: array<f32, ${size}>;
+fn ${name}_combine(a: f32, b: f32) -> f32 { return ${combine}; }
+fn ${name}(lane: u32, value: f32) -> f32 {
+  ${name}_values[lane] = value;
+  workgroupBarrier();
+  for (var stride = ${size / 2}u; stride > 0u; stride >>= 1u) {
+    if (lane < stride) {
+      ${name}_values[lane] = ${name}_combine(${name}_values[lane], ${name}_values[lane + stride]);
+    }
+    workgroupBarrier();
+  }
+  let result = ${name}_values[0];
+  workgroupBarrier();
+  return result;
+}
+`;
+}

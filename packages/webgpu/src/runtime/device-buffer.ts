@@ -1,0 +1,76 @@
+/** @file Device memory that outlives programs. */
+import {
+  BackendError,
+  BYTES_PER_ELEMENT,
+  type DeviceBuffer,
+  type HostArray,
+  TransfusionError,
+} from '@transfusion/tensor';
+import type { Faults } from './faults.js';
+import type { DeviceMemory } from './memory.js';
+import { ReadbackRing, USAGE } from './readback.js';
+
+export class WebGpuDeviceBuffer implements DeviceBuffer {
+  readonly elements: number;
+  readonly #device: GPUDevice;
+  readonly #memory: DeviceMemory;
+  readonly #faults: Faults;
+  readonly #buffer: GPUBuffer;
+  #destroyed = false;
+
+  constructor(options: { elements: number; device: GPUDevice; memory: DeviceMemory; faults: Faults }) {
+    this.elements = options.elements;
+    this.#device = options.device;
+    this.#memory = options.memory;
+    this.#faults = options.faults;
+    const usage = USAGE.storage | USAGE.copySource | USAGE.copyTarget;
+    this.#buffer = options.memory.create('state', options.elements * BYTES_PER_ELEMENT, usage);
+  }
+
+  /** The GPU buffer. Throws once destroyed. */
+  get gpu(): GPUBuffer {
+    this.#faults.check();
+    if (this.#destroyed) {
+      throw new BackendError({
+        code: 'BACKEND_DISPOSED',
+        message: `a device buffer of ${this.elements} elements was used after destroy()`,
+        fix: 'destroy a buffer only when no program that has it as a state will run again',
+      });
+    }
+    return this.#buffer;
+  }
+
+  write(data: HostArray, offset = 0): void {
+    const gpu = this.gpu;
+    if (!Number.isInteger(offset) || offset < 0 || offset + data.length > this.elements) {
+      throw new TransfusionError({
+        code: 'BUFFER_RANGE',
+        message: `write(): elements ${offset} to ${offset + data.length} of a buffer that has ${this.elements}`,
+        fix: 'write at most as many elements as the buffer has after the offset',
+      });
+    }
+    this.#device.queue.writeBuffer(gpu, offset * BYTES_PER_ELEMENT, data as Float32Array<ArrayBuffer>);
+  }
+
+  async read(): Promise<ArrayBuffer> {
+    const ranges = [{ source: this.gpu, byteOffset: 0, bytes: this.elements * BYTES_PER_ELEMENT }];
+    const ring = new ReadbackRing({ memory: this.#memory, name: 'state', ranges, slots: 0 });
+    const encoder = this.#device.createCommandEncoder();
+    const read = ring.encode(encoder);
+    this.#device.queue.submit([encoder.finish()]);
+    try {
+      const [contents] = await read();
+      this.#faults.check();
+      return contents;
+    } catch (error) {
+      throw TransfusionError.isInstance(error) ? error : await this.#faults.explain(error, 'reading a device buffer');
+    } finally {
+      ring.destroy();
+    }
+  }
+
+  destroy(): void {
+    this.#destroyed = true;
+    this.#memory.destroy(this.#buffer);
+  }
+}

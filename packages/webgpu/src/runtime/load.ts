@@ -1,0 +1,173 @@
+/** @file From a program to an executable: lower, allocate, bind and compile. */
+import { type Program, TransfusionError } from '@transfusion/tensor';
+import { lowerKernel } from '../kernels/index.js';
+import type { Dispatch, LoweringDevice } from '../lowering.js';
+import type { WebGpuDeviceBuffer } from './device-buffer.js';
+import { type PreparedDispatch, WebGpuExecutable } from './executable.js';
+import { errorFromGpu, type Faults } from './faults.js';
+import type { DeviceMemory } from './memory.js';
+import type { PipelineCache } from './pipelines.js';
+import { ProgramMemory } from './program-memory.js';
+import { ReadbackRing } from './readback.js';
+
+/** What loading needs of a backend. */
+export interface LoadContext {
+  device: GPUDevice;
+  lowering: LoweringDevice;
+  alignment: number;
+  memory: DeviceMemory;
+  pipelines: PipelineCache;
+  faults: Faults;
+}
+
+/** Staging buffers made when a program is loaded: one is read while the next run is submitted. */
+const READBACK_SLOTS = 2;
+
+/** Dispatches of one kernel and the byte ranges of its scratch memory, by number. */
+interface LoweredKernel {
+  dispatches: Dispatch[];
+  scratch: { byteOffset: number; bytes: number }[];
+}
+
+export async function loadProgram(
+  program: Program,
+  states: WebGpuDeviceBuffer[],
+  context: LoadContext,
+): Promise<WebGpuExecutable> {
+  checkStates(program, states);
+  const lowered = lowerProgram(program, context);
+  const kernelBytes = lowered.map(({ scratch }) =>
+    scratch.reduce((end, s) => Math.max(end, s.byteOffset + s.bytes), 0),
+  );
+  const scratchBytes = Math.max(0, ...kernelBytes);
+
+  const prepared = await withErrorScopes(context.device, `loading program '${program.name}'`, () => {
+    const memory = new ProgramMemory({
+      program,
+      states: states.map((state) => state.gpu),
+      scratchBytes,
+      memory: context.memory,
+      device: context.device,
+      alignment: context.alignment,
+    });
+    const ranges = program.outputs.map((output) => {
+      const { gpu, byteOffset, bytes } = memory.ranges[output];
+      return { source: gpu, byteOffset, bytes };
+    });
+    const outputs =
+      ranges.length > 0
+        ? new ReadbackRing({ memory: context.memory, name: program.name, ranges, slots: READBACK_SLOTS })
+        : undefined;
+    const free = () => {
+      memory.destroy();
+      outputs?.destroy();
+    };
+    const bound = lowered.flatMap((kernel) =>
+      kernel.dispatches.map((dispatch) => ({ dispatch, bindGroup: bind(dispatch, kernel, memory, context) })),
+    );
+    return { value: { memory, outputs, bound, free }, free };
+  });
+
+  try {
+    const dispatches = await Promise.all(
+      prepared.bound.map(async ({ dispatch, bindGroup }): Promise<PreparedDispatch> => {
+        const { label, code, bindings, workgroups } = dispatch;
+        const pipeline = await context.pipelines.get({ label, code, bindingCount: bindings.length });
+        return { pipeline, bindGroup, workgroups };
+      }),
+    );
+    context.faults.check();
+    const { memory, outputs } = prepared;
+    return new WebGpuExecutable({
+      program,
+      states,
+      device: context.device,
+      faults: context.faults,
+      memory,
+      dispatches,
+      outputs,
+    });
+  } catch (error) {
+    prepared.free();
+    context.faults.check();
+    throw error;
+  }
+}
+
+function lowerProgram(program: Program, { lowering, alignment }: LoadContext): LoweredKernel[] {
+  return program.kernels.map((kernel) => {
+    const scratch: LoweredKernel['scratch'] = [];
+    let scratchEnd = 0;
+    const dispatches = lowerKernel(kernel, {
+      elements: (buffer) => program.buffers[buffer].elements,
+      dtype: (buffer) => program.buffers[buffer].dtype,
+      scratch: (bytes) => {
+        scratch.push({ byteOffset: scratchEnd, bytes });
+        scratchEnd = Math.ceil((scratchEnd + bytes) / alignment) * alignment;
+        return scratch.length - 1;
+      },
+      device: lowering,
+    });
+    return { dispatches, scratch };
+  });
+}
+
+function bind(dispatch: Dispatch, kernel: LoweredKernel, memory: ProgramMemory, context: LoadContext): GPUBindGroup {
+  return context.pipelines.bindGroup({
+    label: dispatch.label,
+    ranges: dispatch.bindings.map((binding) => {
+      if ('buffer' in binding) return memory.ranges[binding.buffer];
+      return { gpu: memory.scratch!, ...kernel.scratch[binding.scratch] };
+    }),
+  });
+}
+
+function checkStates(program: Program, states: WebGpuDeviceBuffer[]): void {
+  const seen = new Map<WebGpuDeviceBuffer, string>();
+  for (const { storage, elements, name } of program.buffers) {
+    if (storage.kind !== 'state') continue;
+    const state = states[storage.index];
+    if (state?.elements !== elements) {
+      throw new TransfusionError({
+        code: 'PROGRAM_STATE_MISMATCH',
+        message: `program '${program.name}': state ${storage.index} ('${name}') has ${elements} elements, the buffer given for it has ${state?.elements ?? 'not been given'}`,
+        fix: 'give one buffer per state, created by this backend, of exactly its number of elements',
+      });
+    }
+    const other = seen.get(state);
+    if (other !== undefined) {
+      throw new TransfusionError({
+        code: 'PROGRAM_STATE_MISMATCH',
+        message: `program '${program.name}': states '${other}' and '${name}' are the same buffer`,
+        fix: 'make it one state of the program: WebGPU cannot bind one range of memory twice',
+      });
+    }
+    seen.set(state, name);
+  }
+}
+
+/**
+ * Runs `create`, which must be synchronous, and throws what the device reports of it, after freeing what it made.
+ * @throws OutOfMemoryError, BackendError (KERNEL_FAILED)
+ */
+async function withErrorScopes<T>(
+  device: GPUDevice,
+  doing: string,
+  create: () => { value: T; free: () => void },
+): Promise<T> {
+  device.pushErrorScope('validation');
+  device.pushErrorScope('out-of-memory');
+  let made: { value: T; free: () => void } | undefined;
+  let scopes: Promise<(GPUError | null)[]>;
+  try {
+    made = create();
+  } finally {
+    const [memory, validation] = [device.popErrorScope(), device.popErrorScope()];
+    // A lost device rejects them; the loss itself is reported by whoever awaits work.
+    scopes = Promise.all([memory.catch(() => null), validation.catch(() => null)]);
+  }
+  const fault = (await scopes).find((error) => error !== null);
+  if (!fault) return made.value;
+  made.free();
+  throw errorFromGpu(fault, doing);
+}

@@ -1,0 +1,138 @@
+/**
+ * @file Brings the checkout into a state in which everything runs: installs, builds, unpacks the software WebGPU adapter.
+ *
+ * demo, test and bench call it by name, because npm runs no pre and post scripts under `ignore-scripts`. What is in
+ * place is left alone: a stamp in node_modules records the hashes of what it was made from.
+ */
+import { createHash } from 'node:crypto';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
+import { dirname, join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { ChildError, runNode, runNpm } from './lib/processes.mjs';
+import { filesBelow, root, workspaces } from './lib/repository.mjs';
+import { stage } from './lib/stage.mjs';
+
+const stampFile = join(root, 'node_modules/.transfusion-setup');
+const unpackAdapter = 'packages/webgpu/scripts/unpack-swiftshader.mjs';
+const adapterFolder = join(root, '.cache/swiftshader');
+
+/**
+ * Installs, builds and unpacks whatever is not in place.
+ *
+ * @param {{ webgpu?: boolean }} options `webgpu`: also the software adapter that tests and benchmarks use on Linux x64
+ * @returns {Promise<{ seconds: number, environment: Record<string, string> }>} how long it took, and the variables with
+ *   which a child process finds the software adapter
+ * @throws {ChildError} with the output of the step that failed
+ */
+export async function setup({ webgpu = false } = {}) {
+  const started = performance.now();
+  const stamp = readStamp();
+
+  const install = hash(['package-lock.json', '.npmrc'], `${process.platform} ${process.arch}`);
+  if (stamp.install !== install && !isInstalled()) {
+    await stage('installing packages (npm ci)', () => runNpm(['ci', '--include=dev', '--no-audit', '--no-fund']));
+  }
+  record({ install });
+
+  const build = hash(buildInputs(), install);
+  if (stamp.build !== build || !buildOutputs().every(existsSync)) {
+    await stage('building packages (turbo)', buildAll);
+    record({ build });
+  }
+
+  const environment = webgpu ? await setupAdapter(stamp, install) : {};
+  return { seconds: (performance.now() - started) / 1000, environment };
+}
+
+/** SwiftShader, which the webgpu package's development dependency holds for Linux x64. A real GPU still comes first. */
+async function setupAdapter(stamp, install) {
+  if (process.platform !== 'linux' || process.arch !== 'x64' || process.env.TRANSFUSION_SWIFTSHADER) return {};
+  if (!existsSync(join(root, unpackAdapter))) return {};
+  const adapter = hash([unpackAdapter], install);
+  if (stamp.adapter !== adapter || !existsSync(adapterFolder)) {
+    await stage('unpacking the software WebGPU adapter', () => runNode([unpackAdapter, adapterFolder]));
+    record({ adapter });
+  }
+  return { TRANSFUSION_SWIFTSHADER: adapterFolder };
+}
+
+function buildAll() {
+  // Each build type-checks on its own, in several hundred MB: no more of them at once than there are cores.
+  const concurrency = `--concurrency=${Math.max(1, Math.min(4, availableParallelism()))}`;
+  const args = ['node_modules/turbo/bin/turbo', 'run', 'build', '--output-logs=errors-only', concurrency];
+  return runNode(args, { env: { TURBO_TELEMETRY_DISABLED: '1', TURBO_NO_UPDATE_NOTIFIER: '1', DO_NOT_TRACK: '1' } });
+}
+
+function buildInputs() {
+  const shared = ['turbo.json', 'tsup.base.ts', 'tsconfig.base.json'];
+  const own = workspaces().flatMap(({ folder }) =>
+    filesBelow(folder).filter((file) => !file.endsWith('.test.ts') && !file.endsWith('.md')),
+  );
+  return [...shared, ...own];
+}
+
+/** What must exist after a build: every file that a workspace's package.json names in dist. */
+function buildOutputs() {
+  return workspaces()
+    .filter(({ manifest }) => manifest.scripts?.build)
+    .flatMap(({ path, manifest }) => {
+      const named = strings([manifest.main, manifest.module, manifest.types, manifest.bin, manifest.exports]);
+      const built = named.filter((file) => /^(\.\/)?dist\//.test(file));
+      return (built.length > 0 ? built : ['dist']).map((file) => resolve(path, file));
+    });
+}
+
+function strings(value) {
+  if (typeof value === 'string') return [value];
+  return typeof value === 'object' && value !== null ? Object.values(value).flatMap(strings) : [];
+}
+
+/** Whether node_modules holds what the lock file asks for, as npm recorded it there: someone may have run npm by hand. */
+function isInstalled() {
+  const installedFile = join(root, 'node_modules/.package-lock.json');
+  if (!existsSync(installedFile)) return false;
+  const installed = JSON.parse(readFileSync(installedFile, 'utf8')).packages;
+  const wanted = JSON.parse(readFileSync(join(root, 'package-lock.json'), 'utf8')).packages;
+  return Object.entries(wanted).every(([path, entry]) => {
+    if (!path.includes('node_modules/') || entry.link) return true;
+    if (installed[path]) return installed[path].version === entry.version && existsSync(join(root, path));
+    return Boolean(entry.optional || entry.devOptional || entry.peer);
+  });
+}
+
+function hash(files, seed) {
+  const digest = createHash('sha256').update(seed);
+  for (const file of files) digest.update(`\0${file}\0`).update(readFileSync(join(root, file)));
+  return digest.digest('hex').slice(0, 32);
+}
+
+function readStamp() {
+  try {
+    return JSON.parse(readFileSync(stampFile, 'utf8'));
+  } catch {
+    return {};
+  }
+}
+
+function record(entries) {
+  const before = readStamp();
+  if (Object.entries(entries).every(([name, value]) => before[name] === value)) return;
+  mkdirSync(dirname(stampFile), { recursive: true });
+  writeFileSync(stampFile, `${JSON.stringify({ ...before, ...entries }, null, 2)}\n`);
+}
+
+/** Runs `setup` for a command: says what failed and exits 1. */
+export async function setupOrExit(options) {
+  try {
+    return await setup(options);
+  } catch (error) {
+    console.error(error instanceof ChildError ? error.message : error);
+    process.exit(1);
+  }
+}
+
+if (process.argv[1] && resolve(process.argv[1]) === fileURLToPath(import.meta.url)) {
+  const { seconds } = await setupOrExit({ webgpu: true });
+  console.log(`everything is in place (${seconds.toFixed(1)} s)`);
+}
