@@ -23,6 +23,8 @@ const layers = [
 const sharedByApps = 'app-common';
 const builtins = new Set(builtinModules);
 const all = workspaces();
+// An app installs what its packages need of it (their peers), without importing it.
+const workspacePeers = new Set(all.flatMap(({ manifest }) => Object.keys(manifest.peerDependencies ?? {})));
 const problems = [...all.flatMap(checkImports), ...checkLengths(), ...(await checkCircles())];
 
 for (const problem of problems) console.error(problem);
@@ -56,6 +58,7 @@ function checkImports({ folder, manifest }) {
     .filter((dependency) =>
       dependency.startsWith(scope) ? !imported.has(dependency) : !mentioned.includes(dependency),
     )
+    .filter((dependency) => !workspacePeers.has(dependency))
     .map((dependency) => `${folder}/package.json: ${dependency} is in dependencies but nothing imports it`);
   return [...direction, ...undeclared, ...unused];
 }

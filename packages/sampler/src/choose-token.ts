@@ -67,7 +67,7 @@ export function tokenDistribution(logits: Float32Array, options: TextSampling): 
     const probability = Math.exp((logit - greatest) / temperature);
     if (probability > 0) weights.push({ id, probability });
   });
-  weights.sort((a, b) => b.probability - a.probability || a.id - b.id);
+  weights.sort((a, b) => logits[b.id] - logits[a.id] || a.id - b.id);
   let kept = normalise(topK === undefined ? weights : weights.slice(0, topK));
   if (topP !== undefined) {
     let sum = 0;

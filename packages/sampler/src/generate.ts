@@ -6,8 +6,8 @@ import { denoise } from './denoise.js';
 import { type ImageSampling, type ImageSamplingOptions, resolveImageSampling } from './image-sampling.js';
 import { IncrementalText } from './incremental-text.js';
 import { parseOptions } from './parse-options.js';
-import { allowedLogits, decodeImages, type Pipeline } from './pipeline.js';
-import { checkPrompt, encodePrompt, type PromptPart, type PromptPiece, promptLength, readPrompt } from './prompt.js';
+import { allowedLogits, checkContext, decodeImages, type Pipeline } from './pipeline.js';
+import { encodePrompt, type PromptPart, type PromptPiece, promptLength, readPrompt } from './prompt.js';
 import { RandomPurpose } from './random-purpose.js';
 import type { SequenceBatch } from './sequence-batch.js';
 
@@ -66,11 +66,9 @@ export async function* generate(pipeline: Pipeline, given: GenerateOptions): Asy
   const pieces = await encodePrompt(pipeline, prompt);
   const length = promptLength(pipeline, pieces);
   const imageLength = pipeline.layout.patches + 2;
-  checkPrompt(
-    pipeline,
-    length,
-    options.forceImage ? { positions: imageLength - 1, what: 'its image' } : { positions: 0, what: 'nothing more' },
-  );
+  // BOI and the patches of a forced image; nothing needs to follow it.
+  if (options.forceImage) checkContext(pipeline, 'the prompt with its image', length + imageLength - 1);
+  else checkContext(pipeline, 'the prompt', length);
   const capacity = Math.min(pipeline.config.model.maxPositions, length + options.maxTokens + maxImages * imageLength);
   const rows = maxImages > 0 && image.guidance !== 1 ? 2 : 1;
   const batch = pipeline.pool.take({ rows, capacity });

@@ -1,5 +1,5 @@
 /** @file A prompt in the model's terms. */
-import { checkContext, encodeImages, type Pipeline } from './pipeline.js';
+import { encodeImages, type Pipeline } from './pipeline.js';
 import type { SequenceBatch } from './sequence-batch.js';
 
 /** Text and images in any order. Images are [size, size, 3] in [-1, 1]. */
@@ -35,18 +35,13 @@ export function promptLength(pipeline: Pipeline, pieces: readonly PromptPiece[])
   return pieces.reduce((sum, piece) => sum + ('tokens' in piece ? piece.tokens.length : pipeline.layout.patches), 0);
 }
 
-/** @throws TransfusionError SAMPLER_CONTEXT: the prompt and `more` positions do not fit */
-export function checkPrompt(pipeline: Pipeline, length: number, more: { positions: number; what: string }): void {
-  checkContext(pipeline, `the prompt (${length}) and ${more.what} (${more.positions})`, length + more.positions);
-}
-
 /** Reads a prompt into one row. Returns the logits after it. */
 export async function readPrompt(
   batch: SequenceBatch,
   pieces: readonly PromptPiece[],
   signal?: AbortSignal,
 ): Promise<Float32Array> {
-  let logits = new Float32Array(0);
+  let logits: Float32Array = new Float32Array(0);
   for (const piece of pieces) {
     signal?.throwIfAborted();
     if ('tokens' in piece) logits = await batch.appendTokensAlone(0, piece.tokens);

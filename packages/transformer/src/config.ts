@@ -1,31 +1,35 @@
 /** @file The configuration of a Transfusion model. */
 import { z } from 'zod';
 
+/** The fields of a model's configuration, without defaults. */
+export const modelFields = {
+  vocabularySize: z.int().min(1).describe('token ids, control tokens included'),
+  layers: z.int().min(1).describe('transformer blocks'),
+  channels: z.int().min(2).describe('width of the residual stream (d)'),
+  heads: z.int().min(1).describe('attention heads'),
+  kvHeads: z.int().min(1).describe('key and value heads; divides heads; default: heads'),
+  feedForward: z.int().min(1).describe("hidden width of SwiGLU; default Llama's rule: 8/3 channels, rounded up to 256"),
+  patchValues: z.int().min(1).describe('numbers in one patch: patch size squared times latent channels'),
+  maxPositions: z.int().min(1).describe('longest sequence'),
+  ropeTheta: z.number().positive().describe('base of the rotary frequencies'),
+  normEpsilon: z.number().positive().describe('epsilon of RMSNorm'),
+  qkNorm: z.boolean().describe('RMSNorm of queries and keys per head (Chameleon; not in the paper)'),
+  timestepDimensions: z.int().min(2).multipleOf(2).describe('width of the sinusoid that embeds a timestep'),
+  initializerStd: z.number().positive().describe('standard deviation of initial weights'),
+};
+
 /** Every size of the model. Defaults are the paper's choices (Llama block, section 3.2 and footnote 4). */
 export const modelConfigSchema = z
   .strictObject({
-    vocabularySize: z.int().min(1).describe('token ids, control tokens included'),
-    layers: z.int().min(1).describe('transformer blocks'),
-    channels: z.int().min(2).describe('width of the residual stream (d)'),
-    heads: z.int().min(1).describe('attention heads'),
-    kvHeads: z.int().min(1).optional().describe('key and value heads; divides heads; default: heads'),
-    feedForward: z
-      .int()
-      .min(1)
-      .optional()
-      .describe("hidden width of SwiGLU; default Llama's rule: 8/3 channels, rounded up to 256"),
-    patchValues: z.int().min(1).describe('numbers in one patch: patch size squared times latent channels'),
-    maxPositions: z.int().min(1).default(4096).describe('longest sequence'),
-    ropeTheta: z.number().positive().default(10_000).describe('base of the rotary frequencies'),
-    normEpsilon: z.number().positive().default(1e-5).describe('epsilon of RMSNorm'),
-    qkNorm: z.boolean().default(false).describe('RMSNorm of queries and keys per head (Chameleon; not in the paper)'),
-    timestepDimensions: z
-      .int()
-      .min(2)
-      .multipleOf(2)
-      .default(256)
-      .describe('width of the sinusoid that embeds a timestep'),
-    initializerStd: z.number().positive().default(0.02).describe('standard deviation of initial weights'),
+    ...modelFields,
+    kvHeads: modelFields.kvHeads.optional(),
+    feedForward: modelFields.feedForward.optional(),
+    maxPositions: modelFields.maxPositions.default(4096),
+    ropeTheta: modelFields.ropeTheta.default(10_000),
+    normEpsilon: modelFields.normEpsilon.default(1e-5),
+    qkNorm: modelFields.qkNorm.default(false),
+    timestepDimensions: modelFields.timestepDimensions.default(256),
+    initializerStd: modelFields.initializerStd.default(0.02),
   })
   .refine(({ channels, heads }) => channels % heads === 0 && (channels / heads) % 2 === 0, {
     message: 'channels / heads (the head dimension) must be a whole even number',

@@ -8,6 +8,7 @@ export {
   type ModelConfigInput,
   type ModelPreset,
   modelConfigSchema,
+  modelFields,
   modelPresets,
 } from './config.js';
 export { type ForwardResult, forward, languageLogits, predictPatches, type SequenceInputs } from './model.js';

@@ -7,13 +7,12 @@
  */
 import { BLOCK, BLOCK_BYTES, addPanels, packPanels, storeScaled } from './attention-panels';
 import { packScalars, scoreGradients } from './attention-scores';
+import { SEGMENT, copyRows, keysPerSegment } from './attention-segment';
 import { INTERVALS_BYTES, packStrip, readIntervals, unionBegin, unionEnd, unpackStrip } from './attention-strip';
 import { STRIP, STRIP_BYTES, addColumns } from './attention-tiles';
 import { clearRow } from './partial';
 import { argAddress, argF32, argI32, scratch } from './scratch';
 
-/** Keys of a segment. */
-const SEGMENT: i32 = 64;
 const STRIPS: i32 = BLOCK / STRIP;
 /** log-sum-exp and delta of a strip's lanes. */
 const SCALARS_BYTES: usize = 64;
@@ -44,6 +43,9 @@ class Unit {
   /** Of the block: queries and output gradients. */
   queryPanels: usize;
   outputPanels: usize;
+  /** Of the segment: keys and values side by side. */
+  keyCopy: usize;
+  valueCopy: usize;
   /** Of the segment, [key][query of the block]: probabilities and gradients of the scores. */
   weights: usize;
   gradients: usize;
@@ -116,7 +118,9 @@ function divideScratch(unit: Unit, free: usize, keysPerChunk: i32): void {
   unit.result = unit.output + <usize>STRIPS * stripBytes;
   unit.queryPanels = unit.result + <usize>STRIPS * stripBytes;
   unit.outputPanels = unit.queryPanels + <usize>BLOCK * rowBytes;
-  unit.weights = unit.outputPanels + <usize>BLOCK * rowBytes;
+  unit.keyCopy = unit.outputPanels + <usize>BLOCK * rowBytes;
+  unit.valueCopy = unit.keyCopy + <usize>keysPerSegment(unit.headDim) * rowBytes;
+  unit.weights = unit.valueCopy + <usize>keysPerSegment(unit.headDim) * rowBytes;
   unit.gradients = unit.weights + <usize>SEGMENT * BLOCK_BYTES;
   unit.dk = unit.gradients + <usize>SEGMENT * BLOCK_BYTES;
   unit.dv = unit.dk + chunkBytes;
@@ -152,7 +156,8 @@ function runBlock(unit: Unit, row: usize, headRow: usize, scalarStride: usize, c
   if (first < last) {
     packPanels(q, unit.stride, count, headDim, unit.queryPanels);
     packPanels(dOutput, unit.stride, count, headDim, unit.outputPanels);
-    for (let key = first; key < last; key += SEGMENT) runSegment(unit, key, min<i32>(SEGMENT, last - key));
+    const segment = keysPerSegment(headDim);
+    for (let key = first; key < last; key += segment) runSegment(unit, key, min<i32>(segment, last - key));
   }
   const factor = f32x4.splat(unit.scale);
   for (let s = 0; s * STRIP < count; s++) {
@@ -166,7 +171,10 @@ function runBlock(unit: Unit, row: usize, headRow: usize, scalarStride: usize, c
 function runSegment(unit: Unit, first: i32, count: i32): void {
   const headDim = unit.headDim;
   const stripBytes = <usize>headDim * STRIP_BYTES;
+  const headBytes = <usize>headDim << 2;
   const padded = (count + 3) & ~3;
+  copyRows(unit.k + <usize>first * unit.kvStride, unit.kvStride, count, headBytes, unit.keyCopy);
+  copyRows(unit.v + <usize>first * unit.kvStride, unit.kvStride, count, headBytes, unit.valueCopy);
   for (let s = 0; s < STRIPS; s++) {
     const own = unit.intervals + <usize>s * INTERVALS_BYTES;
     const weights = unit.weights + <usize>s * STRIP_BYTES;
@@ -180,13 +188,14 @@ function runSegment(unit: Unit, first: i32, count: i32): void {
     clearKeys(weights, gradients, 0, begin - first);
     clearKeys(weights, gradients, end - first, padded);
     const at = <usize>(begin - first) * BLOCK_BYTES;
-    const from = <usize>begin * unit.kvStride;
+    const keyRows = unit.keyCopy + <usize>(begin - first) * headBytes;
+    const valueRows = unit.valueCopy + <usize>(begin - first) * headBytes;
     const strip = <usize>s * stripBytes;
     scoreGradients(
-      own, unit.k + from, unit.v + from, unit.kvStride, begin, end, headDim, unit.query + strip, unit.output + strip,
+      own, keyRows, valueRows, begin, end, headDim, unit.query + strip, unit.output + strip,
       unit.scalars + <usize>s * SCALARS_BYTES, weights + at, gradients + at,
     );
-    addColumns(unit.k + from, unit.kvStride, end - begin, headDim, gradients + at, BLOCK_BYTES, unit.result + strip);
+    addColumns(keyRows, headBytes, end - begin, headDim, gradients + at, BLOCK_BYTES, unit.result + strip);
   }
   const to = <usize>(first - unit.low) * unit.rowBytes;
   addPanels(unit.weights, padded, unit.outputPanels, unit.panels, unit.dv + to, unit.rowBytes);

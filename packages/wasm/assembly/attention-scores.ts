@@ -2,7 +2,7 @@
 import { BLOCK_BYTES } from './attention-panels';
 import { allSee, sees } from './attention-strip';
 import { multiplyRows } from './attention-tiles';
-import { exp4 } from './math';
+import { expOrZero4 } from './math';
 
 /** Eight lanes from floats `stride` bytes apart; zeros from lane `rows` on. */
 export function packScalars(x: usize, stride: usize, rows: i32, lanes: usize): void {
@@ -11,22 +11,24 @@ export function packScalars(x: usize, stride: usize, rows: i32, lanes: usize): v
 
 /**
  * weights = p = exp(k . q - lse) and gradients = p (v . dOutput - delta), both 0 where a lane does not see a key, for
- * keys [begin, end). `query` and `output` are strips; `scalars` holds lse and delta; k and v point at key `begin`.
+ * keys [begin, end). `query` and `output` are strips; `scalars` holds lse and delta; k and v are the rows of key `begin` on, side by
+ * side.
  */
 export function scoreGradients(
-  intervals: usize, k: usize, v: usize, kvStride: usize, begin: i32, end: i32, headDim: i32,
+  intervals: usize, k: usize, v: usize, begin: i32, end: i32, headDim: i32,
   query: usize, output: usize, scalars: usize, weights: usize, gradients: usize,
 ): void {
-  multiplyRows(k, kvStride, end - begin, headDim, query, weights, BLOCK_BYTES);
-  multiplyRows(v, kvStride, end - begin, headDim, output, gradients, BLOCK_BYTES);
+  const headBytes = <usize>headDim << 2;
+  multiplyRows(k, headBytes, end - begin, headDim, query, weights, BLOCK_BYTES);
+  multiplyRows(v, headBytes, end - begin, headDim, output, gradients, BLOCK_BYTES);
   const every = allSee(intervals, begin, end);
   const lse0 = v128.load(scalars);
   const lse1 = v128.load(scalars, 16);
   const delta0 = v128.load(scalars, 32);
   const delta1 = v128.load(scalars, 48);
   for (let j = begin; j < end; j++) {
-    let p0 = exp4(f32x4.sub(v128.load(weights), lse0));
-    let p1 = exp4(f32x4.sub(v128.load(weights, 16), lse1));
+    let p0 = expOrZero4(f32x4.sub(v128.load(weights), lse0));
+    let p1 = expOrZero4(f32x4.sub(v128.load(weights, 16), lse1));
     let g0 = f32x4.mul(p0, f32x4.sub(v128.load(gradients), delta0));
     let g1 = f32x4.mul(p1, f32x4.sub(v128.load(gradients, 16), delta1));
     if (!every) {

@@ -1,16 +1,14 @@
 /**
  * @file The matrix products of attention, on strips of eight queries. A strip keeps a query in each of eight lanes:
  * queries, scores and outputs are stored transposed, as rows of eight floats. Keys and values are then read where they
- * are, row by row, and softmax needs no sums across lanes. Every product is a tile of four rows of eight lanes.
+ * are, row by row, and softmax needs no sums across lanes. Every product is a tile of four rows of eight lanes. Inner
+ * loops are one step long: engines unroll those by themselves, and better than loops that are already unrolled.
  */
 import { fma } from './simd';
 
 /** Queries in a strip, and the bytes of a row of a strip. */
 export const STRIP: i32 = 8;
 export const STRIP_BYTES: usize = 32;
-
-/** Rows of values that stay in the first-level cache while all their columns are used. */
-const BLOCK_ROWS: i32 = 32;
 
 /**
  * c[j][8] = sum over d of x[j][d] b[d][8], for `rows` rows j. Rows of x are `stride` bytes apart, rows of c `cStride`.
@@ -25,42 +23,7 @@ export function multiplyRows(x: usize, stride: usize, rows: i32, depth: i32, b: 
     let from = b;
     let c00 = f32x4.splat(0), c01 = c00, c10 = c00, c11 = c00;
     let c20 = c00, c21 = c00, c30 = c00, c31 = c00;
-    let d = 0;
-    for (; d + 2 <= depth; d += 2) {
-      let b0 = v128.load(from), b1 = v128.load(from, 16);
-      let a = v128.load32_splat(x0);
-      c00 = fma(a, b0, c00);
-      c01 = fma(a, b1, c01);
-      a = v128.load32_splat(x1);
-      c10 = fma(a, b0, c10);
-      c11 = fma(a, b1, c11);
-      a = v128.load32_splat(x2);
-      c20 = fma(a, b0, c20);
-      c21 = fma(a, b1, c21);
-      a = v128.load32_splat(x3);
-      c30 = fma(a, b0, c30);
-      c31 = fma(a, b1, c31);
-      b0 = v128.load(from, 32);
-      b1 = v128.load(from, 48);
-      a = v128.load32_splat(x0, 4);
-      c00 = fma(a, b0, c00);
-      c01 = fma(a, b1, c01);
-      a = v128.load32_splat(x1, 4);
-      c10 = fma(a, b0, c10);
-      c11 = fma(a, b1, c11);
-      a = v128.load32_splat(x2, 4);
-      c20 = fma(a, b0, c20);
-      c21 = fma(a, b1, c21);
-      a = v128.load32_splat(x3, 4);
-      c30 = fma(a, b0, c30);
-      c31 = fma(a, b1, c31);
-      x0 += 8;
-      x1 += 8;
-      x2 += 8;
-      x3 += 8;
-      from += 64;
-    }
-    if (d < depth) {
+    for (let d = depth; d > 0; d--) {
       const b0 = v128.load(from), b1 = v128.load(from, 16);
       let a = v128.load32_splat(x0);
       c00 = fma(a, b0, c00);
@@ -74,6 +37,11 @@ export function multiplyRows(x: usize, stride: usize, rows: i32, depth: i32, b: 
       a = v128.load32_splat(x3);
       c30 = fma(a, b0, c30);
       c31 = fma(a, b1, c31);
+      x0 += 4;
+      x1 += 4;
+      x2 += 4;
+      x3 += 4;
+      from += 32;
     }
     v128.store(c, c00);
     v128.store(c, c01, 16);
@@ -109,18 +77,6 @@ export function multiplyRows(x: usize, stride: usize, rows: i32, depth: i32, b: 
  * apart, rows of p `pStride`, rows of c follow one another.
  */
 export function addColumns(x: usize, stride: usize, rows: i32, columns: i32, p: usize, pStride: usize, c: usize): void {
-  for (let j = 0; j < rows; j += BLOCK_ROWS) {
-    const count = min<i32>(BLOCK_ROWS, rows - j);
-    addColumnsOfBlock(x, stride, count, columns, p, pStride, c);
-    x += stride * BLOCK_ROWS;
-    p += pStride * BLOCK_ROWS;
-  }
-}
-
-@inline
-function addColumnsOfBlock(
-  x: usize, stride: usize, rows: i32, columns: i32, p: usize, pStride: usize, c: usize,
-): void {
   let d = 0;
   for (; d + 4 <= columns; d += 4) {
     let c00 = v128.load(c), c01 = v128.load(c, 16), c10 = v128.load(c, 32), c11 = v128.load(c, 48);

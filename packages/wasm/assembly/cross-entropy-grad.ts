@@ -1,5 +1,5 @@
 /** @file Gradient of cross-entropy by the logits. A tile is a block of rows. */
-import { exp4 } from './math';
+import { expOrZero4 } from './math';
 import { clearRow, loadPartial, storePartial } from './partial';
 import { argAddress, argI32 } from './scratch';
 
@@ -37,11 +37,11 @@ function row(x: usize, dx: usize, classes: i32, lse: v128, gradient: v128): void
   let i = 0;
   for (; i + 4 <= classes; i += 4) {
     const at = <usize>i << 2;
-    v128.store(dx + at, f32x4.mul(gradient, exp4(f32x4.sub(v128.load(x + at), lse))));
+    v128.store(dx + at, f32x4.mul(gradient, expOrZero4(f32x4.sub(v128.load(x + at), lse))));
   }
   if (i < classes) {
     const at = <usize>i << 2;
-    const p = exp4(f32x4.sub(loadPartial(x + at, classes - i, 0), lse));
+    const p = expOrZero4(f32x4.sub(loadPartial(x + at, classes - i, 0), lse));
     storePartial(dx + at, f32x4.mul(gradient, p), classes - i);
   }
 }

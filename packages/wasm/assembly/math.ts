@@ -20,13 +20,9 @@ function horner(p: v128, x: v128, c: f32): v128 {
   return fma(p, x, f32x4.splat(c));
 }
 
-/** e^x. */
+/** e^(x - n ln 2), n the integer next to x / ln 2. */
 @inline
-export function exp4(x: v128): v128 {
-  // The bounds are where the result is surely infinite or zero; pmin and pmax in this order keep NaN.
-  x = f32x4.pmax(f32x4.pmin(x, f32x4.splat(89)), f32x4.splat(-104));
-  const t = fma(x, f32x4.splat(1.44269504088896341), f32x4.splat(ROUND));
-  const n = f32x4.sub(t, f32x4.splat(ROUND));
+function expOfRest(x: v128, n: v128): v128 {
   let r = fma(n, f32x4.splat(-0.693359375), x);
   r = fma(n, f32x4.splat(2.12194440e-4), r);
   let p = horner(f32x4.splat(1.9875691500e-4), r, 1.3981999507e-3);
@@ -34,13 +30,37 @@ export function exp4(x: v128): v128 {
   p = horner(p, r, 4.1665795894e-2);
   p = horner(p, r, 1.6666665459e-1);
   p = horner(p, r, 5.0000001201e-1);
-  p = f32x4.add(fma(p, f32x4.mul(r, r), r), f32x4.splat(1));
+  return f32x4.add(fma(p, f32x4.mul(r, r), r), f32x4.splat(1));
+}
+
+/** e^x. */
+@inline
+export function exp4(x: v128): v128 {
+  // The bounds are where the result is surely infinite or zero; pmin and pmax in this order keep NaN.
+  x = f32x4.pmax(f32x4.pmin(x, f32x4.splat(89)), f32x4.splat(-104));
+  const t = fma(x, f32x4.splat(1.44269504088896341), f32x4.splat(ROUND));
+  const n = f32x4.sub(t, f32x4.splat(ROUND));
+  let p = expOfRest(x, n);
   // 2^n in two factors, so that the ends of the range overflow or become denormal by a single rounding.
   const integer = i32x4.sub(t, i32x4.splat(ROUND_BITS));
   const half = i32x4.shr_s(integer, 1);
   const rest = i32x4.sub(integer, half);
   p = f32x4.mul(p, i32x4.shl(i32x4.add(half, i32x4.splat(127)), 23));
   return f32x4.mul(p, i32x4.shl(i32x4.add(rest, i32x4.splat(127)), 23));
+}
+
+/**
+ * e^x for x <= 88, but 0 where it would be below 2^-126: arithmetic on denormals takes a hundred cycles, and the masked
+ * scores of a softmax would all come to it.
+ */
+@inline
+export function expOrZero4(x: v128): v128 {
+  const tiny = f32x4.lt(x, f32x4.splat(-87.33));
+  x = f32x4.pmax(x, f32x4.splat(-87.33));
+  const t = fma(x, f32x4.splat(1.44269504088896341), f32x4.splat(ROUND));
+  const p = expOfRest(x, f32x4.sub(t, f32x4.splat(ROUND)));
+  // The shift drops all of ROUND's bits, and leaves the integer and the exponent's bias.
+  return v128.andnot(f32x4.mul(p, i32x4.shl(i32x4.add(t, i32x4.splat(127)), 23)), tiny);
 }
 
 /** The natural logarithm; -inf at 0, NaN below. */

@@ -17,7 +17,7 @@ const DEPTH_BLOCK: i32 = 512;
 /** One register tile, whole or at an edge of the output. */
 @inline
 function product(
-  args: usize, a: usize, row: i32, rows: i32, columns: i32, b: usize, depth: i32, c: usize, edge: usize, accumulate: bool,
+  args: usize, a: usize, rows: i32, columns: i32, b: usize, depth: i32, c: usize, edge: usize, accumulate: bool,
 ): void {
   const bStep = argAddress(args, 18);
   const whole = rows == TILE_ROWS && columns == TILE_COLUMNS;
@@ -56,7 +56,7 @@ function block(
       const columns = min(TILE_COLUMNS, columnEnd - j);
       for (let i = row; i < rowEnd; i += TILE_ROWS) {
         product(
-          args, a + <usize>i * aRow + <usize>k * aStep, i, min(TILE_ROWS, rowEnd - i), columns, panel, depth,
+          args, a + <usize>i * aRow + <usize>k * aStep, min(TILE_ROWS, rowEnd - i), columns, panel, depth,
           output + (<usize>i * <usize>n + <usize>j << 2), edge, k != first,
         );
       }

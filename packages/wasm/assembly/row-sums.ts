@@ -1,5 +1,5 @@
 /** @file Largest element and sums over one row, in four vectors, so that sums are as good as pairwise ones in practice. */
-import { exp4 } from './math';
+import { expOrZero4 } from './math';
 import { loadPartial, storePartial } from './partial';
 import { fma, max4, sum4 } from './simd';
 
@@ -34,17 +34,17 @@ export function rowSumExp(x: usize, columns: i32, max: f32): f32 {
   let d = a;
   let i = 0;
   for (; i + 16 <= columns; i += 16) {
-    a = f32x4.add(a, exp4(f32x4.sub(v128.load(x), m)));
-    b = f32x4.add(b, exp4(f32x4.sub(v128.load(x, 16), m)));
-    c = f32x4.add(c, exp4(f32x4.sub(v128.load(x, 32), m)));
-    d = f32x4.add(d, exp4(f32x4.sub(v128.load(x, 48), m)));
+    a = f32x4.add(a, expOrZero4(f32x4.sub(v128.load(x), m)));
+    b = f32x4.add(b, expOrZero4(f32x4.sub(v128.load(x, 16), m)));
+    c = f32x4.add(c, expOrZero4(f32x4.sub(v128.load(x, 32), m)));
+    d = f32x4.add(d, expOrZero4(f32x4.sub(v128.load(x, 48), m)));
     x += 64;
   }
   for (; i + 4 <= columns; i += 4) {
-    a = f32x4.add(a, exp4(f32x4.sub(v128.load(x), m)));
+    a = f32x4.add(a, expOrZero4(f32x4.sub(v128.load(x), m)));
     x += 16;
   }
-  if (i < columns) b = f32x4.add(b, exp4(f32x4.sub(loadPartial(x, columns - i, -Infinity), m)));
+  if (i < columns) b = f32x4.add(b, expOrZero4(f32x4.sub(loadPartial(x, columns - i, -Infinity), m)));
   return sum4(f32x4.add(f32x4.add(a, b), f32x4.add(c, d)));
 }
 
@@ -55,8 +55,8 @@ export function rowExp(x: usize, y: usize, columns: i32, max: f32): f32 {
   let b = a;
   let i = 0;
   for (; i + 8 <= columns; i += 8) {
-    const p = exp4(f32x4.sub(v128.load(x), m));
-    const q = exp4(f32x4.sub(v128.load(x, 16), m));
+    const p = expOrZero4(f32x4.sub(v128.load(x), m));
+    const q = expOrZero4(f32x4.sub(v128.load(x, 16), m));
     v128.store(y, p);
     v128.store(y, q, 16);
     a = f32x4.add(a, p);
@@ -65,7 +65,7 @@ export function rowExp(x: usize, y: usize, columns: i32, max: f32): f32 {
     y += 32;
   }
   if (i + 4 <= columns) {
-    const p = exp4(f32x4.sub(v128.load(x), m));
+    const p = expOrZero4(f32x4.sub(v128.load(x), m));
     v128.store(y, p);
     a = f32x4.add(a, p);
     x += 16;
@@ -73,7 +73,7 @@ export function rowExp(x: usize, y: usize, columns: i32, max: f32): f32 {
     i += 4;
   }
   if (i < columns) {
-    const p = exp4(f32x4.sub(loadPartial(x, columns - i, -Infinity), m));
+    const p = expOrZero4(f32x4.sub(loadPartial(x, columns - i, -Infinity), m));
     storePartial(y, p, columns - i);
     b = f32x4.add(b, p);
   }

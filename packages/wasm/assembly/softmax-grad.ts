@@ -1,5 +1,5 @@
 /** @file Gradient of softmax or log-softmax from its output. A tile is a block of rows. */
-import { exp4 } from './math';
+import { expOrZero4 } from './math';
 import { loadPartial, storePartial } from './partial';
 import { rowDot, rowSum } from './row-sums';
 import { argAddress, argI32 } from './scratch';
@@ -47,12 +47,12 @@ function logRow(y: usize, dy: usize, dx: usize, columns: i32, sum: v128): void {
   let i = 0;
   for (; i + 4 <= columns; i += 4) {
     const at = <usize>i << 2;
-    v128.store(dx + at, fnma(exp4(v128.load(y + at)), sum, v128.load(dy + at)));
+    v128.store(dx + at, fnma(expOrZero4(v128.load(y + at)), sum, v128.load(dy + at)));
   }
   if (i < columns) {
     const at = <usize>i << 2;
     const count = columns - i;
-    const p = exp4(loadPartial(y + at, count, 0));
+    const p = expOrZero4(loadPartial(y + at, count, 0));
     storePartial(dx + at, fnma(p, sum, loadPartial(dy + at, count, 0)), count);
   }
 }

@@ -2,9 +2,8 @@
  * @file Compiles assembly/ into two WebAssembly modules (relaxed and plain SIMD) and writes them, as base64, to
  * src/generated/kernels.ts. Does nothing if the sources and the compiler have not changed since.
  *
- *   node scripts/build-kernels.mjs            build if needed
- *   node scripts/build-kernels.mjs --partial  leave out kernels whose file does not exist (while porting)
- *   node scripts/build-kernels.mjs --text     also write build/*.wat to read
+ *   node scripts/build-kernels.mjs          build if needed
+ *   node scripts/build-kernels.mjs --text   also write build/*.wat to read
  */
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
@@ -14,7 +13,6 @@ import { fileURLToPath } from 'node:url';
 
 const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '..');
 const output = path.join(root, 'src/generated/kernels.ts');
-const partial = process.argv.includes('--partial');
 const text = process.argv.includes('--text');
 
 /** The static data must end below the threads' scratch; see assembly/scratch.ts. */
@@ -33,31 +31,16 @@ function sources() {
 }
 
 function fingerprint() {
-  const hash = createHash('sha256').update(`${compilerVersion} ${partial}`);
+  const hash = createHash('sha256').update(compilerVersion);
   for (const file of sources()) {
     hash.update(`\n${path.basename(file)}\n`).update(readFileSync(file, 'utf8').replaceAll('\r\n', '\n'));
   }
   return hash.digest('hex');
 }
 
-/** The dispatcher without the kernels whose file is missing. */
-function withoutMissing(dispatcher) {
-  const missing = [...dispatcher.matchAll(/^import \{ (\w+) \} from '(\.\/[\w-]+)';$/gm)].filter(
-    ([, , file]) => !existsSync(path.join(root, 'assembly', `${file}.ts`)),
-  );
-  let text = dispatcher;
-  for (const [line, name] of missing) {
-    text = text.replace(line, '').replace(new RegExp(`^ *case KernelId\\.${name}:.*$`, 'm'), '');
-  }
-  if (missing.length > 0) console.warn(`left out: ${missing.map(([, name]) => name).join(', ')}`);
-  return text;
-}
-
 function readSource(name, baseDirectory) {
   const file = path.resolve(baseDirectory, name);
-  if (!existsSync(file)) return null;
-  const source = readFileSync(file, 'utf8');
-  return partial && path.basename(file) === 'dispatch.ts' ? withoutMissing(source) : source;
+  return existsSync(file) ? readFileSync(file, 'utf8') : null;
 }
 
 async function compile(asc, features) {
@@ -85,11 +68,12 @@ async function compile(asc, features) {
   return { binary: Buffer.from(written.get('module.wasm')), text: written.get('module.wat') };
 }
 
-/** Where static data ends: `__heap_base` is not exported by the stub runtime, so read the data segments. */
+/** Instantiates a module to see that its static data ends below the scratch. */
 async function checkStaticData(name, binary) {
-  const memory = new WebAssembly.Memory({ initial: 2, maximum: 65536, shared: true });
+  // Node 20 does not validate relaxed SIMD without a flag; the plain module has the same data.
   if (!WebAssembly.validate(binary)) return;
-  await WebAssembly.instantiate(binary, { env: { memory, abort() {} } });
+  const memory = new WebAssembly.Memory({ initial: 2, maximum: 65536, shared: true });
+  await WebAssembly.instantiate(binary, { env: { memory } });
   const end = new Uint8Array(memory.buffer).findLastIndex((byte) => byte !== 0);
   if (end >= SCRATCH_BASE)
     throw new Error(`${name}: static data ends at ${end}, beyond the ${SCRATCH_BASE} it may use`);

@@ -85,12 +85,36 @@ describe('views', () => {
     const x = noise(20_000);
     const y = noise(20_000, 2);
     const cases: [number[], number[], number[]][] = [
-      [[17, 63], [1, 17], [63, 1]],
-      [[4, 5, 6, 7], [210, 7, 35, 1], [0, 0, 7, 1]],
-      [[3, 4, 5, 6], [1, 3, 12, 60], [0, 6, 0, 1]],
-      [[2, 3, 4, 5, 6, 7], [2520, 840, 210, 42, 7, 1], [1, 2, 6, 24, 120, 720]],
-      [[2, 3, 4, 5, 6, 7], [0, 1, 0, 3, 0, 15], [15, 0, 30, 0, 120, 0]],
-      [[50, 40], [100, 2], [0, 3]],
+      [
+        [17, 63],
+        [1, 17],
+        [63, 1],
+      ],
+      [
+        [4, 5, 6, 7],
+        [210, 7, 35, 1],
+        [0, 0, 7, 1],
+      ],
+      [
+        [3, 4, 5, 6],
+        [1, 3, 12, 60],
+        [0, 6, 0, 1],
+      ],
+      [
+        [2, 3, 4, 5, 6, 7],
+        [2520, 840, 210, 42, 7, 1],
+        [1, 2, 6, 24, 120, 720],
+      ],
+      [
+        [2, 3, 4, 5, 6, 7],
+        [0, 1, 0, 3, 0, 15],
+        [15, 0, 30, 0, 120, 0],
+      ],
+      [
+        [50, 40],
+        [100, 2],
+        [0, 3],
+      ],
     ];
     for (const [shape, left, right] of cases) {
       const views = [
@@ -139,7 +163,12 @@ describe('views', () => {
     ];
     const x = noise(37 * 129);
     const actual = await runKernels(backend, kernels, [x, x.length], 1);
-    expect(largestError(actual, x.map((value) => value * value - value))).toBeLessThan(1e-6);
+    expect(
+      largestError(
+        actual,
+        x.map((value) => value * value - value),
+      ),
+    ).toBeLessThan(1e-6);
   });
 });
 
@@ -156,7 +185,15 @@ describe('expressions', () => {
     ];
     const scalar = { buffer: 1, offset: 0, strides: [0] };
     await check([1001], [contiguous(0, [1001]), scalar], [noise(1001), noise(1, 4)], expression);
-    await check([1001], [], [], [{ op: 'constant', value: 3.5 }, { op: 'exp', a: 0 }]);
+    await check(
+      [1001],
+      [],
+      [],
+      [
+        { op: 'constant', value: 3.5 },
+        { op: 'exp', a: 0 },
+      ],
+    );
     await check([1001], [scalar], [noise(1), noise(1)], [load(0)]);
   });
 

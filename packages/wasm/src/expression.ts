@@ -17,6 +17,9 @@ export interface EncodedExpression {
   cost: number;
 }
 
+/** Positions, and one block more, are 32-bit integers. */
+const MOST_ELEMENTS = 2 ** 31 - 2 ** 16;
+
 const HEADER_WORDS = 4;
 const INSTRUCTION_WORDS = 6;
 /** Bytes of live slots that leave room for the streams in a 32 KiB L1 cache. */
@@ -40,7 +43,7 @@ const SLOW: Partial<Record<Instruction['op'], number>> = {
 };
 
 /** The registers an instruction reads. */
-export function operands(instruction: Instruction): number[] {
+function operands(instruction: Instruction): number[] {
   switch (instruction.op) {
     case 'load':
     case 'constant':
@@ -61,10 +64,10 @@ export function encodeExpression(
   inputs: { view: View; address: number }[],
   expression: Expression,
 ): EncodedExpression {
-  if (product(shape) >= 2 ** 31) {
+  if (product(shape) > MOST_ELEMENTS) {
     throw new TransfusionError({
       code: 'WASM_TOO_LARGE',
-      message: `an expression over [${shape.join(', ')}] has ${product(shape)} elements; the wasm backend counts up to ${2 ** 31 - 1}`,
+      message: `an expression over [${shape.join(', ')}] has ${product(shape)} elements; the wasm backend counts up to ${MOST_ELEMENTS}`,
       fix: 'use a smaller batch or shorter sequences',
     });
   }

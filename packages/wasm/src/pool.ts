@@ -49,14 +49,10 @@ export class WorkerPool {
     this.#workers = workers;
   }
 
-  get size(): number {
-    return this.#workers.length;
-  }
-
   /** @throws BackendError if a worker does not start. */
   static async start(options: PoolOptions): Promise<WorkerPool> {
     const workers: PoolWorker[] = [];
-    let pool: WorkerPool | undefined;
+    const pool = new WorkerPool(workers);
     const starting = Array.from({ length: options.workers }, (_, index) => {
       return new Promise<void>((resolve, reject) => {
         const data = { module: options.module, memory: options.memory, thread: index + 1 };
@@ -66,7 +62,7 @@ export class WorkerPool {
         };
         const onError = (reason: string) => {
           reject(new Error(reason));
-          if (!(pool && pool.#closed)) options.onFailure(`worker thread ${index + 1}: ${reason}`);
+          if (!pool.#closed) options.onFailure(`worker thread ${index + 1}: ${reason}`);
         };
         workers.push(startWorker(data, onMessage, onError));
       });
@@ -74,7 +70,7 @@ export class WorkerPool {
     try {
       await Promise.all(starting);
     } catch (cause) {
-      for (const worker of workers) worker.terminate();
+      pool.close();
       throw new BackendError({
         code: 'BACKEND_UNAVAILABLE',
         message: `a worker thread of the wasm backend did not start: ${cause instanceof Error ? cause.message : cause}`,
@@ -82,7 +78,6 @@ export class WorkerPool {
         cause,
       });
     }
-    pool = new WorkerPool(workers);
     return pool;
   }
 

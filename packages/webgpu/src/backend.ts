@@ -11,6 +11,7 @@ import {
   TransfusionError,
 } from '@transfusion/tensor';
 import type { AdapterKind } from './adapter/adapter.js';
+import type { DeviceLimits } from './adapter/limits.js';
 import type { LoweringDevice } from './lowering.js';
 import { WebGpuDeviceBuffer } from './runtime/device-buffer.js';
 import { Faults } from './runtime/faults.js';
@@ -32,6 +33,7 @@ export class WebGpuBackend implements Backend {
 
   constructor(options: {
     device: GPUDevice;
+    limits: DeviceLimits;
     lowering: LoweringDevice;
     adapterKind: AdapterKind;
     description: string;
@@ -39,8 +41,7 @@ export class WebGpuBackend implements Backend {
     /** Called once the device is destroyed. */
     release: () => void;
   }) {
-    const { device } = options;
-    const { limits } = device;
+    const { device, limits } = options;
     this.#device = device;
     this.#release = options.release;
     this.description = options.description;
@@ -54,9 +55,9 @@ export class WebGpuBackend implements Backend {
     };
     this.#context = {
       device,
+      limits,
       lowering: options.lowering,
-      alignment,
-      memory: new DeviceMemory(device, options.memoryLimitBytes),
+      memory: new DeviceMemory(device, limits.maxBufferSize, options.memoryLimitBytes),
       pipelines: new PipelineCache(device),
       faults: new Faults(device, options.description),
     };

@@ -1,7 +1,7 @@
 /** @file The configuration of a training run: one file, every field documented and defaulted. */
 import { diffusionConfigSchema, samplingDefaultsSchema } from '@transfusion/sampler';
 import { learningRateSchema } from '@transfusion/schedulers';
-import { modelConfigSchema, modelPresets } from '@transfusion/transformer';
+import { modelFields, modelPresets } from '@transfusion/transformer';
 import { z } from 'zod';
 
 const presetNames = Object.keys(modelPresets) as [keyof typeof modelPresets];
@@ -10,7 +10,7 @@ const presetNames = Object.keys(modelPresets) as [keyof typeof modelPresets];
 const modelSchema = z
   .strictObject({
     preset: z.enum(presetNames).default('nano').describe('sizes to start from'),
-    ...modelConfigSchema.omit({ vocabularySize: true, patchValues: true }).partial().shape,
+    ...z.object(modelFields).omit({ vocabularySize: true, patchValues: true }).partial().shape,
   })
   .prefault({});
 

@@ -54,7 +54,9 @@ export async function locateFolder(path: string): Promise<string> {
   // A writer may finish between the look at `path` and the list of its versions: then `path` exists again.
   for (let attempt = 0; attempt < 5; attempt++) {
     if (await isFolder(path)) return path;
-    for (const candidate of (await listVersions(path)).complete) {
+    const { complete } = await listVersions(path);
+    if (await isFolder(path)) return path;
+    for (const candidate of complete) {
       if (await isFolder(candidate)) return candidate;
     }
     await delay(attempt);
@@ -110,7 +112,9 @@ export async function readConsistently<T>(path: string, read: (folder: string) =
     } catch (error) {
       outcome = { error };
     }
-    const unchanged = before !== undefined && before === (await identity(folder));
+    // A version beside `path` may be deleted file by file, its folder last, as soon as `path` is there again.
+    const superseded = folder !== path && (await isFolder(path));
+    const unchanged = before !== undefined && before === (await identity(folder)) && !superseded;
     if (unchanged || attempt === 20) {
       if ('value' in outcome) return outcome.value;
       throw fileError('CHECKPOINT_READ_FAILED', `cannot read ${path}`, outcome.error);

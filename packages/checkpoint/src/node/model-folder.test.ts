@@ -87,8 +87,11 @@ describe('model folders', () => {
     await save(0);
     let writing = true;
     const writer = (async () => {
-      for (let version = 1; version <= 40; version++) await save(version);
-      writing = false;
+      try {
+        for (let version = 1; version <= 60; version++) await save(version);
+      } finally {
+        writing = false;
+      }
     })();
     let reads = 0;
     let last = 0;
@@ -101,7 +104,7 @@ describe('model folders', () => {
     }
     await writer;
     expect(reads).toBeGreaterThan(5);
-    expect((await loadModelFolder({ path, configSchema })).config.dim).toBe(40);
+    expect((await loadModelFolder({ path, configSchema })).config.dim).toBe(60);
   });
 });
 

@@ -15,8 +15,9 @@ const SMALLEST_CHUNK = 64;
 function mostKeysPerChunk(headDim: number): number {
   const rowBytes = Math.ceil(headDim / 8) * 32;
   const stripBytes = headDim * 32;
-  const segmentBytes = 64 * 128;
-  const fixedBytes = 1024 + 12 * stripBytes + 2 * 32 * rowBytes + 2 * segmentBytes;
+  const keysPerSegment = Math.max(16, Math.min(64, Math.floor(4096 / headDim)));
+  const segmentBytes = 2 * 64 * 128 + 2 * keysPerSegment * rowBytes;
+  const fixedBytes = 1024 + 12 * stripBytes + 2 * 32 * rowBytes + segmentBytes;
   return Math.floor((SCRATCH_BYTES - fixedBytes) / (2 * rowBytes)) - 3;
 }
 

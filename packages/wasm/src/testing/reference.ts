@@ -68,27 +68,36 @@ export function evaluateAll(
   expression: Expression,
 ): Float64Array {
   const position = shape.map(() => 0);
-  return Float64Array.from({ length: product(shape) }, () => {
-    const values = inputs.map(({ buffer, offset, strides }) => {
-      return contents[buffer][offset + strides.reduce((sum, stride, axis) => sum + stride * position[axis], 0)];
-    });
-    for (let axis = shape.length - 1; axis >= 0 && ++position[axis] === shape[axis]; axis--) position[axis] = 0;
-    return evaluateExpression(expression, values);
-  });
+  const offsets = inputs.map((view) => view.offset);
+  const values = new Array<number>(inputs.length);
+  const result = new Float64Array(product(shape));
+  for (let index = 0; index < result.length; index++) {
+    for (let i = 0; i < inputs.length; i++) values[i] = contents[inputs[i].buffer][offsets[i]];
+    result[index] = evaluateExpression(expression, values);
+    for (let axis = shape.length - 1; axis >= 0; axis--) {
+      const wraps = ++position[axis] === shape[axis];
+      if (wraps) position[axis] = 0;
+      for (let i = 0; i < inputs.length; i++) {
+        offsets[i] += inputs[i].strides[axis] * (wraps ? 1 - shape[axis] : 1);
+      }
+      if (!wraps) break;
+    }
+  }
+  return result;
 }
 
 /** The plain product of a kernel (no epilogue), [batch, m, n]. */
-export function multiply(kernel: MatmulKernel, left: ArrayLike<number>, right: ArrayLike<number>): Float64Array {
+export function multiply(kernel: MatmulKernel, left: Float32Array, right: Float32Array): Float64Array {
   const { batch, m, n, k, a, b } = kernel;
   const result = new Float64Array(batch * m * n);
   for (let matrix = 0; matrix < batch; matrix++) {
     for (let i = 0; i < m; i++) {
       for (let depth = 0; depth < k; depth++) {
         const x = left[matrix * a.batchStride + (a.transpose ? depth * m + i : i * k + depth)];
-        for (let j = 0; j < n; j++) {
-          const y = right[matrix * b.batchStride + (b.transpose ? j * k + depth : depth * n + j)];
-          result[(matrix * m + i) * n + j] += x * y;
-        }
+        const step = b.transpose ? k : 1;
+        let source = matrix * b.batchStride + (b.transpose ? depth : depth * n);
+        const row = (matrix * m + i) * n;
+        for (let j = 0; j < n; j++, source += step) result[row + j] += x * right[source];
       }
     }
   }

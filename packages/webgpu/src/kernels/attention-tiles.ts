@@ -118,6 +118,11 @@ ${unroll(4, (i) => `  let row_offset${i} = ${operand.base} + min(first_row + ${i
    */
   coveredRange(find: string): string {
     return `
+  if (thread == 0u) {
+    atomicStore(&reach[0], 0u);
+    atomicStore(&reach[1], 0u);
+  }
+  workgroupBarrier();
 ${find}
   workgroupBarrier();
   if (thread == 0u) { visited = vec2u(LENGTH - atomicLoad(&reach[0]), atomicLoad(&reach[1])); }
@@ -127,7 +132,7 @@ ${find}
   coverFunction(length: number): string {
     return `
 const LENGTH = ${length}u;
-// Shared memory starts as zeros, so the lower end is kept as its distance from the top: both ends are then maxima.
+// The lower end is kept as its distance from the top: both ends are then maxima of numbers that start as 0.
 fn cover(low: u32, high: u32) {
   atomicMax(&reach[0], LENGTH - low);
   atomicMax(&reach[1], high);

@@ -102,7 +102,7 @@ fn precise_tanh(x: f32) -> f32 {
     p = fma(p, s, -5.37397155531e-2f);
     p = fma(p, s, 1.33314422036e-1f);
     p = fma(p, s, -3.33332819422e-1f);
-    return fma(p * s, x, x);
+    return select(fma(p * s, x, x), x, x == 0.0f);
   }
   let large = 1.0f - 2.0f / (precise_exp(2.0f * min(a, 10.0f)) + 1.0f);
   return select(select(large, -large, x < 0.0f), x, is_nan(x));

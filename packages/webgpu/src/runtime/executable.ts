@@ -53,7 +53,8 @@ export class WebGpuExecutable implements Executable {
     const read = this.#outputs?.encode(encoder);
     this.#device.queue.submit([encoder.finish()]);
     try {
-      const contents = read ? await read() : (await this.#device.queue.onSubmittedWorkDone(), []);
+      const contents = read ? await read() : [];
+      if (!read) await this.#device.queue.onSubmittedWorkDone();
       this.#faults.check();
       return contents;
     } catch (error) {

@@ -1,5 +1,6 @@
 /** @file From a program to an executable: lower, allocate, bind and compile. */
 import { type Program, TransfusionError } from '@transfusion/tensor';
+import type { DeviceLimits } from '../adapter/limits.js';
 import { lowerKernel } from '../kernels/index.js';
 import type { Dispatch, LoweringDevice } from '../lowering.js';
 import type { WebGpuDeviceBuffer } from './device-buffer.js';
@@ -13,8 +14,8 @@ import { ReadbackRing } from './readback.js';
 /** What loading needs of a backend. */
 export interface LoadContext {
   device: GPUDevice;
+  limits: DeviceLimits;
   lowering: LoweringDevice;
-  alignment: number;
   memory: DeviceMemory;
   pipelines: PipelineCache;
   faults: Faults;
@@ -48,7 +49,7 @@ export async function loadProgram(
       scratchBytes,
       memory: context.memory,
       device: context.device,
-      alignment: context.alignment,
+      limits: context.limits,
     });
     const ranges = program.outputs.map((output) => {
       const { gpu, byteOffset, bytes } = memory.ranges[output];
@@ -94,7 +95,8 @@ export async function loadProgram(
   }
 }
 
-function lowerProgram(program: Program, { lowering, alignment }: LoadContext): LoweredKernel[] {
+function lowerProgram(program: Program, { lowering, limits }: LoadContext): LoweredKernel[] {
+  const alignment = limits.minStorageBufferOffsetAlignment;
   return program.kernels.map((kernel) => {
     const scratch: LoweredKernel['scratch'] = [];
     let scratchEnd = 0;

@@ -21,13 +21,15 @@ export interface MemoryRequest {
 
 export class DeviceMemory {
   readonly #device: GPUDevice;
+  readonly #maxBufferBytes: number;
   /** The most bytes all buffers together may have. */
   readonly #limitBytes: number;
   readonly #sizes = new Map<GPUBuffer, number>();
   #liveBytes = 0;
 
-  constructor(device: GPUDevice, limitBytes: number) {
+  constructor(device: GPUDevice, maxBufferBytes: number, limitBytes: number) {
     this.#device = device;
+    this.#maxBufferBytes = maxBufferBytes;
     this.#limitBytes = limitBytes;
   }
 
@@ -43,7 +45,7 @@ export class DeviceMemory {
   require(what: string, requests: MemoryRequest[]): void {
     const total = requests.reduce((sum, request) => sum + request.bytes, 0);
     const largest = requests.reduce((a, b) => (b.bytes > a.bytes ? b : a), { name: 'nothing', bytes: 0 });
-    const limit = this.#device.limits.maxBufferSize;
+    const limit = this.#maxBufferBytes;
     if (largest.bytes > limit) {
       throw new OutOfMemoryError({
         message: `${what}: ${largest.name} needs ${formatBytes(largest.bytes)}, a buffer of this adapter has at most ${formatBytes(limit)}`,

@@ -1,5 +1,6 @@
 /** @file Where the buffers of a program are: ranges of arenas, of packed inputs and constants, and states. */
 import { BYTES_PER_ELEMENT, OutOfMemoryError, type Program } from '@transfusion/tensor';
+import type { DeviceLimits } from '../adapter/limits.js';
 import { type DeviceMemory, formatBytes, type MemoryRequest } from './memory.js';
 import { USAGE } from './readback.js';
 
@@ -52,11 +53,12 @@ export class ProgramMemory {
     scratchBytes: number;
     memory: DeviceMemory;
     device: GPUDevice;
-    alignment: number;
+    limits: DeviceLimits;
   }) {
-    const { program, states, scratchBytes, memory, device, alignment } = options;
+    const { program, states, scratchBytes, memory, device, limits } = options;
+    const alignment = limits.minStorageBufferOffsetAlignment;
     this.#memory = memory;
-    const maxBinding = device.limits.maxStorageBufferBindingSize;
+    const maxBinding = limits.maxStorageBufferBindingSize;
     const size = (buffer: number) => program.buffers[buffer].elements * BYTES_PER_ELEMENT;
     program.buffers.forEach((buffer, index) => requireBinding(`'${buffer.name}'`, size(index), maxBinding, program));
     requireBinding('scratch memory', scratchBytes, maxBinding, program);
@@ -67,7 +69,7 @@ export class ProgramMemory {
       if (storage.kind === 'input') inputBuffers[storage.index] = index;
       if (storage.kind === 'constant') constantBuffers.push(index);
     });
-    const maxBytes = device.limits.maxBufferSize;
+    const maxBytes = limits.maxBufferSize;
     const inputs = pack(inputBuffers.map(size), alignment, maxBytes);
     const constants = pack(constantBuffers.map(size), alignment, maxBytes);
     const requests: MemoryRequest[] = [

@@ -1,12 +1,14 @@
-import { openWebGpu } from '../open.js';
 import type { WebGpuBackend } from '../backend.js';
+import { openWebGpu } from '../open.js';
 
 /**
  * The backend on the adapter of the test environment, which is a software adapter where there is no GPU.
  * @param options.asHardware lowers kernels as for a GPU whatever the adapter is, to test the variants meant for GPUs.
  */
 export async function openTestBackend(options: { asHardware?: boolean } = {}): Promise<WebGpuBackend> {
-  return await openWebGpu(options.asHardware ? { gpu: gpuWith({ info: { vendor: 'test', isFallbackAdapter: false } }) } : {});
+  return await openWebGpu(
+    options.asHardware ? { gpu: gpuWith({ info: { vendor: 'test', isFallbackAdapter: false } }) } : {},
+  );
 }
 
 /** A GPU whose adapter has other limits and another name than the real one. Devices are real and keep to the limits. */

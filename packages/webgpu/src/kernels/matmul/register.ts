@@ -15,14 +15,14 @@ import {
 import { bindOperand, contiguousAlongK, type Operand, storeWgsl, widestAccess } from './problem.js';
 
 /** Rows per invocation, columns per invocation, and lanes, whose columns are side by side. */
-const ROWS = 8;
-const COLUMNS = 2;
-const LANES = 8;
+const ROWS = 4;
+const COLUMNS = 4;
+const LANES = 32;
 
 export function lowerRegister(kernel: MatmulKernel, context: LoweringContext): Dispatch[] {
   const { batch, m, n, k } = kernel;
   const tileRows = Math.min(ROWS, m);
-  const tileColumns = n > LANES ? COLUMNS : 1;
+  const tileColumns = Math.min(COLUMNS, Math.ceil(n / LANES));
   const tilesM = Math.ceil(m / tileRows);
   const tilesN = Math.ceil(n / (LANES * tileColumns));
   const tiles = batch * tilesM * tilesN;

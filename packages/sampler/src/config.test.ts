@@ -1,0 +1,75 @@
+import { createObjective } from '@transfusion/schedulers';
+import { imageLayout, objectiveOptions, type PipelineConfigInput, pipelineConfigSchema } from './config.js';
+import { resolveImageSampling } from './image-sampling.js';
+import { tinyConfig } from './testing/tiny-model.js';
+
+const least: PipelineConfigInput = {
+  format: 'transfusion',
+  version: 1,
+  model: { vocabularySize: 512, layers: 4, channels: 128, heads: 4, patchValues: 48 },
+  image: { size: 24, patchSize: 4 },
+};
+const problems = (changes: object) => {
+  const result = pipelineConfigSchema.safeParse({ ...least, ...changes });
+  return result.success ? [] : result.error.issues.map(({ path, message }) => `${path.join('.')}: ${message}`);
+};
+
+describe('pipelineConfigSchema', () => {
+  test('fills in the defaults and survives JSON', () => {
+    const config = pipelineConfigSchema.parse(least);
+    expect(config).toMatchObject({
+      image: { size: 24, channels: 3, patchSize: 4 },
+      codec: { kind: 'pixels' },
+      diffusion: { trainTimesteps: 1000, schedule: 'cosine', parameterisation: 'epsilon', clampSample: 1.5 },
+      sampling: { steps: 50, guidance: 3, scheduler: 'ddim' },
+    });
+    expect(pipelineConfigSchema.parse(JSON.parse(JSON.stringify(config)))).toEqual(config);
+  });
+
+  test('refuses what does not go together', () => {
+    expect(problems({})).toEqual([]);
+    expect(problems({ format: undefined })[0]).toMatch(/^format: .*"transfusion"/);
+    expect(problems({ version: 2 })[0]).toMatch(/^version: /);
+    expect(problems({ extra: 1 })[0]).toMatch(/extra/);
+    expect(problems({ image: { size: 24, patchSize: 5 } })).toEqual([
+      'image.patchSize: latents of 24 x 24 do not divide into such patches',
+      'model.patchValues: a patch has 5 x 5 x 3 = 75 values',
+    ]);
+    expect(problems({ sampling: { scheduler: 'euler' } })[0]).toMatch(/^sampling.scheduler: euler is for the flow/);
+    expect(problems({ diffusion: { schedule: 'flow' }, sampling: { scheduler: 'euler' } })[0]).toMatch(
+      /^diffusion.parameterisation: .*predict flow/,
+    );
+    const flow = { diffusion: { schedule: 'flow', parameterisation: 'flow' }, sampling: { scheduler: 'euler' } };
+    expect(problems(flow)).toEqual([]);
+  });
+
+  test('tells the layout of an image', () => {
+    expect(imageLayout(pipelineConfigSchema.parse(least))).toEqual({
+      size: 24,
+      latent: { height: 24, width: 24, channels: 3 },
+      grid: { height: 24, width: 24, channels: 3, patchSize: 4 },
+      patches: 36,
+    });
+  });
+});
+
+describe('schedulers of a configuration', () => {
+  test('agree with the training objective', () => {
+    const config = tinyConfig({ diffusion: { trainTimesteps: 100, parameterisation: 'v' } });
+    const { scheduler, guidance } = resolveImageSampling(config, { steps: 7, scheduler: 'ddpm' });
+    expect(scheduler.config).toMatchObject({ type: 'ddpm', clampSample: 1.5, spacing: 'trailing' });
+    expect(scheduler.config).toMatchObject(createObjective(objectiveOptions(config)).config);
+    expect(scheduler.timesteps).toHaveLength(7);
+    expect(scheduler.timesteps[0]).toBe(99);
+    expect(guidance).toBe(3);
+  });
+
+  test('refuse options they do not have, and bad ones', () => {
+    const config = tinyConfig();
+    expect(() => resolveImageSampling(config, { scheduler: 'ddpm', eta: 0.5 })).toThrow(/SAMPLER_OPTIONS.*image.eta/);
+    expect(() => resolveImageSampling(config, { steps: 1001 })).toThrow(/SCHEDULER_STEPS_RANGE/);
+    expect(() => resolveImageSampling(config, { scheduler: 'euler' })).toThrow(/SCHEDULER_CONFIG_INVALID/);
+    expect(() => resolveImageSampling(config, { guidance: -1 })).toThrow(/SAMPLER_OPTIONS.*guidance/s);
+    expect(() => resolveImageSampling(config, { stepz: 1 } as never)).toThrow(/SAMPLER_OPTIONS.*stepz/s);
+  });
+});

@@ -1,0 +1,222 @@
+import type { Backend } from '@transfusion/tensor';
+import { openWasm } from '@transfusion/wasm';
+import type { GenerateOptions, SamplerEvent } from './generate.js';
+import type { Sampler } from './sampler.js';
+import { greatestDifference } from './testing/reference-forward.js';
+import { byteTokenizer, singleMindedSampler, testImage, tinySampler } from './testing/tiny-model.js';
+
+let backend: Backend;
+let sampler: Sampler;
+beforeAll(async () => {
+  backend = await openWasm({ threads: 1 });
+  sampler = tinySampler(backend);
+});
+afterAll(() => backend.dispose());
+
+async function collect(options: GenerateOptions, from = sampler): Promise<SamplerEvent[]> {
+  const events: SamplerEvent[] = [];
+  for await (const event of from.generate(options)) events.push(event);
+  return events;
+}
+const kinds = (events: SamplerEvent[]) => events.map(({ type }) => type).join(' ');
+const imagesOf = (events: SamplerEvent[]) => events.flatMap((event) => (event.type === 'image' ? [event.image] : []));
+
+describe('generate', () => {
+  test('draws a forced image, then goes on with text', async () => {
+    const events = await collect({ prompt: [{ text: 'red' }], forceImage: true, maxTokens: 3, maxImages: 1 });
+    expect(kinds(events)).toBe('denoise denoise denoise denoise image token token token done');
+    expect(events[3]).toEqual({ type: 'denoise', step: 4, steps: 4 });
+    const [image] = imagesOf(events);
+    expect(image).toHaveLength(48);
+    expect(image.every((value) => Math.abs(value) <= 1)).toBe(true);
+    const done = events.at(-1);
+    const text = events.map((event) => (event.type === 'token' ? event.text : '')).join('');
+    expect(done).toMatchObject({ type: 'done', reason: 'maxTokens' });
+    expect(done?.type === 'done' && done.parts[0]).toEqual({ image });
+    expect(
+      done?.type === 'done' && done.parts.flatMap((part) => ('text' in part ? [part.text] : [])).join(''),
+    ).toContain(text);
+  });
+
+  test('the same seed gives the same document, another seed another one', async () => {
+    const options = {
+      prompt: [{ text: 'a' }, { image: testImage(1) }, { text: 'b' }],
+      ...{ maxTokens: 6, maxImages: 1, forceImage: true, text: { temperature: 1.5, topP: 0.95 } },
+      image: { scheduler: 'ddpm', steps: 3 },
+    } as const;
+    const first = await collect({ ...options, seed: 7 });
+    const again = await collect({ ...options, seed: 7 }, tinySampler(backend));
+    expect(again).toEqual(first);
+    const other = await collect({ ...options, seed: 8 });
+    expect(imagesOf(other)[0]).not.toEqual(imagesOf(first)[0]);
+    expect(other.filter(({ type }) => type === 'token')).not.toEqual(first.filter(({ type }) => type === 'token'));
+  });
+
+  test('EOI, padding and BOS are never sampled, BOI only while images may come', async () => {
+    const { bos, eoi, pad, boi } = byteTokenizer().special;
+    for (let seed = 0; seed < 4; seed++) {
+      const options = { prompt: [{ text: 'x' }], seed, maxTokens: 30, text: { temperature: 20 } };
+      const events = await collect({ ...options, maxImages: 0 });
+      const ids = events.flatMap((event) => (event.type === 'token' ? [event.id] : []));
+      expect(ids.some((id) => [bos, eoi, pad, boi].includes(id) || id > pad)).toBe(false);
+      expect(imagesOf(events)).toHaveLength(0);
+    }
+  });
+
+  test('BOI switches to diffusion, as often as images are allowed', async () => {
+    const { special } = byteTokenizer();
+    const events = await collect(
+      { prompt: [], maxTokens: 4, maxImages: 2, image: { steps: 2 } },
+      singleMindedSampler(backend, special.boi),
+    );
+    expect(kinds(events)).toMatch(/^denoise denoise image denoise denoise image token token token token done$/);
+    expect(imagesOf(events)[0]).not.toEqual(imagesOf(events)[1]);
+  });
+
+  test('ends at EOS, at a stop text, at the end of the context', async () => {
+    const { special } = byteTokenizer();
+    expect(await collect({ prompt: [{ text: 'a' }] }, singleMindedSampler(backend, special.eos))).toEqual([
+      { type: 'done', parts: [], reason: 'eos' },
+    ]);
+    const repeating = singleMindedSampler(backend, 65);
+    const stopped = await collect({ prompt: [], stop: ['AAA', 'zz'], maxImages: 0 }, repeating);
+    expect(kinds(stopped)).toBe('token token token done');
+    expect(stopped.at(-1)).toEqual({ type: 'done', parts: [], reason: 'stop' });
+    const full = await collect({ prompt: [{ text: 'abc' }], maxImages: 0 }, repeating);
+    // 64 positions, 4 of them the prompt's; the token after the last position is written too.
+    expect(full.at(-1)).toEqual({ type: 'done', parts: [{ text: 'A'.repeat(60) }], reason: 'context' });
+  });
+
+  test('gives previews of the clean image', async () => {
+    const events = await collect({ prompt: [], forceImage: true, maxTokens: 0, previewEvery: 2, image: { steps: 5 } });
+    const previews = events.map((event) => event.type === 'denoise' && event.preview !== undefined);
+    expect(previews).toEqual([false, true, false, true, false, false, false]);
+    expect(events[1]).toMatchObject({ preview: expect.any(Float32Array) });
+  });
+
+  test('is cancelled between two steps, and by leaving the loop; the batch is free again', async () => {
+    const controller = new AbortController();
+    const seen: string[] = [];
+    const run = async () => {
+      const options = { prompt: [], forceImage: true, image: { steps: 50 }, signal: controller.signal };
+      for await (const event of sampler.generate(options)) {
+        seen.push(event.type);
+        if (seen.length === 3) controller.abort(new Error('enough'));
+      }
+    };
+    await expect(run()).rejects.toThrow('enough');
+    expect(seen).toHaveLength(3);
+    for await (const event of sampler.generate({ prompt: [], forceImage: true })) if (event.type === 'denoise') break;
+    const { liveBytes } = backend.stats();
+    const events = await collect({ prompt: [], forceImage: true, maxTokens: 0 });
+    expect(imagesOf(events)).toHaveLength(1);
+    expect(backend.stats().liveBytes).toBe(liveBytes);
+  });
+
+  test('two documents at the same time do not disturb each other', async () => {
+    const options = (text: string) => ({ prompt: [{ text }], forceImage: true, maxTokens: 4, seed: 3 });
+    const apart = [await collect(options('one')), await collect(options('two'))];
+    const together = await Promise.all([collect(options('one')), collect(options('two'))]);
+    expect(together).toEqual(apart);
+  });
+
+  test.each([
+    ['empty', ''],
+    ['NUL', 'a\0b'],
+    ['unpaired surrogates', 'a\ud800b\udc00'],
+    ['typed control tokens', '<|boi|><|eos|><boi>'],
+  ])('takes a prompt with %s', async (_, text) => {
+    const events = await collect({ prompt: [{ text }], maxTokens: 2, maxImages: 0 });
+    expect(events.at(-1)?.type).toBe('done');
+  });
+
+  test('says the limit when a prompt is too long, and what is wrong with options', async () => {
+    const long = 'x'.repeat(64);
+    await expect(collect({ prompt: [{ text: long }] })).rejects.toThrow(
+      /SAMPLER_CONTEXT: the prompt takes 65 positions, the model has 64/,
+    );
+    await expect(collect({ prompt: [{ text: long.slice(0, 60) }], forceImage: true })).rejects.toThrow(
+      /SAMPLER_CONTEXT: the prompt with its image takes 66 positions, the model has 64/,
+    );
+    await expect(collect({ prompt: [{ image: new Float32Array(3) }] })).rejects.toThrow(/CODEC_SHAPE.*3 values/);
+    await expect(collect({ prompt: [], seed: -1 })).rejects.toThrow(/SAMPLER_OPTIONS.*seed/s);
+    await expect(collect({ prompt: [], text: { temperature: -1 } })).rejects.toThrow(/SAMPLER_OPTIONS.*temperature/s);
+  });
+});
+
+describe('guidance', () => {
+  const draw = (guidance: number, prompts: string[]) => sampler.drawImages({ prompts, guidance, steps: 3, seed: 5 });
+
+  test('1 is the conditional prediction; 0 knows nothing of the text', async () => {
+    const [red, blue] = await draw(1, ['red', 'a blue one']);
+    expect(greatestDifference(red, blue)).toBeGreaterThan(0.01);
+    // Image i starts from noise i: the same slot is compared.
+    const [unguided] = await draw(0, ['red', 'x']);
+    const [other] = await draw(0, ['a blue one', 'x']);
+    const [nothing] = await draw(1, ['', 'x']);
+    expect(unguided).toEqual(other);
+    expect(greatestDifference(unguided, nothing)).toBeLessThan(1e-4);
+    const [guided] = await draw(3, ['red', 'x']);
+    expect(greatestDifference(guided, red)).toBeGreaterThan(0.01);
+  });
+});
+
+describe('drawImages', () => {
+  test('draws what generate draws, whatever the size of the batches', async () => {
+    const prompts = ['red', '', 'a longer caption'];
+    const image = { steps: 3, guidance: 2 };
+    const seen: string[] = [];
+    const onStep = ({ step, steps }: { step: number; steps: number }) => seen.push(`${step}/${steps}`);
+    const together = await sampler.drawImages({ prompts, seed: 9, ...image, onStep });
+    expect(seen).toEqual(['1/3', '2/3', '3/3']);
+    const inPairs = await sampler.drawImages({ prompts, seed: 9, ...image, maxBatch: 2 });
+    together.forEach((each, i) => expect(greatestDifference(each, inPairs[i])).toBeLessThan(1e-4));
+    const events = await collect({ prompt: [{ text: 'red' }], forceImage: true, maxTokens: 0, seed: 9, image });
+    expect(greatestDifference(imagesOf(events)[0], together[0])).toBeLessThan(1e-4);
+    expect(await sampler.drawImages({ prompts: [] })).toEqual([]);
+  });
+
+  test('an image depends on its own prompt only, bit for bit', async () => {
+    const first = await sampler.drawImages({ prompts: ['red', 'blue'], steps: 2 });
+    const second = await sampler.drawImages({ prompts: ['red', 'cyan'], steps: 2 });
+    expect(second[0]).toEqual(first[0]);
+    expect(second[1]).not.toEqual(first[1]);
+  });
+
+  test('is cancelled, and names the prompt that is too long', async () => {
+    const cancelled = sampler.drawImages({ prompts: ['a'], signal: AbortSignal.abort(new Error('enough')) });
+    await expect(cancelled).rejects.toThrow('enough');
+    await expect(sampler.drawImages({ prompts: ['a', 'y'.repeat(70)] })).rejects.toThrow(
+      /SAMPLER_CONTEXT: the prompt "y{37}\.\.\." with its image takes 76 positions/,
+    );
+  });
+});
+
+describe('captionImages', () => {
+  const images = [1, 2, 3].map((seed) => testImage(seed));
+
+  test('captions as generate does, greedily, whatever the size of the batches', async () => {
+    const captions = await sampler.captionImages({ images, maxTokens: 5 });
+    expect(captions).toHaveLength(3);
+    expect(await sampler.captionImages({ images, maxTokens: 5, maxBatch: 2 })).toEqual(captions);
+    const events = await collect({ prompt: [{ image: images[1] }], maxTokens: 5, maxImages: 0 });
+    const ids = events.flatMap((event) => (event.type === 'token' ? [event.id] : []));
+    expect(byteTokenizer().decode(ids)).toBe(captions[1]);
+  });
+
+  test('rows finish at EOS, or at the end of the context', async () => {
+    const { special } = byteTokenizer();
+    expect(await singleMindedSampler(backend, special.eos).captionImages({ images })).toEqual(['', '', '']);
+    const [long] = await singleMindedSampler(backend, 65).captionImages({ images, maxTokens: 1000 });
+    // BOS BOI, 4 patches, EOI, then text up to the 64th position.
+    expect(long).toBe('A'.repeat(57));
+  });
+});
+
+test('generating again builds nothing new', async () => {
+  const options = { prompt: [{ text: 'red' }], forceImage: true, maxTokens: 3, maxImages: 1 };
+  await collect(options);
+  const { builtKernels, liveBytes } = backend.stats();
+  await collect({ ...options, seed: 2 });
+  expect(backend.stats()).toMatchObject({ builtKernels, liveBytes });
+});

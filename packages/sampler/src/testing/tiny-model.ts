@@ -1,0 +1,107 @@
+/** @file A tiny model with random weights, for tests. */
+import { isParameterSpec, type ParameterSpec } from '@transfusion/nn';
+import { type Backend, createVariable, mapTree, PhiloxStream, type Variable } from '@transfusion/tensor';
+import { Tokenizer } from '@transfusion/tokenizer';
+import { type TransfusionParameters, transfusionSpec } from '@transfusion/transformer';
+import { createCodec } from '@transfusion/vae';
+import { type PipelineConfig, type PipelineConfigInput, pipelineConfigSchema } from '../config.js';
+import { createSampler } from '../sampler.js';
+
+/** GPT-2's spelling of bytes: printable ones are themselves, the others follow at U+0100. */
+function byteSpellings(): string[] {
+  let next = 0x100;
+  return Array.from({ length: 256 }, (_, byte) => {
+    const isPrintable = (byte >= 33 && byte <= 126) || (byte >= 161 && byte <= 172) || byte >= 174;
+    return String.fromCharCode(isPrintable ? byte : next++);
+  });
+}
+
+/** A `tokenizer.json` with one token per byte; control tokens get ids 256 to 260: bos, eos, boi, eoi, pad. */
+export function byteTokenizerJson() {
+  const byteLevel = { type: 'ByteLevel', add_prefix_space: false, trim_offsets: true, use_regex: false };
+  return {
+    version: '1.0',
+    added_tokens: [],
+    normalizer: null,
+    pre_tokenizer: byteLevel,
+    post_processor: null,
+    decoder: byteLevel,
+    model: { type: 'BPE', vocab: Object.fromEntries(byteSpellings().map((token, id) => [token, id])), merges: [] },
+  };
+}
+
+export function byteTokenizer(): Tokenizer {
+  return new Tokenizer(byteTokenizerJson());
+}
+
+/** Images of 4 x 4 in 4 patches; grouped key and value heads. */
+export function tinyConfig(changes: Partial<PipelineConfigInput> = {}): PipelineConfig {
+  return pipelineConfigSchema.parse({
+    format: 'transfusion',
+    version: 1,
+    model: {
+      vocabularySize: 264,
+      layers: 2,
+      channels: 16,
+      heads: 4,
+      kvHeads: 2,
+      feedForward: 24,
+      patchValues: 12,
+      maxPositions: 64,
+      timestepDimensions: 8,
+      initializerStd: 0.4,
+    },
+    image: { size: 4, patchSize: 2 },
+    sampling: { steps: 4 },
+    ...changes,
+  });
+}
+
+/** Weights with nothing at zero: neither the prediction head nor a bias hides what goes into it. */
+export function tinyWeights(config: PipelineConfig, seed = 1): Map<string, { shape: number[]; data: Float32Array }> {
+  const spec = transfusionSpec(config.model);
+  const weights = new Map<string, { shape: number[]; data: Float32Array }>();
+  let index = 0;
+  mapTree(spec, isParameterSpec, (parameter: ParameterSpec, path: string) => {
+    const random = new PhiloxStream(seed, 1, index++);
+    const data = Float32Array.from({ length: parameter.shape.reduce((a, b) => a * b, 1) }, () => 0.3 * random.normal());
+    if (path.endsWith('orm')) data.forEach((value, i) => (data[i] = 1 + 0.3 * value));
+    weights.set(path, { shape: [...parameter.shape], data });
+  });
+  return weights;
+}
+
+export function tinyParameters(backend: Backend, config: PipelineConfig, seed = 1): TransfusionParameters<Variable> {
+  const weights = tinyWeights(config, seed);
+  return mapTree(transfusionSpec(config.model), isParameterSpec, (parameter, path) =>
+    createVariable(backend, { shape: parameter.shape, data: weights.get(path)!.data }),
+  );
+}
+
+export function tinySampler(backend: Backend, config = tinyConfig(), seed = 1) {
+  return createSampler({
+    backend,
+    config,
+    parameters: tinyParameters(backend, config, seed),
+    tokenizer: byteTokenizer(),
+    codec: createCodec(config.codec),
+  });
+}
+
+/** A sampler that wants nothing but one token: all tokens' embeddings have a large first channel, all the head looks at. */
+export function singleMindedSampler(backend: Backend, id: number, config = tinyConfig()) {
+  const { channels, vocabularySize } = config.model;
+  const parameters = tinyParameters(backend, config);
+  const embedding = tinyWeights(config).get('tokenEmbedding')!.data;
+  for (let token = 0; token < vocabularySize; token++) embedding[token * channels] = 1000;
+  const head = new Float32Array(vocabularySize * channels);
+  head[id * channels] = 1;
+  parameters.tokenEmbedding.write(embedding);
+  parameters.languageHead.write(head);
+  return createSampler({ backend, config, parameters, tokenizer: byteTokenizer(), codec: createCodec(config.codec) });
+}
+
+/** Deterministic values in [-1, 1]. */
+export function testImage(seed: number, config = tinyConfig()): Float32Array {
+  return Float32Array.from({ length: config.image.size ** 2 * 3 }, (_, i) => Math.sin(1 + i * 1.7 + seed * 5.1));
+}
