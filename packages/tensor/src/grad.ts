@@ -31,8 +31,8 @@ export function grad(loss: Tensor, wrt: readonly Tensor[]): Tensor[] {
 
 /** Nodes on a path from `wrt` to `loss`: only they need gradients. */
 function nodesBetween(loss: Tensor, wrt: readonly Tensor[]): Set<GraphNode> {
+  const wanted = new Set(wrt.map((tensor) => tensor.node));
   const depends = new Map<GraphNode, boolean>();
-  for (const tensor of wrt) depends.set(tensor.node, true);
   const stack: GraphNode[] = [loss.node];
   while (stack.length > 0) {
     const node = stack[stack.length - 1];
@@ -44,10 +44,8 @@ function nodesBetween(loss: Tensor, wrt: readonly Tensor[]): Set<GraphNode> {
     if (open.length > 0) {
       stack.push(...open.map((input) => input.node));
     } else {
-      depends.set(
-        node,
-        node.inputs.some((input) => depends.get(input.node)),
-      );
+      // Those wanted are searched too: one may depend on another.
+      depends.set(node, wanted.has(node) || node.inputs.some((input) => depends.get(input.node)));
       stack.pop();
     }
   }

@@ -127,7 +127,7 @@ function divideScratch(unit: Unit, free: usize, keysPerChunk: i32): void {
   memory.fill(unit.dk, 0, chunkBytes * 2);
 }
 
-/** `count` queries from row `row` of [batch, queries] on; `headRow` is the first one's row of [batch, queries, heads]. */
+/** `count` queries from row `row` of [batch, queries] on; `headRow`: the first one's row of [batch, queries, heads]. */
 function runBlock(unit: Unit, row: usize, headRow: usize, scalarStride: usize, count: i32, part: usize): void {
   const args = unit.args;
   const headDim = unit.headDim;

@@ -11,8 +11,8 @@ export function packScalars(x: usize, stride: usize, rows: i32, lanes: usize): v
 
 /**
  * weights = p = exp(k . q - lse) and gradients = p (v . dOutput - delta), both 0 where a lane does not see a key, for
- * keys [begin, end). `query` and `output` are strips; `scalars` holds lse and delta; k and v are the rows of key `begin` on, side by
- * side.
+ * keys [begin, end). `query` and `output` are strips; `scalars` holds lse and delta; k and v are the rows of key
+ * `begin` on, side by side.
  */
 export function scoreGradients(
   intervals: usize, k: usize, v: usize, begin: i32, end: i32, headDim: i32,

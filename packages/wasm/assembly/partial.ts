@@ -22,7 +22,7 @@ export function storePartial(address: usize, x: v128, count: i32): void {
 export function copyRow(from: usize, to: usize, bytes: usize): void {
   let at: usize = 0;
   for (; at + 16 <= bytes; at += 16) v128.store(to + at, v128.load(from + at));
-  for (; at < bytes; at += 4) store<f32>(to + at, load<f32>(from + at));
+  for (; at < bytes; at += 4) store<i32>(to + at, load<i32>(from + at));
 }
 
 /** Zeroes `bytes` (a multiple of 4) bytes. */

@@ -1,20 +1,37 @@
 /** @jest-environment ./test/webgpu-environment.mjs */
 import { checkOnBackend, conformanceCases } from '@transfusion/tensor/conformance';
 import type { WebGpuBackend } from './backend.js';
-import { openTestBackend } from './testing/backend.js';
+import { openWebGpu } from './open.js';
+import { gpuWith, openTestBackend } from './testing/backend.js';
 
-/** On a software adapter the second run covers the variants meant for GPUs. */
+/** The least that WebGPU guarantees, but for the lanes of a workgroup: its compatibility mode has fewer still. */
+const SMALLEST_LIMITS = {
+  maxStorageBufferBindingSize: 128 * 2 ** 20,
+  maxBufferSize: 256 * 2 ** 20,
+  maxStorageBuffersPerShaderStage: 8,
+  maxComputeInvocationsPerWorkgroup: 128,
+  maxComputeWorkgroupStorageSize: 16384,
+  maxComputeWorkgroupsPerDimension: 7,
+};
+
+/** Kernels whose variants depend on the kind of adapter. */
+const VARIED = /matmul|inner axis|attention/;
+/** Kernels of many operands, lanes, or workgroups. */
+const LARGE = /more operands|many|tall|of 130|with bias|per-row|70x9x129$|several tiles/;
+
 describe.each([
-  ['variants of the adapter', {}],
-  ['variants for GPUs', { asHardware: true }],
-])('%s', (_, options) => {
+  ['this adapter', openTestBackend, /./],
+  ['variants for GPUs', () => openTestBackend({ asHardware: true }), VARIED],
+  ['the smallest limits', () => openWebGpu({ gpu: gpuWith({ limits: SMALLEST_LIMITS }) }), LARGE],
+])('%s', (_, open, names) => {
   let backend: WebGpuBackend;
   beforeAll(async () => {
-    backend = await openTestBackend(options);
+    backend = await open();
   });
   afterAll(() => backend.dispose());
 
-  test.each(conformanceCases.map((testCase) => [testCase.name, testCase] as const))('%s', async (_, testCase) => {
+  const cases = conformanceCases.filter(({ name }) => names.test(name));
+  test.each(cases.map((testCase) => [testCase.name, testCase] as const))('%s', async (_, testCase) => {
     expect(await checkOnBackend(backend, testCase)).toEqual([]);
   });
 });

@@ -2,7 +2,6 @@ import { execFileSync, spawnSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
-import { build } from 'tsup';
 import { softwareAdapterEnvironment } from './index.js';
 
 /** Plain Node, without jest's environment: finding Dawn, unpacking and loading SwiftShader, and ending by itself. */
@@ -15,21 +14,25 @@ const hasSwiftShader = process.platform === 'linux' && process.arch === 'x64';
 const workFolder = join(root, '.cache', `webgpu-test-${process.pid}`);
 const swiftShader = join(workFolder, 'swiftshader');
 
-beforeAll(async () => {
+const BUILD = `
+import { build } from 'tsup';
+await build({
+  entry: ['packages/webgpu/src/index.ts'],
+  format: 'esm',
+  outDir: process.argv[1],
+  config: false,
+  silent: true,
+  dts: false,
+  noExternal: [/^@transfusion/],
+  external: ['webgpu'],
+  esbuildOptions: (options) => {
+    options.conditions = ['@transfusion/source'];
+  },
+});`;
+
+beforeAll(() => {
   mkdirSync(workFolder, { recursive: true });
-  await build({
-    entry: [join(packageFolder, 'src/index.ts')],
-    format: 'esm',
-    outDir: workFolder,
-    config: false,
-    silent: true,
-    dts: false,
-    noExternal: [/^@transfusion/],
-    external: ['webgpu'],
-    esbuildOptions: (options) => {
-      options.conditions = ['@transfusion/source'];
-    },
-  });
+  execFileSync(process.execPath, ['--input-type=module', '--eval', BUILD, workFolder], { cwd: root });
   if (hasSwiftShader) execFileSync(process.execPath, [unpack, swiftShader]);
 }, 60_000);
 afterAll(() => rmSync(workFolder, { recursive: true, force: true }));

@@ -1,4 +1,4 @@
 /** @file @transfusion/sampler/node: model folders on disk. */
 
-export { type ModelFolder, openModelFolder, readModelFolder, type StoredModel } from './model-folder.js';
-export { parameterTensors } from './parameter-tensors.js';
+export { type LoadedModel, loadModel, openModelFolder, readModelFolder, type StoredModel } from './model-folder.js';
+export { type NamedTensor, parameterTensors } from './parameter-tensors.js';

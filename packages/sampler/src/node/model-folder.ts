@@ -19,7 +19,7 @@ export interface StoredModel {
 }
 
 /** A model on a backend: what `createSampler` takes. */
-export interface ModelFolder {
+export interface LoadedModel {
   config: PipelineConfig;
   parameters: TransfusionParameters<Variable>;
   tokenizer: Tokenizer;
@@ -56,13 +56,11 @@ export async function readModelFolder(path: string): Promise<StoredModel> {
 }
 
 /**
- * Opens a model folder on a backend; pass the result on to `createSampler`.
+ * Puts a model on a backend; pass the result on to `createSampler`.
  *
- * @throws as `readModelFolder`
  * @throws OutOfMemoryError
  */
-export async function openModelFolder(path: string, backend: Backend): Promise<ModelFolder> {
-  const { config, tensors, tokenizer } = await readModelFolder(path);
+export function loadModel({ config, tensors, tokenizer }: StoredModel, backend: Backend): LoadedModel {
   const values = new Map([...tensors].map(([name, { data }]) => [name, data]));
   const parameters = createParameters(backend, transfusionSpec(config.model), values);
   return {
@@ -74,4 +72,13 @@ export async function openModelFolder(path: string, backend: Backend): Promise<M
       for (const variable of flattenTree<Variable>(parameters, isVariable).values()) variable.destroy();
     },
   };
+}
+
+/**
+ * `readModelFolder` and `loadModel`.
+ *
+ * @throws as these
+ */
+export async function openModelFolder(path: string, backend: Backend): Promise<LoadedModel> {
+  return loadModel(await readModelFolder(path), backend);
 }

@@ -228,11 +228,11 @@ class Lowering {
   private expressionOf(root: Tensor, firstInput?: Tensor): { expression: Expression; leaves: Tensor[] } {
     const expression: Instruction[] = [];
     const leaves: Tensor[] = firstInput ? [firstInput] : [];
-    const registers = new Map<Tensor | number, number>();
+    const registers = new Map<Tensor | number | string, number>();
     const push = (instruction: Instruction) => expression.push(instruction) - 1;
     const register = (tensor: Tensor): number => {
       const value = constantValue(tensor);
-      const key = value ?? tensor;
+      const key = Object.is(value, -0) ? '-0' : (value ?? tensor);
       const known = registers.get(key);
       if (known !== undefined) return known;
       let result: number;

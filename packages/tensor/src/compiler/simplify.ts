@@ -26,7 +26,7 @@ function deduplicated(node: GraphNode, inputs: Tensor[], known: Map<string, read
   const isLeaf = node.op === inputOp || node.op === stateOp;
   if (isLeaf || (node.op === constantOp && typeof node.attributes.data !== 'number')) return node.outputs;
   const operands = inputs.map((input) => `${input.node.id}.${input.output}`).join();
-  const key = `${node.op.name} ${operands} ${JSON.stringify(node.attributes)}`;
+  const key = `${node.op.name} ${operands} ${JSON.stringify(node.attributes, exactNumber)}`;
   let results = known.get(key);
   if (!results) {
     results = inputs.every((input, i) => input === node.inputs[i])
@@ -35,6 +35,12 @@ function deduplicated(node: GraphNode, inputs: Tensor[], known: Map<string, read
     known.set(key, results);
   }
   return results;
+}
+
+/** JSON writes infinities and NaN as null, and -0 as 0. */
+function exactNumber(_key: string, value: unknown): unknown {
+  const isLost = typeof value === 'number' && (!Number.isFinite(value) || Object.is(value, -0));
+  return isLost ? { number: Object.is(value, -0) ? '-0' : String(value) } : value;
 }
 
 function rewrite(node: GraphNode, inputs: Tensor[]): Tensor | undefined {

@@ -1,7 +1,7 @@
 /** @file Operations that only move elements: reshape, permute, broadcast, slice, pad, concatenate. */
 
 import { apply, type OpDefinition, type ReferenceArray, type Tensor } from '../graph/node.js';
-import { checkShape, type Shape, sameShape, shapeError, showShape, sizeOf, stridesOf } from '../graph/shape.js';
+import { checkShape, normaliseAxis, type Shape, sameShape, shapeError, showShape, sizeOf, stridesOf } from '../graph/shape.js';
 import { forEachIndex } from '../reference/indexing.js';
 import { reduceOp } from './reduce.js';
 
@@ -184,6 +184,6 @@ export const concatOp: OpDefinition<{ axis: number }> = {
 /** Joins tensors along an axis; all other lengths are equal. */
 export function concat(tensors: readonly Tensor[], axis: number): Tensor {
   if (tensors.length === 0) throw shapeError('concat: needs at least one tensor');
-  const normalised = axis < 0 ? axis + tensors[0].rank : axis;
+  const normalised = normaliseAxis('concat', axis, tensors[0].rank);
   return tensors.length === 1 ? tensors[0] : apply(concatOp, tensors, { axis: normalised });
 }

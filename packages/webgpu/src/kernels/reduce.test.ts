@@ -1,6 +1,7 @@
 /** @jest-environment ./test/webgpu-environment.mjs */
 import type { Backend, Expression, ReduceKernel, View } from '@transfusion/tensor';
-import { openTestBackend } from '../testing/backend.js';
+import { openWebGpu } from '../open.js';
+import { gpuWith, openTestBackend } from '../testing/backend.js';
 import { KernelRun } from '../testing/kernel-run.js';
 import { largestError, normals } from '../testing/numbers.js';
 import { contiguousStrides, product } from './views.js';
@@ -103,34 +104,57 @@ describe.each(['sum', 'max'] as const)('%s', (op) => {
   });
 });
 
-test('more rows than a grid has workgroups in one dimension', async () => {
-  const shape = [66_000, 33];
-  const operands = [contiguous(shape, 5)];
-  const { actual, expected } = await reduce({
-    shape,
-    keptRank: 1,
-    op: 'sum',
-    operands,
-    expression: LOAD,
-    value: identity,
+describe('on a device with few workgroups per dimension and lanes per workgroup', () => {
+  let full: Backend;
+  beforeAll(async () => {
+    full = backend;
+    const limits = { maxComputeWorkgroupsPerDimension: 5, maxComputeInvocationsPerWorkgroup: 64 };
+    backend = await openWebGpu({ gpu: gpuWith({ limits }) });
   });
-  expect(largestError(actual, expected)).toBeLessThan(1e-5);
+  afterAll(async () => {
+    await backend.dispose();
+    backend = full;
+  });
+
+  test.each([
+    ['rows', [33, 70], 1],
+    ['short rows', [2000, 3], 1],
+    ['all of many', [40_000], 0],
+  ])('%s', async (_, shape, keptRank) => {
+    const operands = [contiguous(shape, 5)];
+    const { actual, expected } = await reduce({
+      shape,
+      keptRank,
+      op: 'sum',
+      operands,
+      expression: LOAD,
+      value: identity,
+    });
+    expect(largestError(actual, expected)).toBeLessThan(1e-5);
+  });
 });
 
-test('a sum of a million equal numbers keeps its digits, by rows and by columns', async () => {
-  const count = 2 ** 20;
-  const data = new Float32Array(count).fill(0.1);
+test('sums of many equal numbers keep their digits, by rows and by columns', async () => {
+  const count = 2 ** 18;
   const exact = count * Math.fround(0.1);
-  for (const strides of [
-    [0, 1],
-    [1, 0],
+  const data = new Float32Array(count).fill(0.1);
+  for (const [shape, strides] of [
+    [
+      [1, count],
+      [0, 1],
+    ],
+    [
+      [4, count / 4],
+      [1, 4],
+    ],
   ]) {
-    const shape = strides[0] === 0 ? [1, count] : [4, count / 4];
-    const view = strides[0] === 0 ? [0, 1] : [1, 4];
-    const operands: Operand[] = [{ data, offset: 0, strides: view }];
-    const { actual } = await reduce({ shape, keptRank: 1, op: 'sum', operands, expression: LOAD, value: identity });
+    const run = new KernelRun(backend);
+    const inputs = [{ buffer: run.input(data), offset: 0, strides }];
+    const output = run.output(shape[0]);
+    const kernel: ReduceKernel = { kind: 'reduce', shape, keptRank: 1, inputs, expression: LOAD, op: 'sum', output };
+    const [sums] = await run.run([kernel], [output]);
     const share = exact / shape[0];
-    expect(Math.max(...actual.map((sum) => Math.abs(sum / share - 1)))).toBeLessThan(1e-6);
+    expect(Math.max(...sums.map((sum) => Math.abs(sum / share - 1)))).toBeLessThan(1e-6);
   }
 });
 

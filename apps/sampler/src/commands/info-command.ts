@@ -1,0 +1,59 @@
+/** @file `sampler info`: what a model folder holds, and what it would run on. */
+import { type BackendChoice, openBackend, type Terminal } from '@transfusion/app-common';
+import { openCheckpoint } from '@transfusion/checkpoint/node';
+import { imageLayout, type PipelineConfig } from '@transfusion/sampler';
+import { readModelFolder } from '@transfusion/sampler/node';
+import { feedForwardWidth } from '@transfusion/transformer';
+import { z } from 'zod';
+import { modelPath } from '../open-sampler.js';
+
+export interface InfoCommandOptions {
+  model?: string;
+  backend: BackendChoice;
+}
+
+export async function infoCommand(options: InfoCommandOptions, terminal: Terminal): Promise<void> {
+  const path = modelPath(options.model);
+  const { config, tensors, tokenizer } = await readModelFolder(path);
+  const step = await trainingStep(path);
+  const backend = await openBackend(options.backend, { log: () => {} });
+  const runsOn = `${backend.name}, ${backend.description}`;
+  await backend.dispose();
+  const parameters = [...tensors.values()].reduce((sum, { data }) => sum + data.length, 0);
+  const lines = {
+    model: path,
+    parameters: `${parameters.toLocaleString('en')} in ${tensors.size} tensors, ${formatMegabytes(4 * parameters)} as f32`,
+    ...describe(config),
+    tokenizer: `${tokenizer.vocabularySize} ids`,
+    training: step === undefined ? 'no training state' : `step ${step}`,
+    backend: runsOn,
+  };
+  for (const [label, text] of Object.entries(lines)) terminal.out(`${label.padEnd(11)} ${text}`);
+}
+
+function describe(config: PipelineConfig): Record<string, string> {
+  const { model, image, diffusion, sampling } = config;
+  const { patches } = imageLayout(config);
+  const heads = model.kvHeads === undefined ? `${model.heads} heads` : `${model.heads} heads over ${model.kvHeads}`;
+  const side = `${image.patchSize} x ${image.patchSize}`;
+  return {
+    transformer: `${model.layers} layers, ${model.channels} channels, ${heads}, feed-forward ${feedForwardWidth(model)}`,
+    context: `${model.maxPositions} positions`,
+    images: `${image.size} x ${image.size} pixels as ${patches} patches of ${side}, codec ${config.codec.kind}`,
+    diffusion: `predicts ${diffusion.parameterisation}, ${diffusion.schedule} schedule of ${diffusion.trainTimesteps} timesteps`,
+    sampling: `${sampling.scheduler}, ${sampling.steps} steps, guidance ${sampling.guidance} unless told otherwise`,
+  };
+}
+
+/** The step that a checkpoint of a training run is at. */
+async function trainingStep(path: string): Promise<number | undefined> {
+  const state = await openCheckpoint(path, async (folder) =>
+    (await folder.has('trainer_state.json')) ? folder.readJson('trainer_state.json', z.unknown()) : undefined,
+  );
+  const parsed = z.object({ step: z.int() }).safeParse(state);
+  return parsed.success ? parsed.data.step : undefined;
+}
+
+function formatMegabytes(bytes: number): string {
+  return `${(bytes / 2 ** 20).toFixed(1)} MiB`;
+}

@@ -1,0 +1,266 @@
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { decodePng } from '@transfusion/data';
+import sharp from 'sharp';
+import { run } from './main.js';
+import { writeTinyModelFolder } from './testing/tiny-model-folder.js';
+
+let folder: string;
+let model: string;
+const home = process.cwd();
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'transfusion-sampler-'));
+  model = join(folder, 'model');
+  await writeTinyModelFolder(model);
+  process.chdir(folder);
+  // Progress goes there; nothing of it is looked at here.
+  jest.spyOn(process.stderr, 'write').mockReturnValue(true);
+});
+afterAll(async () => {
+  jest.restoreAllMocks();
+  process.chdir(home);
+  await rm(folder, { recursive: true, force: true });
+});
+
+async function sampler(...argv: string[]) {
+  return runWith(new AbortController().signal, argv);
+}
+async function runWith(signal: AbortSignal, argv: string[]) {
+  const out: string[] = [];
+  const log: string[] = [];
+  const terminal = { out: (text: string) => void out.push(text), log: (text: string) => void log.push(text), signal };
+  const code = await run(argv, terminal);
+  return { code, out: out.join('\n'), log: log.join('\n') };
+}
+const cpu = ['--backend', 'wasm', '--threads', '1'];
+const generate = (...more: string[]) => sampler('generate', '--model', model, ...cpu, ...more);
+const caption = (...more: string[]) => sampler('caption', '--model', model, '--max-tokens', '4', ...cpu, ...more);
+const goOn = (...more: string[]) => sampler('continue', '--model', model, ...cpu, ...more);
+const read = async (path: string) => decodePng(await readFile(path));
+const noTemporaryFiles = async () =>
+  expect((await readdir(folder, { recursive: true })).filter((name) => name.endsWith('.tmp'))).toEqual([]);
+
+describe('generate', () => {
+  test('draws one image, the same for the same seed', async () => {
+    const first = await generate('--prompt', 'red', '--out', 'a.png', '--seed', '5');
+    expect(first).toMatchObject({ code: 0, out: 'a.png' });
+    expect(first.log).toMatch(/^backend: wasm, .*1 thread/);
+    const image = await read('a.png');
+    expect([image.width, image.height]).toEqual([8, 8]);
+    await generate('--prompt', 'red', '--out', 'again.png', '--seed', '5');
+    expect(await readFile('again.png')).toEqual(await readFile('a.png'));
+    await generate('--prompt', 'red', '--out', 'other.png', '--seed', '6');
+    expect(await readFile('other.png')).not.toEqual(await readFile('a.png'));
+    await noTemporaryFiles();
+  });
+
+  test('several images: a grid, and each beside it, in a folder that is made', async () => {
+    const options = ['--n', '3', '--scale', '2', '--steps', '2', '--guidance', '1', '--scheduler', 'ddpm'];
+    const result = await generate('--prompt', 'red', '--out', 'made/b.png', ...options);
+    expect(result.code).toBe(0);
+    expect(result.out.split('\n')).toEqual(['made/b.png', 'made/b-1.png', 'made/b-2.png', 'made/b-3.png']);
+    // Two columns and two rows of 16 pixels, with gaps of 2 between and around.
+    expect(await read('made/b.png')).toMatchObject({ width: 38, height: 38 });
+    expect(await read('made/b-1.png')).toMatchObject({ width: 16, height: 16 });
+    expect(await readFile('made/b-1.png')).not.toEqual(await readFile('made/b-2.png'));
+  });
+
+  test.each([
+    ['empty', ''],
+    ['with NUL', 'a\0b'],
+    ['with unpaired surrogates', 'a\ud800b\udc00'],
+    ['that spells control tokens', '<boi><|boi|>'],
+  ])('takes a prompt %s', async (_, prompt) => {
+    expect((await generate('--prompt', prompt, '--out', 'p.png', '--steps', '1')).code).toBe(0);
+  });
+
+  test('a prompt longer than the context: exit 2, with the limit', async () => {
+    const result = await generate('--prompt', 'x'.repeat(60), '--out', 'long.png');
+    expect(result.code).toBe(2);
+    expect(result.log).toMatch(/SAMPLER_CONTEXT: .* takes 66 positions, the model has 48/);
+    expect(await readdir(folder)).not.toContain('long.png');
+  });
+
+  test('an output that cannot be written: exit 1, before the model is even read', async () => {
+    await writeFile('plain', '');
+    const below = await sampler('generate', '--model', 'nothing', '--prompt', 'a', '--out', 'plain/a.png');
+    expect(below).toMatchObject({
+      code: 1,
+      log: expect.stringMatching(/OUTPUT_UNWRITABLE: cannot write plain.a\.png/),
+    });
+    await mkdir('folder.png');
+    const onFolder = await generate('--prompt', 'a', '--out', 'folder.png');
+    expect(onFolder).toMatchObject({ code: 1, log: expect.stringContaining('it is a folder') });
+    const other = await generate('--prompt', 'a', '--out', 'a.jpg');
+    expect(other).toMatchObject({ code: 2, log: expect.stringContaining('use --out a.png') });
+  });
+
+  test('Ctrl-C: exit 130, nothing written', async () => {
+    const result = await runWith(AbortSignal.abort(), [
+      ...['generate', '--model', model, '--prompt', 'a', '--out', 'never.png', ...cpu],
+    ]);
+    expect(result).toMatchObject({ code: 130, log: expect.stringContaining('cancelled') });
+    expect(await readdir(folder)).not.toContain('never.png');
+  });
+});
+
+describe('the command line', () => {
+  test.each([
+    [
+      'an unknown flag',
+      ['generate', '--prompt', 'a', '--out', 'a.png', '--guidence', '2'],
+      /unknown option '--guidence'.*--guidance/s,
+    ],
+    ['a missing flag', ['generate', '--prompt', 'a'], /required option '--out/],
+    ['an unknown command', ['draw'], /unknown command 'draw'/],
+    ['a bad number', ['generate', '--prompt', 'a', '--out', 'a.png', '--n', '0'], /--n .*whole number from 1 to 1024/],
+    [
+      'a bad guidance',
+      ['generate', '--prompt', 'a', '--out', 'a.png', '--guidance', 'x'],
+      /--guidance .*number from 0/,
+    ],
+    ['a bad choice', ['info', '--backend', 'cuda'], /'cuda' is invalid.*auto, wasm, webgpu/],
+    ['no image', ['caption'], /required option '--image/],
+  ])('%s: exit 2', async (_, argv, message) => {
+    const result = await sampler(...argv);
+    expect(result.code).toBe(2);
+    expect(result.log).toMatch(message);
+    expect(result.log).not.toMatch(/\n\s+at /);
+  });
+
+  test('options that contradict each other or the model: exit 2', async () => {
+    const both = await sampler('info', '--model', model, '--backend', 'wasm', '--require-gpu');
+    expect(both).toMatchObject({ code: 2, log: expect.stringContaining('--require-gpu') });
+    const euler = await generate('--prompt', 'a', '--out', 'e.png', '--scheduler', 'euler');
+    expect(euler).toMatchObject({ code: 2, log: expect.stringContaining('SCHEDULER_CONFIG_INVALID') });
+    const steps = await generate('--prompt', 'a', '--out', 'e.png', '--steps', '2000');
+    expect(steps).toMatchObject({ code: 2, log: expect.stringContaining('whole number from 1 to 1000') });
+  });
+
+  test('--help teaches with examples', async () => {
+    const result = await sampler('--help');
+    expect(result.code).toBe(0);
+    expect(result.out).toContain('sampler generate --prompt "red heart" --out heart.png');
+    expect((await sampler('generate', '--help')).out).toContain('--guidance');
+  });
+});
+
+describe('model folders', () => {
+  test('info tells what is in one, and what would run', async () => {
+    const { code, out } = await sampler('info', '--model', model, ...cpu);
+    expect(code).toBe(0);
+    expect(out).toMatch(/^parameters {2}[\d,]+ in \d+ tensors, 0\.0 MiB/m);
+    expect(out).toMatch(/^images {6}8 x 8 pixels as 4 patches of 4 x 4, codec pixels$/m);
+    expect(out).toMatch(/^tokenizer {3}261 ids$/m);
+    expect(out).toMatch(/^training {4}step 123$/m);
+    expect(out).toMatch(/^backend {5}wasm, WebAssembly on the CPU: 1 thread/m);
+  });
+
+  test('missing, foreign and truncated ones: exit 2, with the file', async () => {
+    const tell = async (path: string) => sampler('info', '--model', path, ...cpu);
+    expect(await tell('nothing')).toMatchObject({ code: 2, log: expect.stringMatching(/CHECKPOINT_MISSING.*nothing/) });
+    const none = await sampler('info', ...cpu);
+    expect(none).toMatchObject({ code: 2, log: expect.stringMatching(/MODEL_MISSING.*npm run demo/s) });
+
+    await mkdir('foreign');
+    await writeFile('foreign/config.json', '{"model_type":"llama"}');
+    expect(await tell('foreign')).toMatchObject({ code: 2, log: expect.stringMatching(/foreign.config\.json/) });
+
+    await writeTinyModelFolder('cut');
+    const file = join('cut', 'model.safetensors');
+    await writeFile(file, (await readFile(file)).subarray(0, 3000));
+    expect(await tell('cut')).toMatchObject({ code: 2, log: expect.stringMatching(/cut.model\.safetensors/) });
+  });
+
+  test("the demo's is the default", async () => {
+    await writeTinyModelFolder('runs/demo/model');
+    expect((await sampler('info', ...cpu)).out).toMatch(/^model {7}runs\/demo\/model$/m);
+    await rm('runs', { recursive: true });
+  });
+});
+
+describe('caption', () => {
+  test('one line for each image, in their order', async () => {
+    await generate('--prompt', 'x', '--out', 'c.png');
+    await generate('--prompt', 'y', '--out', 'd.png', '--seed', '3');
+    const both = await caption('--image', 'c.png', 'd.png');
+    expect(both.code).toBe(0);
+    const alone = [await caption('--image', 'c.png'), await caption('--image', 'd.png')];
+    expect(both.out).toBe(alone.map(({ out }) => out).join('\n'));
+  });
+
+  test('reads CMYK, animations, transparency, gray', async () => {
+    const plain = { create: { width: 20, height: 10, channels: 3 as const, background: '#c04020' } };
+    await sharp(plain).toColourspace('cmyk').jpeg().toFile('cmyk.jpg');
+    await sharp(plain).grayscale().png().toFile('gray.png');
+    await sharp({ create: { ...plain.create, channels: 4, background: '#ff000080' } })
+      .webp()
+      .toFile('clear.webp');
+    const frames = Buffer.alloc(8 * 16 * 3).fill(200, 0, 8 * 8 * 3);
+    await sharp(frames, { raw: { width: 8, height: 16, channels: 3, pageHeight: 8 } })
+      .gif()
+      .toFile('moving.gif');
+    const files = ['cmyk.jpg', 'gray.png', 'clear.webp', 'moving.gif'];
+    const result = await caption('--image', ...files);
+    expect(result.code).toBe(0);
+    expect(result.out.split('\n')).toHaveLength(4);
+  });
+
+  test.each([
+    ['missing', undefined, /there is no such file/],
+    ['empty', Buffer.alloc(0), /it is empty/],
+    ['not an image', Buffer.from('hello'), /IMAGE_UNREADABLE/],
+  ])('an image that is %s: exit 2', async (name, bytes, message) => {
+    const path = `${name.replaceAll(' ', '-')}.png`;
+    if (bytes) await writeFile(path, bytes);
+    const result = await caption('--image', path);
+    expect(result.code).toBe(2);
+    expect(result.log).toMatch(message);
+    expect(result.log).toContain(path);
+    expect(result.log).not.toMatch(/\n\s+at /);
+  });
+
+  test('a truncated image, and one that is 100,000 pixels wide: exit 2', async () => {
+    await generate('--prompt', 'x', '--out', 'whole.png', '--scale', '8');
+    await writeFile('half.png', (await readFile('whole.png')).subarray(0, 200));
+    expect(await caption('--image', 'half.png')).toMatchObject({ code: 2, log: expect.stringMatching(/half\.png/) });
+    await sharp({ create: { width: 100_000, height: 2, channels: 3, background: 'red' } })
+      .png()
+      .toFile('wide.png');
+    expect(await caption('--image', 'wide.png')).toMatchObject({
+      code: 2,
+      log: expect.stringMatching(/IMAGE_TOO_LARGE: wide\.png: it is 100000 x 2 pixels/),
+    });
+  });
+});
+
+describe('continue', () => {
+  test('takes texts and images in their order, writes texts and images', async () => {
+    await generate('--prompt', 'x', '--out', 'in.png');
+    const prompt = ['--text', 'look: ', '--image', 'in.png', '--text', ' and'];
+    const options = ['--draw', '--max-images', '1', '--max-tokens', '3', '--temperature', '1', '--top-k', '50'];
+    const result = await goOn(...prompt, ...options, '--out', 'story');
+    expect(result.code).toBe(0);
+    expect(result.log).toMatch(/ended at --max-tokens|the model ended the document/);
+    const files = (await readdir('story')).sort();
+    expect(files[0]).toBe('001.png');
+    expect(await read('story/001.png')).toMatchObject({ width: 8, height: 8 });
+    expect(result.out).toContain(join('story', '001.png'));
+    if (files.length > 1) expect(result.out).toContain(await readFile(join('story', files[1]), 'utf8'));
+    await noTemporaryFiles();
+  });
+
+  test('the order of the parts matters', async () => {
+    const tell = async (name: string, ...parts: string[]) =>
+      (await goOn(...parts, '--max-images', '0', '--max-tokens', '12', '--out', name)).out;
+    const first = await tell('order1', '--text', 'abc', '--image', 'in.png');
+    expect(await tell('order2', '--text', 'abc', '--image', 'in.png')).toBe(first);
+    expect(await tell('order3', '--image', 'in.png', '--text', 'abc')).not.toBe(first);
+  });
+
+  test('does not mix its files with others', async () => {
+    const result = await goOn('--text', 'a', '--out', folder);
+    expect(result).toMatchObject({ code: 2, log: expect.stringContaining('OUTPUT_EXISTS') });
+  });
+});

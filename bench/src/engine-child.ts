@@ -1,0 +1,45 @@
+/** @file The process of one engine: opens it, readies a row in it, runs it when asked to. Ends with its parent. */
+import type { BackendName, EngineName } from './engines/engine.js';
+import { openEngine } from './engines/open.js';
+import type { Answer, Request } from './messages.js';
+import { ROWS } from './rows/index.js';
+import { prepare, type Task } from './rows/row.js';
+
+const [engineName, backendName] = process.argv.slice(2) as [EngineName, BackendName];
+
+function answer(message: Answer): void {
+  process.send?.(message);
+}
+
+async function guarded(work: () => Promise<void>): Promise<void> {
+  try {
+    await work();
+  } catch (error) {
+    answer({ kind: 'failed', message: error instanceof Error ? error.message : String(error) });
+  }
+}
+
+process.on('disconnect', () => process.exit(0));
+
+await guarded(async () => {
+  const engine = await openEngine(engineName, backendName);
+  let task: Task | undefined;
+
+  const prepareRow = async ({ row: name, reduced }: Request & { kind: 'prepare' }) => {
+    const row = ROWS.find((each) => each.name === name);
+    if (!row) throw new Error(`there is no row '${name}'`);
+    task = await prepare(row, engine, row.problem(reduced));
+    answer({ kind: 'prepared', check: task.check });
+  };
+
+  const run = async (times: number) => {
+    const start = performance.now();
+    await task?.run(times);
+    answer({ kind: 'ran', seconds: (performance.now() - start) / 1000 });
+  };
+
+  process.on('message', (request: Request) => {
+    void guarded(() => (request.kind === 'prepare' ? prepareRow(request) : run(request.times)));
+  });
+  answer({ kind: 'open', description: engine.description, software: engine.software });
+});

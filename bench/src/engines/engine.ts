@@ -1,0 +1,50 @@
+/** @file The engines that are compared, and what a row gets to write its work in each of them. */
+import type { Backend } from '@transfusion/tensor';
+import type * as jaxJs from '@jax-js/jax';
+import type * as tensorflow from '@tensorflow/tfjs-core';
+
+export type BackendName = 'wasm' | 'webgpu';
+
+/** What each engine is programmed with. */
+export interface EngineApis {
+  ours: { backend: Backend };
+  'jax-js': { jax: typeof jaxJs };
+  tfjs: { tf: typeof tensorflow };
+}
+
+/** An engine's way of being programmed: a row has one implementation for each. */
+export type ApiName = keyof EngineApis;
+
+/** An engine in one setting. */
+interface EngineSetting {
+  api: ApiName;
+  backends: readonly BackendName[];
+  /** jax-js has threads only where there are web workers: gives it those. */
+  webWorkers?: boolean;
+}
+
+/** Every engine, under the name it has in the results; ours first. */
+export const ENGINES = {
+  ours: { api: 'ours', backends: ['wasm', 'webgpu'] },
+  'jax-js': { api: 'jax-js', backends: ['wasm', 'webgpu'] },
+  'jax-js with workers': { api: 'jax-js', backends: ['wasm'], webWorkers: true },
+  tfjs: { api: 'tfjs', backends: ['wasm', 'webgpu'] },
+} as const satisfies Record<string, EngineSetting>;
+
+export type EngineName = keyof typeof ENGINES;
+
+export function isEngineName(name: string): name is EngineName {
+  return Object.hasOwn(ENGINES, name);
+}
+
+export function engineSetting(name: EngineName): EngineSetting {
+  return ENGINES[name];
+}
+
+/** An engine that is open in this process. */
+export type OpenEngine = { [Name in ApiName]: { name: Name; api: EngineApis[Name] } }[ApiName] & {
+  /** One line for a person: version, adapter or threads. */
+  description: string;
+  /** Whether a CPU plays the GPU. */
+  software: boolean;
+};

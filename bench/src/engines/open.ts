@@ -1,0 +1,81 @@
+/** @file Opens one engine in this process. Engines change globals, so a process opens one of them, once. */
+import { createRequire } from 'node:module';
+import { availableParallelism } from 'node:os';
+import { dirname, join } from 'node:path';
+import { setFlagsFromString } from 'node:v8';
+import { openWasm } from '@transfusion/wasm';
+import { openWebGpu } from '@transfusion/webgpu';
+import { installGpu } from './dawn.js';
+import { type BackendName, type EngineName, engineSetting, type OpenEngine } from './engine.js';
+import { setNavigator } from './navigator.js';
+import { installWebWorkers } from './web-worker.js';
+
+const require = createRequire(import.meta.url);
+
+/** @throws Error that says why the engine does not run here */
+export async function openEngine(engine: EngineName, backend: BackendName): Promise<OpenEngine> {
+  // Node 20 has relaxed SIMD behind this flag; every engine that looks for it may use it.
+  setFlagsFromString('--experimental-wasm-relaxed-simd');
+  const { api, webWorkers } = engineSetting(engine);
+  if (api === 'ours') return openOurs(backend);
+  if (api === 'jax-js') return openJaxJs(backend, webWorkers ?? false);
+  return openTfjs(backend);
+}
+
+async function openOurs(name: BackendName): Promise<OpenEngine> {
+  if (name === 'wasm') {
+    const backend = await openWasm();
+    return { name: 'ours', api: { backend }, description: backend.description, software: false };
+  }
+  const backend = await openWebGpu();
+  const software = backend.adapterKind === 'software';
+  return { name: 'ours', api: { backend }, description: backend.description, software };
+}
+
+async function openJaxJs(backend: BackendName, webWorkers: boolean): Promise<OpenEngine> {
+  const gpu = backend === 'webgpu' ? await installGpu() : undefined;
+  if (!gpu) setNavigator();
+  if (webWorkers) installWebWorkers();
+  const jax = await import('@jax-js/jax');
+  const available = await jax.init(backend);
+  if (!available.includes(backend)) throw new Error(`jax-js finds no ${backend}; it has ${available.join(', ')}`);
+  jax.defaultDevice(backend);
+  const threads = webWorkers ? `${availableParallelism()} threads through web workers added to Node` : '1 thread';
+  const description = `@jax-js/jax ${versionOf('@jax-js/jax')}, ${gpu?.description ?? threads}`;
+  return { name: 'jax-js', api: { jax }, description, software: gpu?.software ?? false };
+}
+
+async function openTfjs(backend: BackendName): Promise<OpenEngine> {
+  const gpu = backend === 'webgpu' ? await installGpu() : undefined;
+  const tf: typeof import('@tensorflow/tfjs-core') = require('@tensorflow/tfjs-core');
+  const version = versionOf(`@tensorflow/tfjs-backend-${backend}`);
+  let where: string;
+  if (gpu) {
+    require('@tensorflow/tfjs-backend-webgpu');
+    where = gpu.description;
+    await start(tf, backend);
+  } else {
+    const wasm: typeof import('@tensorflow/tfjs-backend-wasm') = require('@tensorflow/tfjs-backend-wasm');
+    wasm.setWasmPaths(join(dirname(require.resolve('@tensorflow/tfjs-backend-wasm')), '/'));
+    await start(tf, backend);
+    const threads = wasm.getThreadsCount();
+    where = `${threads} ${threads === 1 ? 'thread, its own choice in Node' : 'threads'}`;
+  }
+  return { name: 'tfjs', api: { tf }, description: `tfjs ${version}, ${where}`, software: gpu?.software ?? false };
+}
+
+async function start(tf: typeof import('@tensorflow/tfjs-core'), backend: BackendName): Promise<void> {
+  if (!(await tf.setBackend(backend))) throw new Error(`tfjs could not start its ${backend} backend`);
+  await tf.ready();
+}
+
+function versionOf(name: string): string {
+  // jax-js does not export its package.json.
+  for (let folder = dirname(require.resolve(name)); folder !== dirname(folder); folder = dirname(folder)) {
+    try {
+      const manifest: { name?: string; version?: string } = require(join(folder, 'package.json'));
+      if (manifest.name === name && manifest.version) return manifest.version;
+    } catch {}
+  }
+  return '';
+}

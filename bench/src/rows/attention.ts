@@ -1,0 +1,106 @@
+/** @file Causal attention, forward. Other engines mask the whole score matrix; the operations counted are those that matter. */
+import { attention, compile, createVariable } from '@transfusion/tensor';
+import { normalArray } from './random-array.js';
+import { defineRow } from './row.js';
+
+const BATCH = 8;
+const LENGTH = 256;
+const HEADS = 4;
+const HEAD_DIM = 64;
+const ELEMENTS = BATCH * LENGTH * HEADS * HEAD_DIM;
+const SCALE = 1 / Math.sqrt(HEAD_DIM);
+const SHAPE = [BATCH, LENGTH, HEADS, HEAD_DIM];
+
+export const attentionRow = defineRow({
+  name: 'attention',
+  title: () => `causal attention of ${BATCH} x ${LENGTH}, ${HEADS} heads of ${HEAD_DIM}, forward`,
+  unit: 'GFLOP/s',
+  problem() {
+    const [q, k, v] = [1, 2, 3].map((seed) => normalArray(ELEMENTS, { seed }));
+    return { q, k, v };
+  },
+  work: () => (4 * BATCH * HEADS * HEAD_DIM * LENGTH * (LENGTH + 1)) / 2 / 1e9,
+  tolerance: 1e-4,
+  engines: {
+    async ours({ backend }, { q, k, v }) {
+      const shape = SHAPE;
+      const perQuery = (at: (position: number) => number) =>
+        createVariable(backend, {
+          shape: [BATCH, LENGTH],
+          dtype: 'i32',
+          data: Int32Array.from({ length: BATCH * LENGTH }, (_, i) => at(i % LENGTH)),
+        });
+      const state = {
+        q: createVariable(backend, { shape, data: q }),
+        k: createVariable(backend, { shape, data: k }),
+        v: createVariable(backend, { shape, data: v }),
+        begin: perQuery(() => 0),
+        end: perQuery((position) => position + 1),
+        mixed: createVariable(backend, { shape }),
+      };
+      const attend = await compile({
+        backend,
+        name: 'attention',
+        inputs: {},
+        state,
+        fn: (_, { q, k, v, begin, end }) => {
+          const mixed = attention({ q, k, v, begin, end });
+          return { outputs: { first: mixed.reshape([ELEMENTS]).slice(0, 0, 1) }, updates: { mixed } };
+        },
+      });
+      await attend.run({});
+      return {
+        check: await state.mixed.read(),
+        run: async (times) => void (await Promise.all(Array.from({ length: times }, () => attend.run({})))),
+      };
+    },
+
+    async 'jax-js'({ jax }, problem) {
+      const np = jax.numpy;
+      const [q, k, v] = [problem.q, problem.k, problem.v].map((data) => np.array(data).reshape(SHAPE));
+      const attend = jax.jit((q: typeof v, k: typeof v, v_: typeof v) =>
+        jax.nn.dotProductAttention(q, k, v_, { isCausal: true }),
+      );
+      const run = async () => {
+        const mixed = attend(q.ref, k.ref, v.ref);
+        await mixed.blockUntilReady();
+        return mixed;
+      };
+      const check = Float32Array.from(await (await run()).data());
+      return {
+        check,
+        async run(times) {
+          for (let i = 0; i < times; i++) (await run()).dispose();
+        },
+      };
+    },
+
+    async tfjs({ tf }, problem) {
+      // [B, H, T, D] is the layout it multiplies in.
+      const [q, k, v] = [problem.q, problem.k, problem.v].map((data) =>
+        tf.tidy(() => tf.transpose(tf.tensor4d(data, [BATCH, LENGTH, HEADS, HEAD_DIM]), [0, 2, 1, 3])),
+      );
+      const hidden = Float32Array.from({ length: LENGTH * LENGTH }, (_, i) =>
+        i % LENGTH > Math.floor(i / LENGTH) ? -1e9 : 0,
+      );
+      const mask = tf.tensor4d(hidden, [1, 1, LENGTH, LENGTH]);
+      const attend = () => {
+        const scores = tf.add(tf.mul(tf.matMul(q, k, false, true), SCALE), mask);
+        return tf.matMul(tf.softmax(scores), v);
+      };
+      const first = tf.tidy(() => tf.transpose(attend(), [0, 2, 1, 3]));
+      const check = (await first.data()) as Float32Array;
+      first.dispose();
+      return {
+        check,
+        async run(times) {
+          for (let i = 0; i < times; i++) {
+            const end = tf.tidy(() => tf.slice(attend(), [0, 0, 0, 0], [1, 1, 1, 1]));
+            await end.data();
+            end.dispose();
+          }
+        },
+      };
+    },
+  },
+});

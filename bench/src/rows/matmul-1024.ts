@@ -1,0 +1,79 @@
+/** @file One f32 matrix product of 1024 x 1024 x 1024; operands and result stay on the device. */
+import { compile, createVariable } from '@transfusion/tensor';
+import { normalArray } from './random-array.js';
+import { defineRow } from './row.js';
+
+const SIZE = 1024;
+/** Enough of the result to see that it is right: this many rows of it. */
+const CHECKED_ROWS = 8;
+
+const CHECKED = CHECKED_ROWS * SIZE;
+
+export const matmulRow = defineRow({
+  name: 'matmul-1024',
+  title: () => 'matrix product of 1024',
+  unit: 'GFLOP/s',
+  problem: () => ({ a: normalArray(SIZE * SIZE, { seed: 1 }), b: normalArray(SIZE * SIZE, { seed: 2 }) }),
+  work: () => (2 * SIZE ** 3) / 1e9,
+  tolerance: 1e-4,
+  engines: {
+    async ours({ backend }, { a, b }) {
+      const shape = [SIZE, SIZE];
+      const state = {
+        a: createVariable(backend, { shape, data: a }),
+        b: createVariable(backend, { shape, data: b }),
+        c: createVariable(backend, { shape }),
+      };
+      const product = await compile({
+        backend,
+        name: 'product',
+        inputs: {},
+        state,
+        fn: (_, { a, b }) => {
+          const c = a.matmul(b);
+          return { outputs: { last: c.slice(0, SIZE - 1).slice(1, SIZE - 1) }, updates: { c } };
+        },
+      });
+      await product.run({});
+      const check = (await state.c.read()).slice(0, CHECKED);
+      return {
+        check,
+        run: async (times) => void (await Promise.all(Array.from({ length: times }, () => product.run({})))),
+      };
+    },
+
+    async 'jax-js'({ jax }, problem) {
+      const np = jax.numpy;
+      const [a, b] = [problem.a, problem.b].map((data) => np.array(data).reshape([SIZE, SIZE]));
+      const product = async () => {
+        const c = np.matmul(a.ref, b.ref);
+        await c.blockUntilReady();
+        return c;
+      };
+      const check = Float32Array.from(await (await product()).slice([0, CHECKED_ROWS]).data());
+      return {
+        check,
+        async run(times) {
+          for (let i = 0; i < times; i++) (await product()).dispose();
+        },
+      };
+    },
+
+    async tfjs({ tf }, problem) {
+      const [a, b] = [problem.a, problem.b].map((data) => tf.tensor2d(data, [SIZE, SIZE]));
+      const product = async (size: [number, number]) => {
+        const result = tf.tidy(() => tf.matMul(a, b).slice([0, 0], size));
+        const data = await result.data();
+        result.dispose();
+        return data as Float32Array;
+      };
+      const check = await product([CHECKED_ROWS, SIZE]);
+      return {
+        check,
+        async run(times) {
+          for (let i = 0; i < times; i++) await product([1, 1]);
+        },
+      };
+    },
+  },
+});

@@ -1,0 +1,41 @@
+/** @file What a row of the bench is: one piece of work, written once for each engine. */
+import type { ApiName, EngineApis, OpenEngine } from '../engines/engine.js';
+
+/** The work of a row, ready to run in one engine: compiled, inputs in place, run once. */
+export interface Task {
+  /** Numbers that all engines must agree on. */
+  check: Float32Array;
+  /** Does the work `times` times and returns when all of it is done. */
+  run(times: number): Promise<void>;
+}
+
+export interface Row<Problem = unknown> {
+  /** Its name in the results and for `--only`. */
+  name: string;
+  /** For a person: what is done. */
+  title(problem: Problem): string;
+  /** What is counted per second. */
+  unit: string;
+  /** The work's sizes and numbers, the same in every process. `reduced`: less of it, for software adapters and `--quick`. */
+  problem(reduced: boolean): Problem;
+  /** Units of one run. */
+  work(problem: Problem): number;
+  /** Floating-point operations of one run, where the unit is not GFLOP/s. */
+  flops?(problem: Problem): number;
+  /** The most that `check` may differ between engines, relative to its root mean square. */
+  tolerance: number;
+  /** One implementation per engine. An engine that cannot do it throws an Error that says why. */
+  engines: { [Name in ApiName]?: (api: EngineApis[Name], problem: Problem) => Promise<Task> };
+}
+
+/** Checks a row's types; rows with different problems can then stand in one list. */
+export function defineRow<Problem>(row: Row<Problem>): Row {
+  return row as Row;
+}
+
+/** Readies a row in an engine. @throws Error that says why the engine cannot do it */
+export async function prepare(row: Row, engine: OpenEngine, problem: unknown): Promise<Task> {
+  const implementation = row.engines[engine.name] as ((api: unknown, problem: unknown) => Promise<Task>) | undefined;
+  if (!implementation) throw new Error('this row is not written for it');
+  return implementation(engine.api, problem);
+}
