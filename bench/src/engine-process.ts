@@ -17,7 +17,10 @@ export class EngineProcess {
   private constructor(name: EngineName, backend: BackendName, timeoutSeconds: number) {
     this.name = name;
     this.#timeoutSeconds = timeoutSeconds;
-    this.#child = fork(PROGRAM, [name, backend], { serialization: 'advanced', stdio: ['ignore', 'pipe', 'pipe', 'ipc'] });
+    this.#child = fork(PROGRAM, [name, backend], {
+      serialization: 'advanced',
+      stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
+    });
     for (const stream of [this.#child.stdout, this.#child.stderr]) {
       stream?.setEncoding('utf8').on('data', (text: string) => {
         this.#output = (this.#output + text).slice(-KEPT_OUTPUT);

@@ -62,7 +62,11 @@ export async function measure(options: MeasureOptions): Promise<Measurement> {
     for (const name of names) {
       log(`${row.name} on ${backend}: readying ${name}`);
       try {
-        const { engine, description, software } = await EngineProcess.open({ name, backend, timeoutSeconds: TIMEOUT_SECONDS });
+        const { engine, description, software } = await EngineProcess.open({
+          name,
+          backend,
+          timeoutSeconds: TIMEOUT_SECONDS,
+        });
         reduced ||= software;
         contestants.push({ engine, description, timesPerRepeat: 1, secondsPerRun: [] });
         const check = await engine.prepare(row.name, reduced);

@@ -48,6 +48,7 @@ function program(terminal: Terminal): Command {
         .default(0)
         .argParser(Number),
     )
+    .option('--max-train-seconds <seconds>', 'train fewer steps on a slow machine, to take no longer', Number, 450)
     .action(async (options) => demoCommand({ ...options, backend: backendChoice(options) }, terminal));
   root
     .command('schema')

@@ -1,7 +1,8 @@
 /** @file The engines that are compared, and what a row gets to write its work in each of them. */
-import type { Backend } from '@transfusion/tensor';
+
 import type * as jaxJs from '@jax-js/jax';
 import type * as tensorflow from '@tensorflow/tfjs-core';
+import type { Backend } from '@transfusion/tensor';
 
 export type BackendName = 'wasm' | 'webgpu';
 

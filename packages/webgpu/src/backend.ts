@@ -19,11 +19,15 @@ import { type LoadContext, loadProgram } from './runtime/load.js';
 import { DeviceMemory, formatBytes } from './runtime/memory.js';
 import { PipelineCache } from './runtime/pipelines.js';
 
-/** Made by `openWebGpu`. */
-export class WebGpuBackend implements Backend {
+/** What `openWebGpu` opens. */
+export interface WebGpuBackend extends Backend {
+  /** Whether the kernels run on a GPU or on a software adapter, which is for testing. */
+  readonly adapterKind: AdapterKind;
+}
+
+export class WebGpuDeviceBackend implements WebGpuBackend {
   readonly name = 'webgpu';
   readonly description: string;
-  /** Whether the kernels run on a GPU or on a software adapter, which is for testing. */
   readonly adapterKind: AdapterKind;
   readonly limits: BackendLimits;
   readonly #device: GPUDevice;

@@ -4,7 +4,7 @@ import { type AdapterKind, adapterKind, adapterName } from './adapter/adapter.js
 import { findAdapter } from './adapter/find.js';
 import { type GpuSource, isNode } from './adapter/gpu.js';
 import { limitsOf } from './adapter/limits.js';
-import { WebGpuBackend } from './backend.js';
+import { type WebGpuBackend, WebGpuDeviceBackend } from './backend.js';
 import type { LoweringDevice } from './lowering.js';
 
 export interface OpenWebGpuOptions {
@@ -13,7 +13,7 @@ export interface OpenWebGpuOptions {
   /** Which adapters will do: a GPU, a CPU behind a graphics driver (for testing), or either, a GPU first. Default 'any'. */
   adapter?: 'any' | AdapterKind;
   /** Which of several GPUs. Default 'high-performance'. */
-  powerPreference?: GPUPowerPreference;
+  powerPreference?: 'high-performance' | 'low-power';
   /**
    * The most bytes of device memory to use; more throws OutOfMemoryError. Default: no limit on a GPU (WebGPU does not tell
    * its memory), three quarters of the machine's memory on a software adapter in Node.
@@ -24,8 +24,13 @@ export interface OpenWebGpuOptions {
    * where the system has no adapter of its own. Default: the environment variable TRANSFUSION_SWIFTSHADER.
    */
   swiftShaderFolder?: string;
-  /** Used instead of `navigator.gpu` or Dawn. The caller keeps it alive while the backend is. */
-  gpu?: GPU;
+  /** A `GPU` object to use instead of `navigator.gpu` or Dawn. The caller keeps it alive while the backend is. */
+  gpu?: GpuLike;
+}
+
+/** A WebGPU `GPU` object, whichever library's types describe it. */
+export interface GpuLike {
+  requestAdapter(options?: object): Promise<unknown>;
 }
 
 /**
@@ -36,7 +41,7 @@ export interface OpenWebGpuOptions {
  */
 export async function openWebGpu(options: OpenWebGpuOptions = {}): Promise<WebGpuBackend> {
   const wanted = options.requireGpu ? 'hardware' : (options.adapter ?? 'any');
-  const { adapter, source } = await findAdapter({ ...options, wanted });
+  const { adapter, source } = await findAdapter({ ...options, gpu: options.gpu as GPU | undefined, wanted });
   try {
     return await openAdapter(adapter, source, options);
   } catch (cause) {
@@ -70,7 +75,7 @@ async function openAdapter(adapter: GPUAdapter, source: GpuSource, options: Open
   };
   const memoryLimitBytes = options.memoryLimitBytes ?? (kind === 'software' ? hostMemoryLimit() : Infinity);
   const note = kind === 'software' ? ', a software adapter: slow, for testing' : '';
-  return new WebGpuBackend({
+  return new WebGpuDeviceBackend({
     device,
     limits,
     lowering,

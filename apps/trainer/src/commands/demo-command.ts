@@ -7,6 +7,7 @@ import { countParameters } from '@transfusion/nn';
 import { type Backend, TransfusionError } from '@transfusion/tensor';
 import { transfusionSpec } from '@transfusion/transformer';
 import { resolveConfig } from '../config/resolve-config.js';
+import type { RunConfig } from '../config/run-config.js';
 import { scoreCaptions, scoreDrawings } from '../evaluate/demo-scores.js';
 import { writeReport } from '../report/report.js';
 import { sessionSampler, writeComparison } from '../report/sample-grid.js';
@@ -18,6 +19,8 @@ export interface DemoCommandOptions {
   runs: string;
   set: readonly string[];
   setupSeconds: number;
+  /** Train no longer than about this. */
+  maxTrainSeconds: number;
   backend: BackendChoice;
 }
 
@@ -40,11 +43,12 @@ export interface DemoResult {
 }
 
 export async function demoCommand(options: DemoCommandOptions, terminal: Terminal): Promise<void> {
-  const config = await resolveConfig({ preset: 'demo', set: options.set });
-  const folder = join(options.runs, config.name);
+  const wanted = await resolveConfig({ preset: 'demo', set: options.set });
+  const folder = join(options.runs, wanted.name);
   const backend = await openBackend(options.backend, terminal);
   try {
-    const resume = await unfinishedRun(folder, JSON.stringify(config), terminal);
+    const resume = await unfinishedRun(folder, wanted, terminal);
+    const config = resume?.state.config ?? (await fittedConfig(wanted, backend, options, terminal));
     const session = await openSession({
       config,
       backend,
@@ -66,17 +70,42 @@ export async function demoCommand(options: DemoCommandOptions, terminal: Termina
   }
 }
 
-/** The demo's own checkpoint, if it was interrupted and nothing has changed since. */
-async function unfinishedRun(folder: string, config: string, terminal: Terminal) {
+function cacheFolder({ runs }: DemoCommandOptions): string {
+  return join(runs, '..', '.cache', 'data');
+}
+
+/** The demo's own checkpoint, if it was interrupted and was asked for the same. */
+async function unfinishedRun(folder: string, wanted: RunConfig, terminal: Terminal) {
+  const identity = ({ steps, learningRate, ...rest }: RunConfig) => JSON.stringify(rest);
   try {
     const run = await loadRun(folder);
-    if (JSON.stringify(run.state.config) !== config || run.state.step >= run.state.config.steps) return undefined;
+    if (identity(run.state.config) !== identity(wanted) || run.state.step >= run.state.config.steps) return undefined;
     terminal.log(`going on from step ${run.state.step} of an interrupted demo`);
     return run;
   } catch (error) {
     if (TransfusionError.isInstance(error)) return undefined;
     throw error;
   }
+}
+
+/** Fewer steps on a slow machine: as many as fit into `maxTrainSeconds` at the speed measured in some throw-away steps. */
+async function fittedConfig(wanted: RunConfig, backend: Backend, options: DemoCommandOptions, terminal: Terminal) {
+  const session = await openSession({ config: wanted, backend, cacheFolder: cacheFolder(options) });
+  const seconds: number[] = [];
+  for (let step = 0; step < 12; step++) {
+    const begun = performance.now();
+    await session.runner.run(step + 1, session.batches.step(step));
+    seconds.push((performance.now() - begun) / 1000);
+  }
+  session.dispose();
+  const median = seconds.sort((a, b) => a - b)[seconds.length >> 1];
+  const steps = Math.min(wanted.steps, Math.max(100, Math.floor(options.maxTrainSeconds / median)));
+  if (steps < wanted.steps) {
+    terminal.log(
+      `this machine takes ${median.toFixed(2)} s a step: training ${steps} steps instead of ${wanted.steps}`,
+    );
+  }
+  return resolveConfig({ preset: 'demo', set: [...options.set, `steps=${steps}`, `learningRate.totalSteps=${steps}`] });
 }
 
 interface Presentation {

@@ -2,7 +2,7 @@
 import { initialise } from '@transfusion/nn';
 import { objectiveOptions, type PipelineConfig, pipelineConfigSchema } from '@transfusion/sampler';
 import { createObjective } from '@transfusion/schedulers';
-import { type Backend, flattenTree } from '@transfusion/tensor';
+import { type Backend, flattenTree, isVariable, type Variable } from '@transfusion/tensor';
 import type { Tokenizer } from '@transfusion/tokenizer';
 import { transfusionSpec } from '@transfusion/transformer';
 import { createCodec, type ImageCodec } from '@transfusion/vae';
@@ -26,6 +26,7 @@ export interface TrainingSession {
   state: TrainState;
   batches: BatchSource;
   runner: StepRunner;
+  /** Frees the state and the compiled step. */
   dispose(): void;
 }
 

@@ -290,6 +290,17 @@ describe('state', () => {
     ]);
   });
 
+  test('a kernel never reads what it overwrites', async () => {
+    const rows = constant(Int32Array.of(-1, 0), [2]);
+    expect((await step((a) => ({ a: writeRows(a, rows, a) }))).a).toEqual([3, 4, 3, 4]);
+    const { a } = await step((a, b) => {
+      const numbers = { hyper: constant(Float32Array.of(0.5, 1, 1), [3]), gradientScale: constant(Float32Array.of(1), []) };
+      const options = { beta1: 0, beta2: 0, epsilon: 0, weightDecay: 0 };
+      return { a: adamw({ parameter: a, gradient: a, m: b, v: b.mul(0), ...numbers }, options).parameter };
+    });
+    expect(a).toEqual([0.5, 1.5, 2.5, 3.5]);
+  });
+
   test('AdamW updates parameter and moments in place, after the gradients have read the parameter', async () => {
     const backend = openInterpreter();
     const create = (...data: number[]) => createVariable(backend, { shape: [2], data: Float32Array.from(data) });

@@ -401,17 +401,22 @@ class Lowering {
     const operands = node.inputs;
     const replaced = node.op === adamwOp ? [0, 2, 3] : [0];
     const reads: Version[] = [];
+    const updatesInPlace = (i: number) => {
+      const state = this.updatedState.get(node.outputs[replaced.indexOf(i)]);
+      return state !== undefined && state === operands[i];
+    };
+    const overwritten = new Set(replaced.filter(updatesInPlace).map((i) => this.locate(operands[i]).version));
     const versions = operands.map((operand, i) => {
-      const output = replaced.indexOf(i);
-      if (output < 0) {
-        const version = this.whole(operand);
+      if (!replaced.includes(i)) {
+        const whole = this.whole(operand);
+        // The kernel may not read what it overwrites.
+        const version = overwritten.has(whole) ? this.copy(operand, this.arenaBuffer(operand)) : whole;
         reads.push(version);
         return version;
       }
-      const state = this.updatedState.get(node.outputs[output]);
-      if (state && state === operand) {
-        reads.push(this.locate(state).version);
-        return this.newStateVersion(state);
+      if (updatesInPlace(i)) {
+        reads.push(this.locate(operand).version);
+        return this.newStateVersion(operand);
       }
       const before = this.copy(operand, this.arenaBuffer(operand));
       reads.push(before);
@@ -451,11 +456,23 @@ class Lowering {
   // Ends.
 
   private writeBack(state: Tensor, value: Tensor): void {
-    const location = this.locate(value);
-    const { buffer } = this.locate(state).version;
-    if (location.version.buffer === buffer && location.version.overwrites) return;
     if (value === state) return;
-    this.copy(value, this.newStateVersion(state));
+    const target = this.locate(state).version;
+    const source = constantValue(value) === undefined ? this.locate(value).version : undefined;
+    if (source?.buffer === target.buffer && source.overwrites) return;
+    // A rearrangement of the state itself cannot be written over it, nor can one that conflicts: both go through a copy.
+    const isOwnView = source?.buffer === target.buffer;
+    const isCopied = this.options.copiedStates.has(state.node.attributes.index);
+    const isState = source && this.buffers[source.buffer].storage.kind === 'state';
+    if (!isOwnView && !(isCopied && isState)) {
+      this.copy(value, this.newStateVersion(state));
+      return;
+    }
+    const own = contiguousLayout(value.shape);
+    const copy = { version: this.copy(value, this.arenaBuffer(value)), ...own };
+    this.emitElementwise(value.shape, [copy], { version: this.newStateVersion(state), ...own }, [
+      { op: 'load', input: 0 },
+    ]);
   }
 
   /** Outputs are read after the run, so they may not lie in memory that an update overwrites. */

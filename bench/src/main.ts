@@ -1,0 +1,45 @@
+/** @file `npm run bench`: our engine beside others, on the same machine and adapter. */
+import { writeFileSync } from 'node:fs';
+import { relative } from 'node:path';
+import { describeMachine } from './machine.js';
+import { measure } from './measure.js';
+import { type Options, parseOptions, USAGE, UsageError } from './options.js';
+import { formatTable, type Results, resultRow } from './results.js';
+import { ROWS } from './rows/index.js';
+
+async function run({ rows, backends, repeats, quick, out }: Options): Promise<void> {
+  const results: Results = { machine: describeMachine(), rows: [] };
+  const { machine } = results;
+  const log = (line: string) => console.log(line);
+  log(`${machine.cpu}, ${machine.cores} cores, ${machine.platform}, Node ${machine.node}`);
+  if (machine.loadAverage > machine.cores / 2) {
+    log(`the machine is busy (load average ${machine.loadAverage}): compare ratios, not speeds`);
+  }
+  for (const backend of backends) {
+    for (const row of ROWS.filter(({ name }) => rows.includes(name))) {
+      try {
+        const measurement = await measure({ row, backend, repeats, quick, log });
+        results.rows.push(resultRow(row.name, backend, measurement));
+        if (backend === 'webgpu') machine.adapter = measurement.speeds.get('ours')?.description;
+      } catch (error) {
+        const reason = error instanceof Error ? error.message : String(error);
+        results.skipped = [...(results.skipped ?? []), { name: row.name, backend, reason }];
+        log(`${row.name} on ${backend}: not run: ${reason}`);
+      }
+    }
+  }
+  console.log(`\n${formatTable(results)}`);
+  writeFileSync(out, `${JSON.stringify(results, null, 2)}\n`);
+  console.log(`\nwritten to ${relative(process.cwd(), out)}`);
+  if (results.rows.length === 0) process.exitCode = 1;
+}
+
+try {
+  const options = parseOptions(process.argv.slice(2));
+  if (options === 'help') console.log(USAGE);
+  else await run(options);
+} catch (error) {
+  console.error(error instanceof Error ? error.message : error);
+  if (error instanceof UsageError) console.error(`\n${USAGE}`);
+  process.exitCode = error instanceof UsageError ? 2 : 1;
+}

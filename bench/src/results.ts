@@ -1,0 +1,99 @@
+/** @file `bench/results.json` and the table: what was measured, for machines and for people. */
+import type { BackendName, EngineName } from './engines/engine.js';
+import type { Machine } from './machine.js';
+import type { Measurement, Speed } from './measure.js';
+
+export interface ResultRow {
+  name: string;
+  backend: BackendName;
+  title: string;
+  unit: string;
+  /** Units per second, median of interleaved repeats. */
+  ours: number;
+  rivals: Record<string, number>;
+  /** ours / value: above 1 where we are faster. */
+  ratios: Record<string, number>;
+  /** The same speeds in GFLOP/s, by engine, where the unit is another. */
+  gflopPerSecond?: Record<string, number>;
+  /** By engine: what ran, the slowest and the fastest repeat, their number. */
+  engines: Record<string, { description: string; slowest: number; fastest: number; repeats: number }>;
+  /** Engines that could not run it, and why; less work than the full row. */
+  notes?: string[];
+}
+
+export interface Results {
+  machine: Machine;
+  rows: ResultRow[];
+  /** Rows that our own engine did not run, and why. */
+  skipped?: { name: string; backend: BackendName; reason: string }[];
+}
+
+export function resultRow(name: string, backend: BackendName, measurement: Measurement): ResultRow {
+  const { speeds, absent, gflopPerUnit } = measurement;
+  const ours = speeds.get('ours')!;
+  const rivals = [...speeds].filter(([engine]) => engine !== 'ours');
+  const notes = [
+    ...(measurement.reduced ? ['less work than the full row (software adapter, or --quick)'] : []),
+    ...[...absent].map(([engine, reason]) => `${engine} does not run it: ${reason}`),
+  ];
+  const byEngine = <T>(value: (speed: Speed) => T, entries: [EngineName, Speed][] = [...speeds]) =>
+    Object.fromEntries(entries.map(([engine, speed]) => [engine, value(speed)]));
+  return {
+    name,
+    backend,
+    title: measurement.title,
+    unit: measurement.unit,
+    ours: round(ours.value),
+    rivals: byEngine(({ value }) => round(value), rivals),
+    ratios: byEngine(({ value }) => round(ours.value / value), rivals),
+    ...(gflopPerUnit === undefined ? {} : { gflopPerSecond: byEngine(({ value }) => round(value * gflopPerUnit)) }),
+    engines: byEngine(({ description, range, repeats }) => ({
+      description,
+      slowest: round(range[0]),
+      fastest: round(range[1]),
+      repeats,
+    })),
+    ...(notes.length > 0 ? { notes } : {}),
+  };
+}
+
+/** Three significant digits, whole above 100. */
+function round(value: number): number {
+  return value >= 100 ? Math.round(value) : Number(value.toPrecision(3));
+}
+
+/** The rows as an aligned table, one line per engine, and what did not run. */
+export function formatTable(results: Results): string {
+  const head = ['row', 'backend', 'engine', 'speed', 'range', 'ours is'];
+  const lines = [head, ...results.rows.flatMap(rowLines)];
+  const widths = head.map((_, column) => Math.max(...lines.map((line) => line[column].length)));
+  const table = lines.map((line) =>
+    line
+      .map((cell, column) => cell.padEnd(widths[column]))
+      .join('  ')
+      .trimEnd(),
+  );
+  const notes = results.rows.flatMap(({ name, backend, notes = [] }) =>
+    notes.map((note) => `${name} on ${backend}: ${note}`),
+  );
+  const skipped = (results.skipped ?? []).map(
+    ({ name, backend, reason }) => `${name} on ${backend}: not run: ${reason}`,
+  );
+  return [...table, ...(notes.length + skipped.length > 0 ? [''] : []), ...notes, ...skipped].join('\n');
+}
+
+function rowLines(row: ResultRow): string[][] {
+  return Object.entries(row.engines).map(([engine, { slowest, fastest, repeats }], i) => {
+    const value = engine === 'ours' ? row.ours : row.rivals[engine];
+    const gflops = row.gflopPerSecond ? ` (${row.gflopPerSecond[engine]} GFLOP/s)` : '';
+    const ratio = row.ratios[engine];
+    return [
+      i === 0 ? row.name : '',
+      i === 0 ? row.backend : '',
+      engine,
+      `${value} ${row.unit}${gflops}`,
+      `${slowest} to ${fastest} in ${repeats}`,
+      ratio === undefined ? '' : `${ratio.toFixed(2)} x`,
+    ];
+  });
+}

@@ -1,0 +1,117 @@
+/**
+ * @file The training step in the form that suits other engines best: dense masks, text and patches apart and put together
+ * by concatenation, weights as [inputs, outputs]. The numbers it computes are the same.
+ */
+import { isParameterSpec, type ParameterSpec, timestepFrequencies } from '@transfusion/nn';
+import { flattenTree } from '@transfusion/tensor';
+import { transfusionSpec } from '@transfusion/transformer';
+import { imageEnd, LENGTH, MODEL, type TrainStepProblem } from './problem.js';
+
+export const HEAD_DIM = MODEL.channels / MODEL.heads;
+
+export interface DenseWeight {
+  /** Path in our model's tree. */
+  path: string;
+  /** [inputs, outputs], [rows, channels] of the embedding, or [length]. */
+  shape: number[];
+  data: Float32Array;
+  decays: boolean;
+}
+
+/** B rows, T positions. */
+export interface DenseBatch {
+  /** i32 [B, text positions]: the tokens, without the patches between them. */
+  tokens: Int32Array;
+  /** i32 [B, T]; -1 where nothing is predicted. */
+  targets: Int32Array;
+  targetCount: number;
+  /** f32 [T, T]: 1 where a query sees a key. */
+  visible: Float32Array;
+  /** f32 [T, headDim / 2] */
+  cos: Float32Array;
+  sin: Float32Array;
+  /** f32 [images, timestep dimensions]: sinusoids of the timesteps. */
+  sinusoids: Float32Array;
+}
+
+/** A run of positions in a row. */
+export interface Section {
+  kind: 'text' | 'image';
+  /** Positions in the row. */
+  begin: number;
+  end: number;
+  /** Positions among the row's tokens; the image's number in its row. */
+  index: [number, number];
+}
+
+export function denseWeights(problem: TrainStepProblem): DenseWeight[] {
+  const specs = flattenTree<ParameterSpec>(transfusionSpec(MODEL), isParameterSpec);
+  return [...specs].map(([path, { shape, decays }]) => {
+    const data = problem.weights.get(path)!;
+    if (shape.length < 2 || path === 'tokenEmbedding') return { path, shape: [...shape], data, decays };
+    const [outputs, inputs] = shape;
+    const isRotated = /attention\.(query|key)$/.test(path);
+    const source = isRotated ? halvesOf : (output: number) => output;
+    const transposed = new Float32Array(data.length);
+    for (let output = 0; output < outputs; output++) {
+      const row = source(output) * inputs;
+      for (let input = 0; input < inputs; input++) transposed[input * outputs + output] = data[row + input];
+    }
+    return { path, shape: [inputs, outputs], data: transposed, decays };
+  });
+}
+
+/**
+ * Our rotary pairs are neighbours (2i, 2i + 1). With the outputs of queries and keys in this order they are (i, i + half),
+ * which slices can cut, and their products are the same.
+ */
+function halvesOf(output: number): number {
+  const half = HEAD_DIM / 2;
+  const inHead = output % HEAD_DIM;
+  return output - inHead + (inHead < half ? 2 * inHead : 2 * (inHead - half) + 1);
+}
+
+export function denseBatch({ batch }: TrainStepProblem): DenseBatch {
+  const half = HEAD_DIM / 2;
+  const angles = Float64Array.from(
+    { length: LENGTH * half },
+    (_, i) => Math.floor(i / half) * MODEL.ropeTheta ** ((-2 * (i % half)) / HEAD_DIM),
+  );
+  const frequencies = timestepFrequencies(MODEL.timestepDimensions);
+  const sinusoids = [...batch.timesteps].flatMap((timestep) => [
+    ...frequencies.map((frequency) => Math.cos(timestep * frequency)),
+    ...frequencies.map((frequency) => Math.sin(timestep * frequency)),
+  ]);
+  return {
+    tokens: batch.tokens.filter((token) => token >= 0),
+    targets: batch.targets,
+    targetCount: batch.targets.filter((target) => target >= 0).length,
+    visible: Float32Array.from({ length: LENGTH * LENGTH }, (_, i) =>
+      i % LENGTH < batch.end[Math.floor(i / LENGTH)] ? 1 : 0,
+    ),
+    cos: Float32Array.from(angles, Math.cos),
+    sin: Float32Array.from(angles, Math.sin),
+    sinusoids: Float32Array.from(sinusoids),
+  };
+}
+
+/** A row's sections, in order. */
+export function sections(): Section[] {
+  const result: Section[] = [];
+  let tokens = 0;
+  let images = 0;
+  for (let begin = 0; begin < LENGTH; ) {
+    const isImage = imageEnd(begin) >= 0;
+    let end = begin + 1;
+    while (end < LENGTH && imageEnd(end) >= 0 === isImage) end++;
+    if (isImage) {
+      result.push({ kind: 'image', begin, end, index: [images, images + 1] });
+      images += 1;
+    } else {
+      result.push({ kind: 'text', begin, end, index: [tokens, tokens + end - begin] });
+      tokens += end - begin;
+    }
+    begin = end;
+  }
+  return result;
+}

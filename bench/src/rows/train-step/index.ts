@@ -1,0 +1,19 @@
+/** @file A whole training step: forward, backward, clipping and AdamW, of a mixed batch. */
+import { defineRow } from '../row.js';
+import { jaxTrainStep } from './jax-js.js';
+import { ourTrainStep } from './ours.js';
+import { LENGTH, MODEL, trainStepFlops, trainStepProblem } from './problem.js';
+import { tfjsTrainStep } from './tfjs.js';
+
+export const trainStepRow = defineRow({
+  name: 'train-step',
+  title: ({ rows }) =>
+    `training step: d ${MODEL.channels}, ${MODEL.layers} layers, ${rows} x ${LENGTH} tokens, half of them patches`,
+  unit: 'tokens/s',
+  problem: trainStepProblem,
+  work: ({ rows }) => rows * LENGTH,
+  flops: trainStepFlops,
+  // Losses after an update, whose gradients were summed in other orders.
+  tolerance: 1e-3,
+  engines: { ours: ourTrainStep, 'jax-js': jaxTrainStep, tfjs: tfjsTrainStep },
+});

@@ -1,0 +1,96 @@
+/** @file The training step in our packages. */
+import { diffusionLoss, languageLoss, transfusionLoss } from '@transfusion/losses';
+import { adamwHyper, adamwUpdate, clipScale, createParameters, globalNorm } from '@transfusion/nn';
+import { compile, f32, flattenTree, grad, i32, isTensor, mapTree, type Tensor } from '@transfusion/tensor';
+import {
+  forward,
+  languageLogits,
+  predictPatches,
+  type TransfusionParameters,
+  transfusionSpec,
+} from '@transfusion/transformer';
+import type { EngineApis } from '../../engines/engine.js';
+import type { Task } from '../row.js';
+import {
+  CHECKED_STEPS,
+  LAMBDA,
+  LEARNING_RATE,
+  LENGTH,
+  MAX_GRADIENT_NORM,
+  MODEL,
+  OPTIMIZER,
+  PATCHES,
+  type TrainStepProblem,
+} from './problem.js';
+
+export async function ourTrainStep({ backend }: EngineApis['ours'], problem: TrainStepProblem): Promise<Task> {
+  const { batch } = problem;
+  const specs = transfusionSpec(MODEL);
+  const step = await compile({
+    backend,
+    name: 'train step',
+    inputs: { batch: batchInputs(problem), hyper: f32(3) },
+    state: {
+      parameters: createParameters(backend, specs, problem.weights),
+      m: createParameters(backend, specs),
+      v: createParameters(backend, specs),
+    },
+    fn: ({ batch, hyper }, state) => {
+      const parameters: TransfusionParameters = state.parameters;
+      const { language, diffusion } = losses(parameters, batch);
+      const loss = transfusionLoss({ language, diffusion, lambda: LAMBDA });
+      const gradients = gradientsOf(loss, parameters);
+      const norm = globalNorm(gradients);
+      const gradientScale = clipScale(norm, MAX_GRADIENT_NORM);
+      const { m, v } = state as { m: TransfusionParameters; v: TransfusionParameters };
+      const updates = adamwUpdate({ specs, parameters, gradients, m, v, hyper, gradientScale }, OPTIMIZER);
+      return { outputs: { language, diffusion, norm }, updates };
+    },
+  });
+  let steps = 0;
+  const runStep = () => {
+    steps += 1;
+    return step.run({ batch, hyper: adamwHyper({ ...OPTIMIZER, learningRate: LEARNING_RATE, step: steps }) });
+  };
+  const check: number[] = [];
+  for (let i = 0; i < CHECKED_STEPS; i++) {
+    const { language, diffusion, norm } = await runStep();
+    check.push(language[0], diffusion[0], norm[0]);
+  }
+  return {
+    check: Float32Array.from(check),
+    run: async (times) => void (await Promise.all(Array.from({ length: times }, runStep))),
+  };
+}
+
+function batchInputs({ rows, images }: TrainStepProblem) {
+  const perPosition = i32(rows, LENGTH);
+  const perPatch = f32(images, PATCHES, MODEL.patchValues);
+  return {
+    tokens: perPosition,
+    patchIndex: perPosition,
+    positions: perPosition,
+    begin: perPosition,
+    end: perPosition,
+    targets: perPosition,
+    patchPositions: i32(images, PATCHES),
+    patches: perPatch,
+    noise: perPatch,
+    timesteps: f32(images),
+  };
+}
+
+function losses(p: TransfusionParameters, batch: { [Key in keyof ReturnType<typeof batchInputs>]: Tensor }) {
+  const { hidden } = forward(MODEL, p, batch);
+  const language = languageLoss({ logits: languageLogits(p, hidden), targets: batch.targets });
+  const prediction = predictPatches(p, hidden, batch.patchPositions);
+  const mask = batch.timesteps.greaterEqual(0);
+  return { language, diffusion: diffusionLoss({ prediction, target: batch.noise, mask }) };
+}
+
+function gradientsOf(loss: Tensor, p: TransfusionParameters): TransfusionParameters {
+  const parameters = flattenTree<Tensor>(p, isTensor);
+  const gradients = grad(loss, [...parameters.values()]);
+  const byPath = new Map([...parameters.keys()].map((path, i) => [path, gradients[i]]));
+  return mapTree(p, isTensor, (_, path) => byPath.get(path)!);
+}

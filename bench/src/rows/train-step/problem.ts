@@ -1,0 +1,139 @@
+/** @file The training step's model, weights and batch, as plain arrays. */
+import { initialise } from '@transfusion/nn';
+import { flattenTree, PhiloxStream } from '@transfusion/tensor';
+import {
+  feedForwardWidth,
+  type ModelConfig,
+  modelConfigSchema,
+  type TransfusionParameters,
+  transfusionSpec,
+} from '@transfusion/transformer';
+import { normalArray } from '../random-array.js';
+
+export const MODEL: ModelConfig = modelConfigSchema.parse({
+  vocabularySize: 512,
+  layers: 6,
+  channels: 256,
+  heads: 4,
+  patchValues: 32,
+  maxPositions: 256,
+});
+
+/** A row holds twice: 32 tokens that end with BOI, an image of 64 patches, 32 tokens that start with EOI. */
+export const LENGTH = 256;
+export const IMAGES_PER_ROW = 2;
+export const PATCHES = 64;
+const SEGMENT = LENGTH / IMAGES_PER_ROW;
+const IMAGE_START = (SEGMENT - PATCHES) / 2;
+const IMAGE_END = IMAGE_START + PATCHES;
+const BOI = MODEL.vocabularySize - 2;
+const EOI = MODEL.vocabularySize - 1;
+
+export const LAMBDA = 5;
+export const MAX_GRADIENT_NORM = 1;
+export const OPTIMIZER = { beta1: 0.9, beta2: 0.95, epsilon: 1e-8, weightDecay: 0.1 };
+export const LEARNING_RATE = 3e-4;
+/** Steps whose losses and gradient norm all engines must agree on. */
+export const CHECKED_STEPS = 2;
+
+/** A batch, in the form of our model's inputs. B rows, T positions. */
+export interface Batch {
+  /** i32 [B, T]; -1 at patches. */
+  tokens: Int32Array;
+  /** i32 [B, T]; -1 at tokens. */
+  patchIndex: Int32Array;
+  positions: Int32Array;
+  begin: Int32Array;
+  end: Int32Array;
+  /** i32 [B, T]; -1 where nothing is predicted. */
+  targets: Int32Array;
+  /** i32 [B * images, patches]: positions among B * T. */
+  patchPositions: Int32Array;
+  /** f32 [B * images, patches, values]: noised patches, and the noise to predict. */
+  patches: Float32Array;
+  noise: Float32Array;
+  /** f32 [B * images] */
+  timesteps: Float32Array;
+}
+
+export interface TrainStepProblem {
+  rows: number;
+  images: number;
+  /** By path. */
+  weights: Map<string, Float32Array>;
+  batch: Batch;
+}
+
+export function trainStepProblem(reduced: boolean): TrainStepProblem {
+  const rows = reduced ? 1 : 8;
+  return { rows, images: rows * IMAGES_PER_ROW, weights: initialWeights(), batch: makeBatch(rows) };
+}
+
+/** The model's own initial weights, but for the prediction head, whose zeros would hide errors. */
+function initialWeights(): Map<string, Float32Array> {
+  const tree: TransfusionParameters<Float32Array> = initialise(transfusionSpec(MODEL), 1);
+  tree.patchOut.weight = normalArray(tree.patchOut.weight.length, { seed: 2, std: MODEL.initializerStd });
+  return flattenTree(tree, (value) => value instanceof Float32Array);
+}
+
+/** The first position after the image that holds this one, or -1 where there is a token. */
+export function imageEnd(position: number): number {
+  const inSegment = position % SEGMENT;
+  return inSegment >= IMAGE_START && inSegment < IMAGE_END ? position - inSegment + IMAGE_END : -1;
+}
+
+/** Which patch of all of the batch's is here, or -1 where there is a token. */
+function patchAt(index: number): number {
+  const position = index % LENGTH;
+  if (imageEnd(position) < 0) return -1;
+  const image = Math.floor(index / SEGMENT);
+  return image * PATCHES + (position % SEGMENT) - IMAGE_START;
+}
+
+function makeBatch(rows: number): Batch {
+  const images = rows * IMAGES_PER_ROW;
+  const perPosition = (value: (index: number) => number) =>
+    Int32Array.from({ length: rows * LENGTH }, (_, index) => value(index));
+  const stream = new PhiloxStream(3, 0);
+  const tokens = perPosition((index) => {
+    if (patchAt(index) >= 0) return -1;
+    const inSegment = index % SEGMENT;
+    if (inSegment === IMAGE_START - 1) return BOI;
+    if (inSegment === IMAGE_END) return EOI;
+    return Math.floor(stream.uniform() * BOI);
+  });
+  const patchPositions = new Int32Array(images * PATCHES);
+  const patchIndex = perPosition(patchAt);
+  patchIndex.forEach((patch, index) => {
+    if (patch >= 0) patchPositions[patch] = index;
+  });
+  const values = images * PATCHES * MODEL.patchValues;
+  return {
+    tokens,
+    patchIndex,
+    positions: perPosition((index) => index % LENGTH),
+    begin: perPosition(() => 0),
+    end: perPosition((index) => Math.max(imageEnd(index % LENGTH), (index % LENGTH) + 1)),
+    targets: perPosition((index) => {
+      const isLast = index % LENGTH === LENGTH - 1;
+      return isLast || tokens[index] < 0 || tokens[index] === BOI ? -1 : tokens[index + 1];
+    }),
+    patchPositions,
+    patches: normalArray(values, { seed: 4 }),
+    noise: normalArray(values, { seed: 5 }),
+    timesteps: Float32Array.from({ length: images }, (_, image) => ((image * 377) % 1000) + 0.5),
+  };
+}
+
+/**
+ * Floating-point operations of a step: 2 per weight and position forward, twice that backward; attention 4 per channel
+ * and visible key forward, twice that backward. Elementwise work is not counted.
+ */
+export function trainStepFlops({ rows, batch }: TrainStepProblem): number {
+  const { channels, layers, vocabularySize, patchValues } = MODEL;
+  const perPosition = layers * (4 * channels ** 2 + 3 * channels * feedForwardWidth(MODEL)) + vocabularySize * channels;
+  const perPatch = 2 * patchValues * channels;
+  const visible = batch.end.reduce((sum, end) => sum + end, 0);
+  const positions = rows * LENGTH;
+  return 6 * (perPosition * positions + (perPatch * positions) / 2) + 12 * layers * channels * visible;
+}

@@ -1,0 +1,202 @@
+/** @file The training step in tfjs, eager, with `variableGrads`. */
+
+import type { Tensor, Tensor4D, Variable } from '@tensorflow/tfjs-core';
+import { adamwHyper } from '@transfusion/nn';
+import type { EngineApis } from '../../engines/engine.js';
+import type { Task } from '../row.js';
+import { type DenseWeight, denseBatch, denseWeights, HEAD_DIM, sections } from './dense.js';
+import {
+  CHECKED_STEPS,
+  IMAGES_PER_ROW,
+  LAMBDA,
+  LEARNING_RATE,
+  LENGTH,
+  MAX_GRADIENT_NORM,
+  MODEL,
+  OPTIMIZER,
+  PATCHES,
+  type TrainStepProblem,
+} from './problem.js';
+
+type Tf = EngineApis['tfjs']['tf'];
+type Weights = Map<string, Variable>;
+type Batch = ReturnType<typeof batchTensors>;
+
+interface OptimizerState {
+  weight: DenseWeight;
+  parameter: Variable;
+  m: Variable;
+  v: Variable;
+}
+
+export async function tfjsTrainStep({ tf }: EngineApis['tfjs'], problem: TrainStepProblem): Promise<Task> {
+  const states = denseWeights(problem).map((weight): OptimizerState => {
+    const create = (name: string, value: Tensor) => tf.variable(value, true, `${name}.${weight.path}`);
+    return {
+      weight,
+      parameter: create('parameters', tf.tensor(weight.data, weight.shape)),
+      m: create('m', tf.zeros(weight.shape)),
+      v: create('v', tf.zeros(weight.shape)),
+    };
+  });
+  const parameters: Weights = new Map(states.map(({ weight, parameter }) => [weight.path, parameter]));
+  const batch = batchTensors(tf, problem);
+  let steps = 0;
+  const runStep = async () => {
+    steps += 1;
+    const [learningRate, bias1, bias2] = adamwHyper({ ...OPTIMIZER, learningRate: LEARNING_RATE, step: steps });
+    const metrics = tf.tidy(() => {
+      let parts: Tensor[] = [];
+      const objective = () => {
+        parts = losses(tf, parameters, batch, problem.rows).map((loss) => tf.keep(loss));
+        return parts[0].add(parts[1].mul(LAMBDA)).asScalar();
+      };
+      const { grads } = tf.variableGrads(objective, [...parameters.values()]);
+      const norm = update(tf, states, grads, { learningRate, bias1, bias2 });
+      const result = tf.stack([...parts, norm]);
+      tf.dispose(parts);
+      return result;
+    });
+    const numbers = await metrics.data();
+    metrics.dispose();
+    return numbers;
+  };
+  const check: number[] = [];
+  for (let i = 0; i < CHECKED_STEPS; i++) check.push(...(await runStep()));
+  return {
+    check: Float32Array.from(check),
+    async run(times) {
+      for (let i = 0; i < times; i++) await runStep();
+    },
+  };
+}
+
+function batchTensors(tf: Tf, problem: TrainStepProblem) {
+  const { rows, images, batch } = problem;
+  const dense = denseBatch(problem);
+  const perPatch = [images, PATCHES, MODEL.patchValues];
+  return {
+    tokens: tf.tensor1d(dense.tokens, 'int32'),
+    targets: tf.tensor1d(dense.targets, 'int32'),
+    targetCount: dense.targetCount,
+    /** Added to the scores. */
+    mask: tf.tensor(
+      dense.visible.map((visible) => (visible ? 0 : -1e9)),
+      [1, 1, LENGTH, LENGTH],
+    ),
+    cos: tf.tensor(dense.cos, [LENGTH, 1, HEAD_DIM / 2]),
+    sin: tf.tensor(dense.sin, [LENGTH, 1, HEAD_DIM / 2]),
+    sinusoids: tf.tensor(dense.sinusoids, [images, MODEL.timestepDimensions]),
+    patches: tf.tensor(batch.patches, perPatch),
+    noise: tf.tensor(batch.noise, perPatch),
+    rows,
+  };
+}
+
+/** Language and diffusion loss. */
+function losses(tf: Tf, p: Weights, b: Batch, rows: number): [Tensor, Tensor] {
+  const { channels, vocabularySize } = MODEL;
+  const hidden = forward(tf, p, b, rows);
+  const logits = project(tf, p, 'languageHead', hidden).reshape([-1, vocabularySize]);
+  const logProbabilities = tf.sub(logits, tf.logSumExp(logits, -1, true));
+  const language = tf.neg(tf.sum(tf.mul(logProbabilities, tf.oneHot(b.targets, vocabularySize)))).div(b.targetCount);
+  const images = sections()
+    .filter(({ kind }) => kind === 'image')
+    .map(({ begin, end }) => tf.slice(hidden, [0, begin, 0], [rows, end - begin, channels]));
+  const prediction = linear(tf, p, 'patchOut', tf.reshape(tf.concat(images, 1), [-1, PATCHES, channels]));
+  return [language, tf.mean(tf.square(tf.sub(prediction, b.noise)))];
+}
+
+/** [rows, length, channels], after the final norm. */
+function forward(tf: Tf, p: Weights, b: Batch, rows: number): Tensor {
+  const { channels, vocabularySize } = MODEL;
+  // The gradient of a gather runs on no backend of tfjs but the one in plain JavaScript.
+  const oneHot = tf.cast(tf.oneHot(b.tokens, vocabularySize), 'float32');
+  const text = tf.reshape(tf.matMul(oneHot, p.get('tokenEmbedding') as Tensor), [rows, -1, channels]);
+  const time = linear(
+    tf,
+    p,
+    'timestepEmbedding.second',
+    silu(tf, linear(tf, p, 'timestepEmbedding.first', b.sinusoids)),
+  );
+  const patches = tf.add(linear(tf, p, 'patchIn', b.patches), tf.reshape(time, [-1, 1, channels]));
+  const perRow = tf.reshape(patches, [rows, IMAGES_PER_ROW * PATCHES, channels]);
+  const parts = sections().map(({ kind, begin, end, index }) =>
+    kind === 'text'
+      ? tf.slice(text, [0, index[0], 0], [rows, end - begin, channels])
+      : tf.slice(perRow, [0, index[0] * PATCHES, 0], [rows, PATCHES, channels]),
+  );
+  let x: Tensor = tf.concat(parts, 1);
+  for (let layer = 0; layer < MODEL.layers; layer++) x = block(tf, p, `blocks.${layer}`, x, b);
+  return rmsNorm(tf, p, 'norm', x);
+}
+
+function block(tf: Tf, p: Weights, path: string, input: Tensor, b: Batch): Tensor {
+  const [rows, length, channels] = input.shape;
+  const normed = rmsNorm(tf, p, `${path}.attentionNorm`, input);
+  const heads = (name: string) =>
+    tf.reshape(project(tf, p, `${path}.attention.${name}`, normed), [rows, length, MODEL.heads, HEAD_DIM]) as Tensor4D;
+  const headsFirst = (x: Tensor) => tf.transpose(x, [0, 2, 1, 3]);
+  const q = headsFirst(rotate(tf, heads('query'), b));
+  const k = headsFirst(rotate(tf, heads('key'), b));
+  const scores = tf.add(tf.mul(tf.matMul(q, k, false, true), 1 / Math.sqrt(HEAD_DIM)), b.mask);
+  const mixed = headsFirst(tf.matMul(tf.softmax(scores), headsFirst(heads('value'))));
+  const x = tf.add(input, project(tf, p, `${path}.attention.output`, tf.reshape(mixed, [rows, length, channels])));
+  const h = rmsNorm(tf, p, `${path}.feedForwardNorm`, x);
+  const gate = silu(tf, project(tf, p, `${path}.feedForward.gate`, h));
+  const up = project(tf, p, `${path}.feedForward.up`, h);
+  return tf.add(x, project(tf, p, `${path}.feedForward.down`, tf.mul(gate, up)));
+}
+
+function rotate(tf: Tf, x: Tensor4D, b: Batch): Tensor {
+  const [first, second] = tf.split(x, 2, -1);
+  const rotated = [
+    tf.sub(tf.mul(first, b.cos), tf.mul(second, b.sin)),
+    tf.add(tf.mul(first, b.sin), tf.mul(second, b.cos)),
+  ];
+  return tf.concat(rotated, -1);
+}
+
+function rmsNorm(tf: Tf, p: Weights, path: string, x: Tensor): Tensor {
+  const meanSquare = tf.mean(tf.square(x), -1, true);
+  return tf.mul(tf.mul(x, tf.rsqrt(tf.add(meanSquare, MODEL.normEpsilon))), p.get(path) as Tensor);
+}
+
+function silu(tf: Tf, x: Tensor): Tensor {
+  return tf.mul(x, tf.sigmoid(x));
+}
+
+/** x [..., inputs] times a weight [inputs, outputs], as one product of two matrices. */
+function project(tf: Tf, p: Weights, path: string, x: Tensor): Tensor {
+  const weight = p.get(path) as Variable;
+  const product = tf.matMul(tf.reshape(x, [-1, weight.shape[0]]), weight as Tensor);
+  return tf.reshape(product, [...x.shape.slice(0, -1), weight.shape[1] as number]);
+}
+
+function linear(tf: Tf, p: Weights, path: string, x: Tensor): Tensor {
+  return tf.add(project(tf, p, `${path}.weight`, x), p.get(`${path}.bias`) as Tensor);
+}
+
+/** Clipped AdamW, written into the variables. @returns the norm of the gradients */
+function update(
+  tf: Tf,
+  states: OptimizerState[],
+  gradients: Record<string, Tensor>,
+  numbers: { learningRate: number; bias1: number; bias2: number },
+): Tensor {
+  const { beta1, beta2, epsilon, weightDecay } = OPTIMIZER;
+  const { learningRate, bias1, bias2 } = numbers;
+  const squares = Object.values(gradients).map((gradient) => tf.sum(tf.square(gradient)));
+  const norm = tf.sqrt(tf.addN(squares));
+  const scale = tf.minimum(tf.div(MAX_GRADIENT_NORM, tf.add(norm, 1e-6)), 1);
+  for (const { weight, parameter, m, v } of states) {
+    const gradient = tf.mul(gradients[parameter.name], scale);
+    m.assign(tf.add(tf.mul(m as Tensor, beta1), tf.mul(gradient, 1 - beta1)));
+    v.assign(tf.add(tf.mul(v as Tensor, beta2), tf.mul(tf.square(gradient), 1 - beta2)));
+    const root = tf.add(tf.sqrt(tf.div(v as Tensor, bias2)), epsilon);
+    const step = tf.div(tf.div(m as Tensor, bias1), root);
+    const decay = tf.mul(parameter as Tensor, weight.decays ? weightDecay : 0);
+    parameter.assign(tf.sub(parameter as Tensor, tf.mul(tf.add(decay, step), learningRate)));
+  }
+  return norm;
+}

@@ -1,0 +1,43 @@
+import { BindingSet, f32Literal, type LoweringDevice, linearWorkgroup, splitGrid } from './lowering.js';
+
+const device = { maxWorkgroupsPerDimension: 65535 } as LoweringDevice;
+
+test.each([1, 65535, 65536, 131071, 1e6, 65535 * 65535])('a grid of %p workgroups', (workgroups) => {
+  const [x, y, z] = splitGrid(workgroups, device);
+  expect(Math.max(x, y)).toBeLessThanOrEqual(65535);
+  expect(x * y).toBeGreaterThanOrEqual(workgroups);
+  // At most a row to spare.
+  expect(x * y - workgroups).toBeLessThan(y);
+  expect(z).toBe(1);
+});
+
+test('the linear position counts along x first', () => {
+  expect(linearWorkgroup([7, 1, 1])).toBe('group.x');
+  expect(linearWorkgroup([7, 3, 1])).toBe('(group.y * 7u + group.x)');
+});
+
+test.each([
+  [1, '1f'],
+  [-0.5, '(-0.5f)'],
+  [0.1, '0.10000000149011612f'],
+  [1e-30, '1.0000000031710769e-30f'],
+  [3.4e38, '3.3999999521443642e+38f'],
+  [1e39, 'infinity()'],
+  [-0, 'bitcast<f32>(0x80000000u)'],
+  [Number.NaN, 'not_a_number()'],
+])('%p is written %s', (value, text) => {
+  expect(f32Literal(value)).toBe(text);
+});
+
+test('a buffer asked for twice is bound once, and with one type', () => {
+  const bindings = new BindingSet();
+  expect(bindings.buffer(5, 'a')).toBe('a');
+  expect(bindings.scratch(5, 'partial', 'u32')).toBe('partial');
+  expect(bindings.buffer(5, 'b')).toBe('a');
+  expect(bindings.bindings).toEqual([{ buffer: 5 }, { scratch: 5 }]);
+  expect(bindings.declarations()).toBe(
+    '@group(0) @binding(0) var<storage, read_write> a: array<f32>;\n' +
+      '@group(0) @binding(1) var<storage, read_write> partial: array<u32>;',
+  );
+  expect(() => bindings.buffer(5, 'c', 'vec4f')).toThrow(/as f32 \(a\) and as vec4f/);
+});
