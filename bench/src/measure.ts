@@ -28,8 +28,8 @@ export interface Speed {
 export interface Measurement {
   title: string;
   unit: string;
-  /** Whether there was less work than in the full row. */
-  reduced: boolean;
+  /** What there was less of than in the full row. */
+  reduced?: string;
   /** GFLOP of one unit, where the unit is not GFLOP/s. */
   gflopPerUnit?: number;
   speeds: Map<EngineName, Speed>;
@@ -90,7 +90,7 @@ export async function measure(options: MeasureOptions): Promise<Measurement> {
     return {
       title: row.title(problem),
       unit: row.unit,
-      reduced,
+      reduced: reduced ? row.reduced : undefined,
       gflopPerUnit: flops === undefined ? undefined : flops / 1e9 / work,
       speeds: new Map(contestants.map((each) => [each.engine.name, speedOf(each, work)])),
       absent,
@@ -104,6 +104,7 @@ export async function measure(options: MeasureOptions): Promise<Measurement> {
 async function runRounds(contestants: Contestant[], options: MeasureOptions): Promise<void> {
   const { row, backend, repeats, quick, log } = options;
   const size = quick ? 'quick' : 'full';
+  log(`${row.name} on ${backend}: measuring, up to ${repeats} rounds`);
   for (const each of contestants) {
     // Preparing ran the work once, so this run is warm.
     const seconds = await each.engine.run(1);
@@ -113,7 +114,6 @@ async function runRounds(contestants: Contestant[], options: MeasureOptions): Pr
   for (let round = 0; round < repeats; round++) {
     const elapsed = (performance.now() - start) / 1000;
     if (round > 0 && elapsed * ((round + 1) / round) > ROW_SECONDS[size]) break;
-    log(`${row.name} on ${backend}: round ${round + 1} of up to ${repeats}`);
     for (const each of round % 2 === 0 ? contestants : [...contestants].reverse()) {
       each.secondsPerRun.push((await each.engine.run(each.timesPerRepeat)) / each.timesPerRepeat);
     }

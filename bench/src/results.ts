@@ -33,7 +33,7 @@ export function resultRow(name: string, backend: BackendName, measurement: Measu
   const ours = speeds.get('ours')!;
   const rivals = [...speeds].filter(([engine]) => engine !== 'ours');
   const notes = [
-    ...(measurement.reduced ? ['less work than the full row (software adapter, or --quick)'] : []),
+    ...(measurement.reduced ? [measurement.reduced] : []),
     ...[...absent].map(([engine, reason]) => `${engine} does not run it: ${reason}`),
   ];
   const byEngine = <T>(value: (speed: Speed) => T, entries: [EngineName, Speed][] = [...speeds]) =>

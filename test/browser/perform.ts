@@ -104,7 +104,10 @@ function trainingBatch() {
       { length: rows * patchesPerImage },
       (_, index) => Math.floor(index / patchesPerImage) * sequenceLength + imageBegin + (index % patchesPerImage),
     ),
-    latents: Float32Array.from({ length: rows * patchesPerImage * model.patchValues }, (_, i) => ((i * 37) % 64) / 32 - 1),
+    latents: Float32Array.from(
+      { length: rows * patchesPerImage * model.patchValues },
+      (_, i) => ((i * 37) % 64) / 32 - 1,
+    ),
     imageMask: new Float32Array(rows).fill(1),
     timesteps: Float32Array.from({ length: rows }, (_, row) => 100 + 300 * row),
     noiseCoefficients: Float32Array.from({ length: rows * 4 }, (_, i) => [0.75, 0.66, 0, 1][i % 4]),

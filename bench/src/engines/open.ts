@@ -7,6 +7,7 @@ import { openWasm } from '@transfusion/wasm';
 import { openWebGpu } from '@transfusion/webgpu';
 import { installGpu } from './dawn.js';
 import { type BackendName, type EngineName, engineSetting, type OpenEngine } from './engine.js';
+import { installIteratorHelpers } from './iterator-helpers.js';
 import { setNavigator } from './navigator.js';
 import { installWebWorkers } from './web-worker.js';
 
@@ -36,6 +37,7 @@ async function openJaxJs(backend: BackendName, webWorkers: boolean): Promise<Ope
   const gpu = backend === 'webgpu' ? await installGpu() : undefined;
   if (!gpu) setNavigator();
   if (webWorkers) installWebWorkers();
+  installIteratorHelpers();
   const jax = await import('@jax-js/jax');
   const available = await jax.init(backend);
   if (!available.includes(backend)) throw new Error(`jax-js finds no ${backend}; it has ${available.join(', ')}`);

@@ -60,7 +60,7 @@ export const matmulRow = defineRow({
     async tfjs({ tf }, problem) {
       const [a, b] = [problem.a, problem.b].map((data) => tf.tensor2d(data, [SIZE, SIZE]));
       const product = async (size: [number, number]) => {
-        const result = tf.tidy(() => tf.matMul(a, b).slice([0, 0], size));
+        const result = tf.tidy(() => tf.slice(tf.matMul(a, b), [0, 0], size));
         const data = await result.data();
         result.dispose();
         return data as Float32Array;

@@ -18,6 +18,8 @@ export interface Row<Problem = unknown> {
   unit: string;
   /** The work's sizes and numbers, the same in every process. `reduced`: less of it, for software adapters and `--quick`. */
   problem(reduced: boolean): Problem;
+  /** How a reduced problem differs; absent where it does not. */
+  reduced?: string;
   /** Units of one run. */
   work(problem: Problem): number;
   /** Floating-point operations of one run, where the unit is not GFLOP/s. */

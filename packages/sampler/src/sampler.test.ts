@@ -113,6 +113,13 @@ describe('generate', () => {
     expect(backend.stats().liveBytes).toBe(liveBytes);
   });
 
+  test('leaves the event loop its turns: timers and signals can cancel', async () => {
+    const controller = new AbortController();
+    setTimeout(() => controller.abort(new Error('timer')), 20);
+    const prompts = ['a', 'b'];
+    await expect(sampler.drawImages({ prompts, steps: 1000, signal: controller.signal })).rejects.toThrow('timer');
+  });
+
   test('two documents at the same time do not disturb each other', async () => {
     const options = (text: string) => ({ prompt: [{ text }], forceImage: true, maxTokens: 4, seed: 3 });
     const apart = [await collect(options('one')), await collect(options('two'))];

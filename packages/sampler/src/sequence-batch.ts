@@ -8,6 +8,7 @@ import {
   type PatchFunction,
   type TokenFunction,
 } from './model-functions.js';
+import { nextTask } from './next-task.js';
 
 export interface SequenceBatchOptions {
   backend: Backend;
@@ -26,7 +27,8 @@ const MOST_QUERIES = 256;
 const LEAST_PADDED_QUERIES = 8;
 
 /**
- * Rows of sequences, each of its own length; all begin empty. Calls must not overlap.
+ * Rows of sequences, each of its own length; all begin empty. Calls must not overlap. Before each run of the model the
+ * event loop has a turn, so that work can be cancelled.
  *
  * What is before an image never changes while it is denoised (attention is causal there), so its keys and values are
  * kept; those of the image are overwritten by every step.
@@ -104,6 +106,7 @@ export class SequenceBatch {
     }
     this.#patchFunction ??= compilePatchFunction({ ...this.#options, layers: this.#layers, batch: this.rows });
     const predict = await this.#patchFunction;
+    await nextTask();
     const timesteps = new Float32Array(this.rows).fill(timestep);
     const { prediction } = await predict.run({ ...places.arrays, latents: input, timesteps });
     return new Map([...latents.keys()].map((row) => [row, prediction.slice(row * values, (row + 1) * values)]));
@@ -158,6 +161,7 @@ export class SequenceBatch {
       last[slot(row)] = slot(row) * queries + appended.length - 1;
     }
     const read = await this.#tokenFunction(batch, queries);
+    await nextTask();
     const { logits } = await read.run({ ...places.arrays, tokens: ids, last });
     const vocabulary = this.#options.config.vocabularySize;
     for (const [row, appended] of tokens) this.#lengths[row] += appended.length;

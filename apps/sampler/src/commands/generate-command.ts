@@ -1,6 +1,6 @@
 /** @file `sampler generate`: images from a caption. */
 import { parse } from 'node:path';
-import { type BackendChoice, createProgress, type Terminal } from '@transfusion/app-common';
+import { type BackendChoice, createProgress, type Progress, type Terminal } from '@transfusion/app-common';
 import { encodePng, imageGrid, type RgbImage } from '@transfusion/data';
 import type { ImageSamplingOptions } from '@transfusion/sampler';
 import { TransfusionError } from '@transfusion/tensor';
@@ -25,20 +25,18 @@ export async function generateCommand(options: GenerateCommandOptions, terminal:
   const files = outputFiles(out, n);
   for (const file of [out, ...files]) await checkWritableFile(file);
   const drawn = await withSampler(options, terminal, async (sampler): Promise<RgbImage[]> => {
-    const progress = createProgress({ label: 'drawing', total: options.image.steps ?? sampler.config.sampling.steps });
+    let progress: Progress | undefined;
     try {
       const prompts = new Array<string>(n).fill(prompt);
-      // One batch up to 16 images; the bar shows the share of all that is done.
-      const images = await sampler.drawImages({
-        ...options.image,
-        ...{ prompts, seed, signal: terminal.signal },
-        onStep: ({ step, steps }) =>
-          progress.update((step / steps) * (options.image.steps ?? sampler.config.sampling.steps)),
-      });
+      const onStep = ({ step, steps }: { step: number; steps: number }) => {
+        progress ??= createProgress({ label: 'drawing', total: steps });
+        progress.update(step);
+      };
+      const images = await sampler.drawImages({ ...options.image, prompts, seed, signal: terminal.signal, onStep });
       const { size } = sampler.config.image;
       return images.map((data) => ({ width: size, height: size, data }));
     } finally {
-      progress.stop();
+      progress?.stop();
     }
   });
   const single = (image: RgbImage) => imageGrid([image], { columns: 1, scale, gap: 0 });

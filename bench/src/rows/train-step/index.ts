@@ -11,6 +11,7 @@ export const trainStepRow = defineRow({
     `training step: d ${MODEL.channels}, ${MODEL.layers} layers, ${rows} x ${LENGTH} tokens, half of them patches`,
   unit: 'tokens/s',
   problem: trainStepProblem,
+  reduced: 'a batch of 1 row instead of 8',
   work: ({ rows }) => rows * LENGTH,
   flops: trainStepFlops,
   // Losses after an update, whose gradients were summed in other orders.

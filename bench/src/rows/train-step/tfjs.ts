@@ -1,6 +1,6 @@
 /** @file The training step in tfjs, eager, with `variableGrads`. */
 
-import type { Tensor, Tensor4D, Variable } from '@tensorflow/tfjs-core';
+import type { Scalar, Tensor, Tensor4D, Variable } from '@tensorflow/tfjs-core';
 import { adamwHyper } from '@transfusion/nn';
 import type { EngineApis } from '../../engines/engine.js';
 import type { Task } from '../row.js';
@@ -49,7 +49,7 @@ export async function tfjsTrainStep({ tf }: EngineApis['tfjs'], problem: TrainSt
       let parts: Tensor[] = [];
       const objective = () => {
         parts = losses(tf, parameters, batch, problem.rows).map((loss) => tf.keep(loss));
-        return parts[0].add(parts[1].mul(LAMBDA)).asScalar();
+        return tf.add(parts[0], tf.mul(parts[1], LAMBDA)) as Scalar;
       };
       const { grads } = tf.variableGrads(objective, [...parameters.values()]);
       const norm = update(tf, states, grads, { learningRate, bias1, bias2 });
@@ -97,9 +97,10 @@ function batchTensors(tf: Tf, problem: TrainStepProblem) {
 function losses(tf: Tf, p: Weights, b: Batch, rows: number): [Tensor, Tensor] {
   const { channels, vocabularySize } = MODEL;
   const hidden = forward(tf, p, b, rows);
-  const logits = project(tf, p, 'languageHead', hidden).reshape([-1, vocabularySize]);
+  const logits = tf.reshape(project(tf, p, 'languageHead', hidden), [-1, vocabularySize]);
   const logProbabilities = tf.sub(logits, tf.logSumExp(logits, -1, true));
-  const language = tf.neg(tf.sum(tf.mul(logProbabilities, tf.oneHot(b.targets, vocabularySize)))).div(b.targetCount);
+  const picked = tf.sum(tf.mul(logProbabilities, tf.oneHot(b.targets, vocabularySize)));
+  const language = tf.neg(tf.div(picked, b.targetCount));
   const images = sections()
     .filter(({ kind }) => kind === 'image')
     .map(({ begin, end }) => tf.slice(hidden, [0, begin, 0], [rows, end - begin, channels]));

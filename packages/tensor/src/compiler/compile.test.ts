@@ -54,8 +54,9 @@ describe('fusion', () => {
   });
 
   test('bias, activation and residual join the matrix product', async () => {
-    const kernels = await kernelsOf({ x: f32(4, 5, 8), w: f32(16, 8), b: f32(16), r: f32(4, 5, 16) }, ({ x, w, b, r }) =>
-      x.matmul(w, { transposeB: true }).add(b).silu().add(r),
+    const kernels = await kernelsOf(
+      { x: f32(4, 5, 8), w: f32(16, 8), b: f32(16), r: f32(4, 5, 16) },
+      ({ x, w, b, r }) => x.matmul(w, { transposeB: true }).add(b).silu().add(r),
     );
     expect(kinds(kernels)).toEqual(['matmul']);
     const [kernel] = kernels;
@@ -87,7 +88,9 @@ describe('fusion', () => {
     const kernels = await kernelsOf({ x: f32(8, 4), w: f32(6, 8) }, ({ x, w }) =>
       x.matmul(w, { transposeA: true, transposeB: true }),
     );
-    expect(kernels).toMatchObject([{ kind: 'matmul', a: { transpose: true }, b: { transpose: true }, m: 4, n: 6, k: 8 }]);
+    expect(kernels).toMatchObject([
+      { kind: 'matmul', a: { transpose: true }, b: { transpose: true }, m: 4, n: 6, k: 8 },
+    ]);
   });
 
   test('equal expressions are computed once, constants beforehand', async () => {
@@ -121,7 +124,11 @@ describe('fusion', () => {
 
   test('movement alone costs nothing', async () => {
     const kernels = await kernelsOf({ x: f32(4, 6), y: f32(6, 2) }, ({ x, y }) =>
-      x.transpose().slice(1, 1, 3).add(y.reshape([6, 2, 1]).broadcastTo([6, 2, 3]).sum(2)).reshape([12]),
+      x
+        .transpose()
+        .slice(1, 1, 3)
+        .add(y.reshape([6, 2, 1]).broadcastTo([6, 2, 3]).sum(2))
+        .reshape([12]),
     );
     expect(kinds(kernels)).toEqual(['reduce', 'elementwise']);
   });
@@ -175,7 +182,12 @@ describe('state', () => {
       },
     });
     const { out } = await compiled.run({ x: Float32Array.of(10, 20, 30, 40) });
-    return { a: [...(await state.a.read())], b: [...(await state.b.read())], out: [...out], kernels: compiled.program.kernels };
+    return {
+      a: [...(await state.a.read())],
+      b: [...(await state.b.read())],
+      out: [...out],
+      kernels: compiled.program.kernels,
+    };
   }
 
   test('is updated in place', async () => {
@@ -294,7 +306,10 @@ describe('state', () => {
     const rows = constant(Int32Array.of(-1, 0), [2]);
     expect((await step((a) => ({ a: writeRows(a, rows, a) }))).a).toEqual([3, 4, 3, 4]);
     const { a } = await step((a, b) => {
-      const numbers = { hyper: constant(Float32Array.of(0.5, 1, 1), [3]), gradientScale: constant(Float32Array.of(1), []) };
+      const numbers = {
+        hyper: constant(Float32Array.of(0.5, 1, 1), [3]),
+        gradientScale: constant(Float32Array.of(1), []),
+      };
       const options = { beta1: 0, beta2: 0, epsilon: 0, weightDecay: 0 };
       return { a: adamw({ parameter: a, gradient: a, m: b, v: b.mul(0), ...numbers }, options).parameter };
     });
@@ -324,7 +339,9 @@ describe('state', () => {
     expect((await state.p.read())[0]).toBeCloseTo(0.9, 5);
     expect((await state.p.read())[1]).toBeCloseTo(1.9, 5);
     expect((await state.m.read())[1]).toBeCloseTo(0.4, 5);
-    expect(compiled.program.buffers.filter(({ elements, storage }) => storage.kind === 'arena' && elements > 1).length).toBe(1);
+    expect(
+      compiled.program.buffers.filter(({ elements, storage }) => storage.kind === 'arena' && elements > 1).length,
+    ).toBe(1);
   });
 
   test('integers move in and out of state', async () => {
@@ -359,7 +376,9 @@ describe('what a caller gets wrong', () => {
     const x = new Float32Array(4);
     const run = (inputs: unknown) => compiled.run(inputs as { x: Float32Array; nested: { ids: Int32Array } });
     await expect(run({ x })).rejects.toThrow("TENSOR_INPUT: small: input 'nested.ids' is missing");
-    await expect(run({ x, nested: { ids: new Float32Array(2) } })).rejects.toThrow(/Float32Array of 2[^]*Int32Array of 2/);
+    await expect(run({ x, nested: { ids: new Float32Array(2) } })).rejects.toThrow(
+      /Float32Array of 2[^]*Int32Array of 2/,
+    );
     await expect(run({ x: new Float32Array(3), nested: { ids: new Int32Array(2) } })).rejects.toThrow(
       /'x' is a Float32Array of 3[^]*Float32Array of 4 \(\[2, 2\]\)/,
     );
@@ -398,7 +417,11 @@ describe('what a caller gets wrong', () => {
     });
     for (let i = 1; i <= 3; i++) {
       const { y, list } = await compiled.run({ x: Float32Array.of(-i, i) });
-      expect([[...y], [...list[0]], [...(list[1] as { deep: Float32Array }).deep]]).toEqual([[0, i], [-2 * i, 2 * i], [0]]);
+      expect([[...y], [...list[0]], [...(list[1] as { deep: Float32Array }).deep]]).toEqual([
+        [0, i],
+        [-2 * i, 2 * i],
+        [0],
+      ]);
     }
     expect(calls).toBe(1);
   });

@@ -1,30 +1,21 @@
 /** @file From a simplified graph to kernels over buffers. */
 
 import type { GraphNode } from '../graph/node.js';
-import { shapeError, sizeOf, stridesOf } from '../graph/shape.js';
+import { sizeOf, stridesOf } from '../graph/shape.js';
 import { adamwOp } from '../ops/adamw.js';
-import { constantOp, inputOp, stateOp } from '../ops/leaf.js';
 import { matmulOp, matmulSizes } from '../ops/matmul.js';
-import { broadcastOp, broadcastStrides, concatOp, padOp, permuteOp, reshapeOp, sliceOp } from '../ops/movement.js';
+import { concatOp, padOp } from '../ops/movement.js';
 import { reduceOp } from '../ops/reduce.js';
 import { writeRowsOp } from '../ops/rows.js';
 import type { Expression, Instruction, Kernel, View } from '../program/kernels.js';
-import type { BufferStorage, DType } from '../program/program.js';
 import { topologicalOrder } from '../reference/evaluate.js';
 import type { Tensor } from '../tensor.js';
 import { type FusionPlan, isElementwise, planFusion } from './fusion.js';
 import { type KernelCall, kernelBuilders } from './kernel-builders.js';
+import { checkRank, ProgramBuilder, type VirtualBuffer } from './program-builder.js';
 import type { Unit, Version } from './schedule.js';
 import { constantValue } from './simplify.js';
-import { collapse, contiguousLayout, isContiguous, type Layout, reshapeStrides, sameLayout } from './views.js';
-
-/** A buffer before memory is planned: arena buffers have no place yet. */
-export interface VirtualBuffer {
-  dtype: DType;
-  elements: number;
-  storage: Exclude<BufferStorage, { kind: 'arena' }> | { kind: 'arena' };
-  name: string;
-}
+import { collapse, contiguousLayout, isContiguous, reshapeStrides, sameLayout } from './views.js';
 
 /** The new value of a state. */
 export interface StateUpdate {
@@ -46,18 +37,12 @@ export interface LowerOptions {
   maxInputs: number;
 }
 
-interface Location extends Layout {
-  version: Version;
-}
-
 export function lower(options: LowerOptions): Lowered {
   return new Lowering(options).run();
 }
 
 class Lowering {
-  private readonly buffers: VirtualBuffer[] = [];
-  private readonly units: Unit[] = [];
-  private readonly locations = new Map<Tensor, Location>();
+  private readonly builder: ProgramBuilder;
   /** The state whose memory a tensor may be written to directly. */
   private readonly updatedState = new Map<Tensor, Tensor>();
   private readonly order: GraphNode[];
@@ -70,13 +55,14 @@ class Lowering {
     for (const { state, value } of options.updates) {
       if (!options.copiedStates.has(state.node.attributes.index)) this.updatedState.set(value, state);
     }
+    this.builder = new ProgramBuilder(this.updatedState);
   }
 
   run(): Lowered {
     for (const node of this.order) this.lowerNode(node);
     for (const { state, value } of this.options.updates) this.writeBack(state, value);
     const outputs = this.options.outputs.map((output) => this.outputBuffer(output));
-    return { buffers: this.buffers, units: this.units, outputs };
+    return { buffers: this.builder.buffers, units: this.builder.units, outputs };
   }
 
   private lowerNode(node: GraphNode): void {
@@ -92,138 +78,6 @@ class Lowering {
     // Leaves and views are located when somebody asks for them.
   }
 
-  // Buffers and where tensors lie in them.
-
-  private newBuffer(dtype: DType, elements: number, storage: VirtualBuffer['storage'], name: string): Version {
-    this.buffers.push({ dtype, elements, storage, name });
-    return { buffer: this.buffers.length - 1, writers: [], readers: [] };
-  }
-
-  private arenaBuffer(tensor: Tensor): Version {
-    return this.newBuffer(tensor.dtype, tensor.size, { kind: 'arena' }, tensor.node.op.name);
-  }
-
-  /** The version that a kernel writes when it computes `tensor`: the state it updates, or memory of the program. */
-  private resultVersion(tensor: Tensor, readsState?: (state: Version) => boolean): Version {
-    const state = this.updatedState.get(tensor);
-    if (state) {
-      const old = this.locate(state).version;
-      if (!readsState?.(old)) return this.newStateVersion(state);
-    }
-    return this.arenaBuffer(tensor);
-  }
-
-  private newStateVersion(state: Tensor): Version {
-    const old = this.locate(state).version;
-    return { buffer: old.buffer, writers: [], readers: [], overwrites: old, state: state.node.attributes.index };
-  }
-
-  private setLocation(tensor: Tensor, version: Version): Location {
-    const location = { version, ...contiguousLayout(tensor.shape) };
-    this.locations.set(tensor, location);
-    return location;
-  }
-
-  private locate(tensor: Tensor): Location {
-    const known = this.locations.get(tensor);
-    if (known) return known;
-    const { op, attributes, inputs } = tensor.node;
-    if (op === inputOp || op === stateOp) {
-      const kind = op === inputOp ? 'input' : 'state';
-      const version = this.newBuffer(tensor.dtype, tensor.size, { kind, index: attributes.index }, attributes.name);
-      return this.setLocation(tensor, version);
-    }
-    if (op === constantOp) {
-      const data = typeof attributes.data === 'number' ? Float32Array.of(attributes.data) : attributes.data;
-      return this.setLocation(
-        tensor,
-        this.newBuffer(tensor.dtype, tensor.size, { kind: 'constant', data }, 'constant'),
-      );
-    }
-    const location = this.locateView(tensor, inputs[0]);
-    this.locations.set(tensor, location);
-    return location;
-  }
-
-  /** A movement operation's result as a view of its operand, copied first where strides cannot say it. */
-  private locateView(tensor: Tensor, source: Tensor): Location {
-    const { op, attributes } = tensor.node;
-    const { version, offset, strides } = this.locate(source);
-    if (op === permuteOp) return { version, offset, strides: attributes.axes.map((axis: number) => strides[axis]) };
-    if (op === broadcastOp) return { version, offset, strides: broadcastStrides(source.shape, strides, tensor.shape) };
-    if (op === sliceOp) {
-      const begin: number[] = attributes.begin;
-      return { version, offset: begin.reduce((sum, first, axis) => sum + first * strides[axis], offset), strides };
-    }
-    if (op === reshapeOp) {
-      const reshaped = reshapeStrides(source.shape, strides, tensor.shape);
-      if (reshaped) return { version, offset, strides: reshaped };
-      const copy = this.copy(source, this.arenaBuffer(source));
-      return { version: copy, ...contiguousLayout(tensor.shape) };
-    }
-    throw new Error(`no location for ${op.name}`);
-  }
-
-  /** The version of a buffer that holds exactly `tensor`, contiguous; copies it where it is a view. */
-  private whole(tensor: Tensor): Version {
-    const location = this.locate(tensor);
-    const { elements } = this.buffers[location.version.buffer];
-    if (elements === tensor.size && isContiguous(tensor.shape, location)) return location.version;
-    const copy = this.copy(tensor, this.arenaBuffer(tensor));
-    this.setLocation(tensor, copy);
-    return copy;
-  }
-
-  // Emitting kernels.
-
-  private emit(kernel: Kernel, reads: Version[], writes: Version[]): void {
-    const unit: Unit = { kernel, reads: [...new Set(reads)], writes };
-    for (const version of unit.reads) version.readers.push(unit);
-    for (const version of writes) version.writers.push(unit);
-    this.units.push(unit);
-  }
-
-  /** Copies a tensor to `target`, or to a part of it given by `layout`. */
-  private copy(
-    tensor: Tensor,
-    target: Version,
-    layout: Layout = contiguousLayout(tensor.shape),
-    after: Version[] = [],
-  ): Version {
-    const value = constantValue(tensor);
-    const sources = value === undefined ? [this.locate(tensor)] : [];
-    const expression: Expression = value === undefined ? [{ op: 'load', input: 0 }] : [{ op: 'constant', value }];
-    this.emitElementwise(tensor.shape, sources, { version: target, ...layout }, expression, after);
-    return target;
-  }
-
-  private emitElementwise(
-    shape: readonly number[],
-    sources: Location[],
-    target: Location,
-    expression: Expression,
-    after: Version[] = [],
-  ): void {
-    const merged = collapse(
-      shape,
-      [...sources, target].map(({ strides }) => strides),
-    );
-    const view = (location: Location, i: number): View => ({
-      buffer: location.version.buffer,
-      offset: location.offset,
-      strides: merged.shape.length === 0 ? [0] : merged.strides[i],
-    });
-    checkRank(merged.shape);
-    const kernel: Kernel = {
-      kind: 'elementwise',
-      shape: merged.shape.length === 0 ? [1] : merged.shape,
-      inputs: sources.map(view),
-      output: view(target, sources.length),
-      expression,
-    };
-    this.emit(kernel, [...sources.map(({ version }) => version), ...after], [target.version]);
-  }
-
   /** The expression that computes `root` with all that is inlined into it, and the tensors it loads, in order. */
   private expressionOf(root: Tensor, firstInput?: Tensor): { expression: Expression; leaves: Tensor[] } {
     const expression: Instruction[] = [];
@@ -237,7 +91,7 @@ class Lowering {
       if (known !== undefined) return known;
       let result: number;
       if (value !== undefined) result = push({ op: 'constant', value });
-      else if (isElementwise(tensor.node) && !this.locations.has(tensor)) {
+      else if (isElementwise(tensor.node) && !this.builder.isLocated(tensor)) {
         const operands = tensor.node.inputs.map(register);
         const { fn } = tensor.node.attributes ?? {};
         if (operands.length === 3)
@@ -263,12 +117,12 @@ class Lowering {
       this.lowerMatmul(product);
     }
     const { expression, leaves } = this.expressionOf(tensor);
-    const sources = leaves.map((leaf) => this.locate(leaf));
+    const sources = leaves.map((leaf) => this.builder.locate(leaf));
     const own = contiguousLayout(tensor.shape);
-    const version = this.resultVersion(tensor, (state) =>
+    const version = this.builder.resultVersion(tensor, (state) =>
       sources.some((source) => source.version === state && !sameLayout(tensor.shape, source, own)),
     );
-    this.emitElementwise(tensor.shape, sources, this.setLocation(tensor, version), expression);
+    this.builder.emitElementwise(tensor.shape, sources, this.builder.setLocation(tensor, version), expression);
   }
 
   private lowerReduce(node: GraphNode): void {
@@ -277,7 +131,7 @@ class Lowering {
     const { expression, leaves } = this.expressionOf(x);
     const kept = x.shape.map((_, axis) => axis).filter((axis) => !axes.includes(axis));
     const axisOrder = [...kept, ...axes];
-    const sources = leaves.map((leaf) => this.locate(leaf));
+    const sources = leaves.map((leaf) => this.builder.locate(leaf));
     const merged = collapse(
       axisOrder.map((axis) => x.shape[axis]),
       sources.map(({ strides }) => axisOrder.map((axis) => strides[axis])),
@@ -285,8 +139,8 @@ class Lowering {
     );
     checkRank(merged.shape);
     const [tensor] = node.outputs;
-    const version = this.resultVersion(tensor, (state) => sources.some((source) => source.version === state));
-    this.setLocation(tensor, version);
+    const version = this.builder.resultVersion(tensor, (state) => sources.some((source) => source.version === state));
+    this.builder.setLocation(tensor, version);
     // A backend always finds a reduced axis, be it of length 1.
     const reducesNothing = merged.boundary === merged.shape.length;
     const kernel: Kernel = {
@@ -302,7 +156,7 @@ class Lowering {
       op: fn,
       output: version.buffer,
     };
-    this.emit(
+    this.builder.emit(
       kernel,
       sources.map((source) => source.version),
       [version],
@@ -325,7 +179,7 @@ class Lowering {
       const { expression, leaves } = this.expressionOf(root, node.outputs[0]);
       const views: View[] = [];
       for (const leaf of leaves.slice(1)) {
-        const location = this.locate(leaf);
+        const location = this.builder.locate(leaf);
         const strides = reshapeStrides(leaf.shape, location.strides, space);
         if (!strides) return false;
         views.push({ buffer: location.version.buffer, offset: location.offset, strides });
@@ -333,11 +187,11 @@ class Lowering {
       }
       epilogue = { views, expression };
     }
-    const left = this.whole(a);
-    const right = this.whole(b);
+    const left = this.builder.whole(a);
+    const right = this.builder.whole(b);
     reads.push(left, right);
-    const version = this.resultVersion(target, (state) => reads.includes(state));
-    this.setLocation(target, version);
+    const version = this.builder.resultVersion(target, (state) => reads.includes(state));
+    this.builder.setLocation(target, version);
     const kernel: Kernel = {
       kind: 'matmul',
       batch,
@@ -349,7 +203,7 @@ class Lowering {
       output: version.buffer,
       ...(epilogue ? { epilogue } : {}),
     };
-    this.emit(kernel, reads, [version]);
+    this.builder.emit(kernel, reads, [version]);
     return true;
   }
 
@@ -357,32 +211,34 @@ class Lowering {
     const [tensor] = node.outputs;
     const { axis } = node.attributes as { axis: number };
     const strides = stridesOf(tensor.shape);
-    const version = this.arenaBuffer(tensor);
+    const version = this.builder.arenaBuffer(tensor);
     let start = 0;
     for (const input of node.inputs) {
-      this.copy(input, version, { offset: start * strides[axis], strides });
+      this.builder.copy(input, version, { offset: start * strides[axis], strides });
       start += input.shape[axis];
     }
-    this.setLocation(tensor, version);
+    this.builder.setLocation(tensor, version);
   }
 
   private lowerPad(node: GraphNode): void {
     const [tensor] = node.outputs;
     const before: number[] = node.attributes.before;
     const strides = stridesOf(tensor.shape);
-    const zeros = this.arenaBuffer(tensor);
+    const zeros = this.builder.arenaBuffer(tensor);
     const own = contiguousLayout(tensor.shape);
-    this.emitElementwise(tensor.shape, [], { version: zeros, ...own }, [{ op: 'constant', value: 0 }]);
+    this.builder.emitElementwise(tensor.shape, [], { version: zeros, ...own }, [{ op: 'constant', value: 0 }]);
     const padded: Version = { buffer: zeros.buffer, writers: [], readers: [] };
     const offset = before.reduce((sum, n, axis) => sum + n * strides[axis], 0);
-    this.copy(node.inputs[0], padded, { offset, strides }, [zeros]);
-    this.setLocation(tensor, padded);
+    this.builder.copy(node.inputs[0], padded, { offset, strides }, [zeros]);
+    this.builder.setLocation(tensor, padded);
   }
 
   private lowerKernel(node: GraphNode): void {
     const reads: Version[] = [];
-    const operands = node.inputs.map((input) => this.whole(input));
-    const writes = node.outputs.map((output) => this.resultVersion(output, (state) => operands.includes(state)));
+    const operands = node.inputs.map((input) => this.builder.whole(input));
+    const writes = node.outputs.map((output) =>
+      this.builder.resultVersion(output, (state) => operands.includes(state)),
+    );
     const call: KernelCall = {
       node,
       input: (index) => {
@@ -392,8 +248,8 @@ class Lowering {
       output: (index) => writes[index].buffer,
     };
     const kernel = kernelBuilders[node.op.name](call);
-    node.outputs.forEach((output, i) => this.setLocation(output, writes[i]));
-    this.emit(kernel, reads, writes);
+    node.outputs.forEach((output, i) => this.builder.setLocation(output, writes[i]));
+    this.builder.emit(kernel, reads, writes);
   }
 
   /** adamw and writeRows: the kernel overwrites its operands. State that this updates is used directly, else a copy. */
@@ -405,24 +261,24 @@ class Lowering {
       const state = this.updatedState.get(node.outputs[replaced.indexOf(i)]);
       return state !== undefined && state === operands[i];
     };
-    const overwritten = new Set(replaced.filter(updatesInPlace).map((i) => this.locate(operands[i]).version));
+    const overwritten = new Set(replaced.filter(updatesInPlace).map((i) => this.builder.locate(operands[i]).version));
     const versions = operands.map((operand, i) => {
       if (!replaced.includes(i)) {
-        const whole = this.whole(operand);
+        const whole = this.builder.whole(operand);
         // The kernel may not read what it overwrites.
-        const version = overwritten.has(whole) ? this.copy(operand, this.arenaBuffer(operand)) : whole;
+        const version = overwritten.has(whole) ? this.builder.copy(operand, this.builder.arenaBuffer(operand)) : whole;
         reads.push(version);
         return version;
       }
       if (updatesInPlace(i)) {
-        reads.push(this.locate(operand).version);
-        return this.newStateVersion(operand);
+        reads.push(this.builder.locate(operand).version);
+        return this.builder.newStateVersion(operand);
       }
-      const before = this.copy(operand, this.arenaBuffer(operand));
+      const before = this.builder.copy(operand, this.builder.arenaBuffer(operand));
       reads.push(before);
       return { buffer: before.buffer, writers: [], readers: [] } satisfies Version;
     });
-    node.outputs.forEach((output, i) => this.setLocation(output, versions[replaced[i]]));
+    node.outputs.forEach((output, i) => this.builder.setLocation(output, versions[replaced[i]]));
     const [target, second, third, fourth, fifth, sixth] = versions.map(({ buffer }) => buffer);
     const kernel: Kernel =
       node.op === adamwOp
@@ -446,49 +302,39 @@ class Lowering {
             tableRows: operands[0].shape[0],
             width: sizeOf(operands[0].shape.slice(1)),
           };
-    this.emit(
+    this.builder.emit(
       kernel,
       reads,
       replaced.map((i) => versions[i]),
     );
   }
 
-  // Ends.
-
   private writeBack(state: Tensor, value: Tensor): void {
     if (value === state) return;
-    const target = this.locate(state).version;
-    const source = constantValue(value) === undefined ? this.locate(value).version : undefined;
+    const target = this.builder.locate(state).version;
+    const source = constantValue(value) === undefined ? this.builder.locate(value).version : undefined;
     if (source?.buffer === target.buffer && source.overwrites) return;
     // A rearrangement of the state itself cannot be written over it, nor can one that conflicts: both go through a copy.
     const isOwnView = source?.buffer === target.buffer;
     const isCopied = this.options.copiedStates.has(state.node.attributes.index);
-    const isState = source && this.buffers[source.buffer].storage.kind === 'state';
+    const isState = source && this.builder.buffers[source.buffer].storage.kind === 'state';
     if (!isOwnView && !(isCopied && isState)) {
-      this.copy(value, this.newStateVersion(state));
+      this.builder.copy(value, this.builder.newStateVersion(state));
       return;
     }
     const own = contiguousLayout(value.shape);
-    const copy = { version: this.copy(value, this.arenaBuffer(value)), ...own };
-    this.emitElementwise(value.shape, [copy], { version: this.newStateVersion(state), ...own }, [
+    const copy = { version: this.builder.copy(value, this.builder.arenaBuffer(value)), ...own };
+    this.builder.emitElementwise(value.shape, [copy], { version: this.builder.newStateVersion(state), ...own }, [
       { op: 'load', input: 0 },
     ]);
   }
 
   /** Outputs are read after the run, so they may not lie in memory that an update overwrites. */
   private outputBuffer(tensor: Tensor): number {
-    const location = this.locate(tensor);
-    const { storage, elements } = this.buffers[location.version.buffer];
+    const location = this.builder.locate(tensor);
+    const { storage, elements } = this.builder.buffers[location.version.buffer];
     const isOwn = storage.kind === 'arena' || location.version.overwrites !== undefined;
     if (isOwn && elements === tensor.size && isContiguous(tensor.shape, location)) return location.version.buffer;
-    return this.copy(tensor, this.arenaBuffer(tensor)).buffer;
-  }
-}
-
-function checkRank(shape: readonly number[]): void {
-  if (shape.length > 6) {
-    throw shapeError(
-      `an elementwise or reduce kernel has ${shape.length} axes that cannot be merged: [${shape}]; at most 6 are supported`,
-    );
+    return this.builder.copy(tensor, this.builder.arenaBuffer(tensor)).buffer;
   }
 }

@@ -54,12 +54,15 @@ async function errorOf(random: RandomProgram, maxExpressionInputs: number): Prom
 }
 
 describe('compiled programs compute what the graph says', () => {
-  test.each([3, 5, 16])('random graphs over random state, at most %i inputs per kernel', async (maxExpressionInputs) => {
-    await fc.assert(
-      fc.asyncProperty(program, async (random) => {
-        expect(await errorOf(random, maxExpressionInputs)).toBeLessThan(1e-4);
-      }),
-      { seed: maxExpressionInputs, numRuns: 700 },
-    );
-  });
+  test.each([3, 5, 16])(
+    'random graphs over random state, at most %i inputs per kernel',
+    async (maxExpressionInputs) => {
+      await fc.assert(
+        fc.asyncProperty(program, async (random) => {
+          expect(await errorOf(random, maxExpressionInputs)).toBeLessThan(1e-4);
+        }),
+        { seed: maxExpressionInputs, numRuns: 700 },
+      );
+    },
+  );
 });

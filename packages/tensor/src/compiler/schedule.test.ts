@@ -3,7 +3,10 @@ import type { Kernel } from '../program/kernels.js';
 import { InPlaceConflict, schedule, type Unit, type Version } from './schedule.js';
 
 /** Units over named versions; `old>new` means that `new` overwrites `old` in the same memory. */
-function build(kernels: Record<string, { reads?: string[]; writes: string[] }>, overwrites: Record<string, string> = {}) {
+function build(
+  kernels: Record<string, { reads?: string[]; writes: string[] }>,
+  overwrites: Record<string, string> = {},
+) {
   const versions = new Map<string, Version>();
   const version = (name: string): Version => {
     let found = versions.get(name);
@@ -42,7 +45,11 @@ describe('schedule', () => {
 
   test('updates state after everybody who reads the old contents', () => {
     const { order } = build(
-      { update: { reads: ['old'], writes: ['new'] }, reader: { reads: ['old'], writes: ['y'] }, after: { reads: ['new'], writes: ['z'] } },
+      {
+        update: { reads: ['old'], writes: ['new'] },
+        reader: { reads: ['old'], writes: ['y'] },
+        after: { reads: ['new'], writes: ['z'] },
+      },
       { new: 'old' },
     );
     expect(order()).toEqual(['reader', 'update', 'after']);

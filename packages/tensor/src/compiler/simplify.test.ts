@@ -61,7 +61,12 @@ describe('simplify', () => {
 
   test('x * 0 is not 0 where x is not finite', () => {
     expect(valuesOf(simplify([x.mul(0)]), [[x, [1, Number.NaN, Number.POSITIVE_INFINITY, 0, 0, 0]]])[0]).toEqual([
-      0, Number.NaN, Number.NaN, 0, 0, 0,
+      0,
+      Number.NaN,
+      Number.NaN,
+      0,
+      0,
+      0,
     ]);
   });
 

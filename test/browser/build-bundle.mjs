@@ -1,16 +1,15 @@
 /**
- * @file Bundles page.ts for a browser, from the packages' sources or from what they publish: `node bundle.mjs
- * <sources|dist> <folder>`. Writes `<folder>/page.js`. Fails on any error or warning of the bundler, such as an import of
- * something of Node's.
+ * @file Bundles a script for a browser, out of the packages' sources or of what they publish:
+ * `node build-bundle.mjs <page.ts|published.ts> <sources|dist> <folder>` writes `<folder>/bundle.js`. Any error or
+ * warning of the bundler fails, such as the one about an import of something of Node's.
  */
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'tsup';
 
-const [origin, folder] = process.argv.slice(2);
-const here = dirname(fileURLToPath(import.meta.url));
+const [entry, origin, folder] = process.argv.slice(2);
 
-/** tsup drops what esbuild reports if told to be silent, so it is kept here. */
+/** A silent tsup drops the bundler's warnings, so they become errors. */
 const failOnWarnings = {
   name: 'fail-on-warnings',
   setup(builder) {
@@ -21,9 +20,9 @@ const failOnWarnings = {
 await build({
   config: false,
   silent: true,
-  entry: { page: join(here, 'page.ts') },
+  entry: { bundle: join(dirname(fileURLToPath(import.meta.url)), entry) },
   outDir: folder,
-  // A script of its own with everything in it.
+  // In this format tsup leaves no import outside.
   format: 'iife',
   outExtension: () => ({ js: '.js' }),
   platform: 'browser',

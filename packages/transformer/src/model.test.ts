@@ -1,0 +1,130 @@
+import { constant, evaluate, type Tensor } from '@transfusion/tensor';
+import { forward, languageLogits, type ModelConfig, predictPatches } from './index.js';
+import { plainModel } from './testing/plain-model.js';
+import { asTensors, inputsOf, PATCHES, type Row, randomPatches, randomWeights, rowOf, tinyConfig } from './testing/sequence.js';
+
+const config = tinyConfig();
+const values = (x: Tensor) => evaluate([x], new Map())[0];
+
+/** Hidden states [positions][channels] of one row. */
+function hiddenOf(row: Row, images: { patches: Float32Array; timesteps: number[] }, model: ModelConfig = config) {
+  const { hidden } = forward(model, asTensors(model, randomWeights(model)), inputsOf([row], images));
+  const flat = values(hidden);
+  return row.tokens.map((_, i) => [...flat.slice(i * model.channels, (i + 1) * model.channels)]);
+}
+
+/** Rows of a mask, query by query: 1 where it sees the key. */
+const mask = (...rows: string[]) => rows.map((row) => [...row].map((each) => each === '1'));
+
+/** Which positions change when a position's token, or patch, changes: [query][key]. */
+function influence(row: Row, images: { patches: Float32Array; timesteps: number[] }): boolean[][] {
+  const before = hiddenOf(row, images);
+  const changed = row.tokens.map((token, j) => {
+    const tokens = row.tokens.map((each, i) => (i === j && token >= 0 ? (each + 1) % config.vocabularySize : each));
+    const patches = images.patches.slice();
+    if (token < 0) patches[row.patchIndex[j] * config.patchValues] += 1;
+    return hiddenOf({ ...row, tokens }, { ...images, patches });
+  });
+  return before.map((vector, i) => changed.map((after) => vector.some((value, c) => value !== after[i][c])));
+}
+
+describe('the model, against plain loops', () => {
+  const patches = randomPatches(config, 2);
+  const timesteps = [999, 10];
+
+  test.each([
+    ['grouped heads', {}],
+    ['as many key heads as heads', { kvHeads: 4 }],
+    ['QK-norm', { qkNorm: true }],
+    ['other constants', { ropeTheta: 100, normEpsilon: 0.1 }],
+  ])('%s', (_, changes) => {
+    const model = tinyConfig(changes);
+    const weights = randomWeights(model);
+    const p = asTensors(model, weights);
+    const row = rowOf('ttBiiiiEtBiiiiE');
+    const sees = row.tokens.map((_, i) => row.tokens.map((_, j) => j >= row.begin[i] && j < row.end[i]));
+    const expected = plainModel({ config: model, weights, row, sees, patches, timesteps });
+    const { hidden } = forward(model, p, inputsOf([row], { patches, timesteps }));
+    const at = row.patchIndex.flatMap((patch, i) => (patch >= 0 ? [i] : []));
+    const logits = values(languageLogits(p, hidden));
+    const predictions = values(predictPatches(p, hidden, constant(Int32Array.from(at), [2, PATCHES])));
+    const close = (actual: ArrayLike<number>, wanted: number[]) =>
+      wanted.forEach((value, i) => expect(Math.abs(actual[i] - value)).toBeLessThan(2e-5 * (1 + Math.abs(value))));
+    expect(logits.length).toBe(15 * model.vocabularySize);
+    close(logits, expected.logits.flat());
+    close(predictions, at.flatMap((i) => expected.predictions[i]));
+  });
+});
+
+describe('who sees whom', () => {
+  const image = { patches: randomPatches(config, 1), timesteps: [300] };
+
+  test('t t BOI i i i i EOI t: causal, and both ways inside the image', () => {
+    expect(influence(rowOf('ttBiiiiEt'), image)).toEqual(
+      mask(
+        '100000000',
+        '110000000',
+        '111000000',
+        '111111100',
+        '111111100',
+        '111111100',
+        '111111100',
+        '111111110',
+        '111111111',
+      ),
+    );
+  });
+
+  test('two images in one row: the first never sees the second', () => {
+    const images = { patches: randomPatches(config, 2), timesteps: [300, 700] };
+    const row = rowOf('tBiiiiEBiiiiEt');
+    const seen = influence(row, images);
+    const imageOf = (i: number) => (row.patchIndex[i] < 0 ? -1 : Math.floor(row.patchIndex[i] / PATCHES));
+    seen.forEach((keys, i) =>
+      keys.forEach((sees, j) => {
+        const sameImage = imageOf(i) >= 0 && imageOf(i) === imageOf(j);
+        expect([i, j, sees]).toEqual([i, j, j <= i || sameImage]);
+      }),
+    );
+  });
+
+  test('documents in one row do not see each other, and count positions from their own start', () => {
+    const images = { patches: randomPatches(config, 2), timesteps: [300, 300] };
+    images.patches.copyWithin(PATCHES * config.patchValues, 0);
+    const row = rowOf('tBiiiiE|tBiiiiE');
+    const seen = influence(row, images);
+    for (let i = 0; i < 14; i++) for (let j = 0; j < 14; j++) if (i < 7 !== j < 7) expect(seen[i][j]).toBe(false);
+    const same = { ...row, tokens: row.tokens.map((token, i) => (i === 7 ? row.tokens[0] : token)) };
+    const hidden = hiddenOf(same, images);
+    for (let i = 0; i < 7; i++) hidden[i].forEach((value, c) => expect(hidden[i + 7][c]).toBeCloseTo(value, 12));
+  });
+
+  test("a timestep reaches its own image's patches and what comes after, nothing before", () => {
+    const row = rowOf('tBiiiiEtBiiiiEt');
+    const patches = randomPatches(config, 2);
+    const before = hiddenOf(row, { patches, timesteps: [100, 200] });
+    const after = hiddenOf(row, { patches, timesteps: [100, 201] });
+    before.forEach((vector, i) => {
+      expect([i, vector.every((value, c) => value === after[i][c])]).toEqual([i, i < 9]);
+    });
+  });
+
+  test('rows of a batch do not see each other', () => {
+    const rows = [rowOf('tBiiiiEt'), rowOf('ttBiiiiE', 1)];
+    const patches = randomPatches(config, 2);
+    const p = asTensors(config, randomWeights(config));
+    const both = values(forward(config, p, inputsOf(rows, { patches, timesteps: [5, 600] })).hidden);
+    const second = { ...rows[1], patchIndex: rows[1].patchIndex.map((patch) => (patch < 0 ? patch : patch - PATCHES)) };
+    const alone = hiddenOf(second, { patches: patches.slice(patches.length / 2), timesteps: [600] }).flat();
+    alone.forEach((value, i) => expect(both[alone.length + i]).toBeCloseTo(value, 12));
+  });
+
+  test('position matters: moved by rotary positions only, attention sees the difference', () => {
+    const row = rowOf('tttt');
+    const p = asTensors(config, randomWeights(config));
+    const run = (positions: number[]) => values(forward(config, p, inputsOf([{ ...row, positions }])).hidden);
+    const [base, shifted, stretched] = [[0, 1, 2, 3], [7, 8, 9, 10], [0, 2, 4, 6]].map(run);
+    base.forEach((value, i) => expect(shifted[i]).toBeCloseTo(value, 5));
+    expect(base.some((value, i) => Math.abs(value - stretched[i]) > 1e-3)).toBe(true);
+  });
+});
