@@ -6,5 +6,7 @@ export default defineConfig({
   target: 'node20',
   sourcemap: true,
   clean: true,
+  // Shared source without a build of its own; what it imports in turn is not bundled.
   noExternal: ['@transfusion/app-common'],
+  external: ['@transfusion/wasm', '@transfusion/webgpu', 'cli-progress', 'commander', 'picocolors'],
 });

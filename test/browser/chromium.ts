@@ -20,7 +20,8 @@ const SOFTWARE_WEBGPU = [
 /** How to start the browser, or why there is none to start. */
 export function findBrowser(): { launch: LaunchOptions } | { absent: string } {
   const system = process.env.TRANSFUSION_CHROME;
-  if (system) return { launch: { executablePath: system, args: ['--enable-unsafe-webgpu'] } };
+  if (system)
+    return { launch: { executablePath: system, args: ['--enable-unsafe-webgpu', '--enable-features=Vulkan'] } };
   if (process.platform !== 'linux' || process.arch !== 'x64') {
     const where = `${process.platform} on ${process.arch}`;
     return { absent: `no Chromium comes with a package for ${where}: set TRANSFUSION_CHROME to Chrome's executable` };

@@ -10,12 +10,15 @@ export interface Terminal {
   signal: AbortSignal;
 }
 
-/** The process's terminal. SIGINT and SIGTERM abort its signal; a second SIGINT ends the process at once. */
-export function processTerminal(): Terminal & { dispose(): void } {
+/**
+ * The process's terminal. SIGINT and SIGTERM abort its signal; a second SIGINT ends the process at once.
+ * @param options.onStop what the program does when told to stop, for the message
+ */
+export function processTerminal(options: { onStop: string }): Terminal & { dispose(): void } {
   const controller = new AbortController();
   const stop = (name: NodeJS.Signals) => {
     if (controller.signal.aborted && name === 'SIGINT') process.exit(130);
-    process.stderr.write(`\n${pc.dim(`${name}: finishing and saving; Ctrl-C again to leave at once`)}\n`);
+    process.stderr.write(`\n${pc.dim(`${name}: ${options.onStop}; Ctrl-C again to leave at once`)}\n`);
     controller.abort();
   };
   process.on('SIGINT', stop);

@@ -1,16 +1,15 @@
 /** @file The command line: what `sampler` can do, in the words of --help. */
-import { reportError, type Terminal } from '@transfusion/app-common';
-import { Command, CommanderError } from 'commander';
 import {
   backendChoice,
-  imageSampling,
   number,
+  rootCommand,
+  runCommand,
+  type Terminal,
   wholeNumber,
   withBackend,
-  withImageSampling,
-  withModel,
-  withSeed,
-} from './command-options.js';
+} from '@transfusion/app-common';
+import type { Command } from 'commander';
+import { imageSampling, withImageSampling, withModel, withSeed } from './command-options.js';
 import { captionCommand } from './commands/caption-command.js';
 import { continueCommand, type GivenPart } from './commands/continue-command.js';
 import { generateCommand } from './commands/generate-command.js';
@@ -18,27 +17,12 @@ import { infoCommand } from './commands/info-command.js';
 
 /** Runs the command line and returns the exit code: 0 done, 1 failed while running, 2 bad input, 130 cancelled. */
 export async function run(argv: readonly string[], terminal: Terminal): Promise<number> {
-  try {
-    await program(terminal).parseAsync([...argv], { from: 'user' });
-    return 0;
-  } catch (error) {
-    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
-    if (terminal.signal.aborted) {
-      terminal.log('cancelled');
-      return 130;
-    }
-    return reportError(error, terminal);
-  }
+  return runCommand(program(terminal), argv, terminal);
 }
 
 function program(terminal: Terminal): Command {
-  const root = new Command('sampler')
+  const root = rootCommand('sampler', terminal)
     .description('Draws images from text and writes text about images with a trained Transfusion model.')
-    .exitOverride()
-    .configureOutput({
-      writeOut: (text) => terminal.out(text.trimEnd()),
-      writeErr: (text) => terminal.log(text.trimEnd()),
-    })
     .addHelpText('after', EXAMPLES);
   addGenerate(root, terminal);
   addCaption(root, terminal);
@@ -46,7 +30,6 @@ function program(terminal: Terminal): Command {
   withBackend(
     withModel(root.command('info').description('what a model folder holds, and what it would run on')),
   ).action((options) => infoCommand({ model: options.model, backend: backendChoice(options) }, terminal));
-  for (const command of root.commands) command.exitOverride().configureOutput(root.configureOutput());
   return root;
 }
 

@@ -1,31 +1,21 @@
 /** @file The command line: what `trainer` can do, in the words of --help. */
-import { type BackendChoice, reportError, type Terminal } from '@transfusion/app-common';
-import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
+import { backendChoice, rootCommand, runCommand, type Terminal, withBackend } from '@transfusion/app-common';
+import { type Command, Option } from 'commander';
 import { z } from 'zod';
 import { demoCommand } from './commands/demo-command.js';
 import { trainCommand } from './commands/train-command.js';
 import { runConfigSchema } from './config/run-config.js';
 import { presets } from './presets/index.js';
 
-/** Runs the command line and returns the exit code: 0 done, 1 failed while running, 2 bad input. */
+/** Runs the command line and returns the exit code: 0 done (or saved when told to stop), 1 failed while running, 2 bad input. */
 export async function run(argv: readonly string[], terminal: Terminal): Promise<number> {
-  try {
-    await program(terminal).parseAsync([...argv], { from: 'user' });
-    return 0;
-  } catch (error) {
-    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
-    return reportError(error, terminal);
-  }
+  return runCommand(program(terminal), argv, terminal);
 }
 
 function program(terminal: Terminal): Command {
-  const root = new Command('trainer')
-    .description('Trains Transfusion models: one transformer that predicts text and diffuses images.')
-    .exitOverride()
-    .configureOutput({
-      writeOut: (text) => terminal.out(text.trimEnd()),
-      writeErr: (text) => terminal.log(text.trimEnd()),
-    });
+  const root = rootCommand('trainer', terminal).description(
+    'Trains Transfusion models: one transformer that predicts text and diffuses images.',
+  );
   const presetNames = Object.keys(presets).join(', ');
   withBackend(root.command('train').description('train a model, or go on with a run'))
     .option('--preset <name>', `a named configuration: ${presetNames}`)
@@ -54,7 +44,6 @@ function program(terminal: Terminal): Command {
     .command('schema')
     .description('print the JSON schema of a configuration: every field, its default and meaning')
     .action(() => terminal.out(JSON.stringify(z.toJSONSchema(runConfigSchema, { io: 'input' }), null, 2)));
-  for (const command of root.commands) command.exitOverride().configureOutput(root.configureOutput());
   return root;
 }
 
@@ -67,24 +56,4 @@ Examples:
 
 function collect(value: string, previous: string[]): string[] {
   return [...previous, value];
-}
-
-function withBackend(command: Command): Command {
-  return command
-    .addOption(
-      new Option('--backend <name>', 'auto: a GPU if there is one, else the CPU')
-        .choices(['auto', 'wasm', 'webgpu'])
-        .default('auto'),
-    )
-    .option('--require-gpu', 'refuse to run on a software adapter or the CPU')
-    .option('--threads <n>', 'CPU threads (default: all cores)', (value) => {
-      const threads = Number(value);
-      if (!Number.isInteger(threads) || threads < 1 || threads > 256)
-        throw new InvalidArgumentError('give a whole number from 1 to 256');
-      return threads;
-    });
-}
-
-function backendChoice({ backend, requireGpu, threads }: BackendChoice): BackendChoice {
-  return { backend, requireGpu, threads };
 }

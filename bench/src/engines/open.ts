@@ -49,15 +49,16 @@ async function openJaxJs(backend: BackendName, webWorkers: boolean): Promise<Ope
 
 async function openTfjs(backend: BackendName): Promise<OpenEngine> {
   const gpu = backend === 'webgpu' ? await installGpu() : undefined;
-  const tf: typeof import('@tensorflow/tfjs-core') = require('@tensorflow/tfjs-core');
+  const tf = await import('@tensorflow/tfjs-core');
+  await import('@tensorflow/tfjs-core/dist/register_all_gradients.js');
   const version = versionOf(`@tensorflow/tfjs-backend-${backend}`);
   let where: string;
   if (gpu) {
-    require('@tensorflow/tfjs-backend-webgpu');
+    await import('@tensorflow/tfjs-backend-webgpu');
     where = gpu.description;
     await start(tf, backend);
   } else {
-    const wasm: typeof import('@tensorflow/tfjs-backend-wasm') = require('@tensorflow/tfjs-backend-wasm');
+    const wasm = await import('@tensorflow/tfjs-backend-wasm');
     wasm.setWasmPaths(join(dirname(require.resolve('@tensorflow/tfjs-backend-wasm')), '/'));
     await start(tf, backend);
     const threads = wasm.getThreadsCount();

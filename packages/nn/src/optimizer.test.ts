@@ -11,7 +11,15 @@ function trajectory(options: { gradients: number[]; start: number; spec: unknown
   const leaf = () => tensor([1], 0);
   const [p, m, v, g, hyper] = [leaf(), leaf(), leaf(), leaf(), tensor([3], 0, 0, 0)];
   const next = adamwUpdate(
-    { specs: { p: spec }, parameters: { p }, gradients: { p: g }, m: { p: m }, v: { p: v }, hyper, gradientScale: scalar(1) },
+    {
+      specs: { p: spec },
+      parameters: { p },
+      gradients: { p: g },
+      m: { p: m },
+      v: { p: v },
+      hyper,
+      gradientScale: scalar(1),
+    },
     paper,
   );
   let [at, first, second] = [start, 0, 0];

@@ -2,7 +2,11 @@ import { flattenTree, normals } from '@transfusion/tensor';
 import { countParameters, initialise, linearSpec, vector, weight } from './index.js';
 
 const isArray = (value: unknown): value is Float32Array => value instanceof Float32Array;
-const specs = { embedding: weight([50, 40], 0.02), blocks: [{ gain: vector(40, 1) }], out: linearSpec({ inputs: 40, outputs: 3, std: 0 }) };
+const specs = {
+  embedding: weight([50, 40], 0.02),
+  blocks: [{ gain: vector(40, 1) }],
+  out: linearSpec({ inputs: 40, outputs: 3, std: 0 }),
+};
 
 test('counts every element once', () => expect(countParameters(specs)).toBe(50 * 40 + 40 + 40 * 3 + 3));
 

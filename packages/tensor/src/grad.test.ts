@@ -19,7 +19,12 @@ describe('grad', () => {
   test('of a product of matrices: g b^T and a^T g', () => {
     const [a, b] = [input(1, 2), input(2, 2)];
     const loss = a.matmul(b).sum();
-    expect(values(grad(loss, [a, b]), [[a, [2, 3]], [b, [1, 10, 100, 1000]]])).toEqual([
+    expect(
+      values(grad(loss, [a, b]), [
+        [a, [2, 3]],
+        [b, [1, 10, 100, 1000]],
+      ]),
+    ).toEqual([
       [11, 1100],
       [2, 2, 3, 3],
     ]);

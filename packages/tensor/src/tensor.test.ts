@@ -151,7 +151,9 @@ describe('the f64 reference, against values worked out by hand', () => {
     const updates = constant(Float32Array.of(1, 10, 100, 1000), [4, 1]);
     const table = constant(Float32Array.of(5, 6), [2, 1]);
     const once = constant(Int32Array.of(2, 0, -3, 9), [4]);
-    expect(valuesOf([gather(table, indices), scatterAdd(updates, indices, 2), writeRows(table, once, updates)])).toEqual([
+    expect(
+      valuesOf([gather(table, indices), scatterAdd(updates, indices, 2), writeRows(table, once, updates)]),
+    ).toEqual([
       [6, 0, 6, 0],
       [0, 101],
       [10, 6],

@@ -1,7 +1,16 @@
 import { constant, evaluate, type Tensor } from '@transfusion/tensor';
 import { forward, languageLogits, type ModelConfig, predictPatches } from './index.js';
 import { plainModel } from './testing/plain-model.js';
-import { asTensors, inputsOf, PATCHES, type Row, randomPatches, randomWeights, rowOf, tinyConfig } from './testing/sequence.js';
+import {
+  asTensors,
+  inputsOf,
+  PATCHES,
+  type Row,
+  randomPatches,
+  randomWeights,
+  rowOf,
+  tinyConfig,
+} from './testing/sequence.js';
 
 const config = tinyConfig();
 const values = (x: Tensor) => evaluate([x], new Map())[0];
@@ -52,7 +61,10 @@ describe('the model, against plain loops', () => {
       wanted.forEach((value, i) => expect(Math.abs(actual[i] - value)).toBeLessThan(2e-5 * (1 + Math.abs(value))));
     expect(logits.length).toBe(15 * model.vocabularySize);
     close(logits, expected.logits.flat());
-    close(predictions, at.flatMap((i) => expected.predictions[i]));
+    close(
+      predictions,
+      at.flatMap((i) => expected.predictions[i]),
+    );
   });
 });
 
@@ -123,7 +135,11 @@ describe('who sees whom', () => {
     const row = rowOf('tttt');
     const p = asTensors(config, randomWeights(config));
     const run = (positions: number[]) => values(forward(config, p, inputsOf([{ ...row, positions }])).hidden);
-    const [base, shifted, stretched] = [[0, 1, 2, 3], [7, 8, 9, 10], [0, 2, 4, 6]].map(run);
+    const [base, shifted, stretched] = [
+      [0, 1, 2, 3],
+      [7, 8, 9, 10],
+      [0, 2, 4, 6],
+    ].map(run);
     base.forEach((value, i) => expect(shifted[i]).toBeCloseTo(value, 5));
     expect(base.some((value, i) => Math.abs(value - stretched[i]) > 1e-3)).toBe(true);
   });

@@ -1,5 +1,5 @@
 import { countParameters } from '@transfusion/nn';
-import { modelConfigSchema, type ModelPreset, modelPresets, transfusionSpec } from './index.js';
+import { type ModelPreset, modelConfigSchema, modelPresets, transfusionSpec } from './index.js';
 
 describe("the paper's presets", () => {
   const presets: [ModelPreset, number, number, number][] = [

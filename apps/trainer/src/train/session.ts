@@ -60,7 +60,10 @@ export async function openSession({ config, backend, cacheFolder, resume }: Sess
     state,
     batches,
     runner,
-    dispose: () => runner.dispose(),
+    dispose() {
+      runner.dispose();
+      for (const variable of flattenTree<Variable>(state, isVariable).values()) variable.destroy();
+    },
   };
 }
 

@@ -1,6 +1,7 @@
 /** @file The training loop: steps, metrics, sample grids, checkpoints, and leaving when asked to. */
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setImmediate as nextTask } from 'node:timers/promises';
 import { createProgress } from '@transfusion/app-common';
 import { MetricsFile } from '@transfusion/checkpoint/node';
 import { evaluateLosses } from '../evaluate/losses.js';
@@ -49,6 +50,8 @@ export async function train({ session, folder, start, signal }: TrainOptions): P
   };
   try {
     while (step < config.steps) {
+      // A step on the CPU takes no turn of the event loop: without this one, signals would wait for the end.
+      await nextTask();
       if (signal.aborted) return await leave(false);
       const begun = performance.now();
       const result = await runner.run(step + 1, batches.step(step));

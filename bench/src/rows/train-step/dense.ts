@@ -22,9 +22,10 @@ export interface DenseWeight {
 export interface DenseBatch {
   /** i32 [B, text positions]: the tokens, without the patches between them. */
   tokens: Int32Array;
-  /** i32 [B, T]; -1 where nothing is predicted. */
+  /** i32 [B, T]; 0 where nothing is predicted. */
   targets: Int32Array;
-  targetCount: number;
+  /** f32 [B, T]: 1 / the number of targets, and 0 where nothing is predicted. */
+  targetWeights: Float32Array;
   /** f32 [T, T]: 1 where a query sees a key. */
   visible: Float32Array;
   /** f32 [T, headDim / 2] */
@@ -77,6 +78,7 @@ export function denseBatch({ batch }: TrainStepProblem): DenseBatch {
     { length: LENGTH * half },
     (_, i) => Math.floor(i / half) * MODEL.ropeTheta ** ((-2 * (i % half)) / HEAD_DIM),
   );
+  const targetCount = batch.targets.filter((target) => target >= 0).length;
   const frequencies = timestepFrequencies(MODEL.timestepDimensions);
   const sinusoids = [...batch.timesteps].flatMap((timestep) => [
     ...frequencies.map((frequency) => Math.cos(timestep * frequency)),
@@ -84,8 +86,8 @@ export function denseBatch({ batch }: TrainStepProblem): DenseBatch {
   ]);
   return {
     tokens: batch.tokens.filter((token) => token >= 0),
-    targets: batch.targets,
-    targetCount: batch.targets.filter((target) => target >= 0).length,
+    targets: batch.targets.map((target) => Math.max(target, 0)),
+    targetWeights: Float32Array.from(batch.targets, (target) => (target < 0 ? 0 : 1 / targetCount)),
     visible: Float32Array.from({ length: LENGTH * LENGTH }, (_, i) =>
       i % LENGTH < batch.end[Math.floor(i / LENGTH)] ? 1 : 0,
     ),

@@ -68,7 +68,7 @@ function batchArrays({ numpy: np }: Jax, problem: TrainStepProblem): Arrays {
   return {
     tokens: np.array(dense.tokens).reshape([rows, -1]),
     targets: np.array(dense.targets).reshape([rows, LENGTH]),
-    targetCount: np.array(dense.targetCount),
+    targetWeights: np.array(dense.targetWeights).reshape([rows, LENGTH]),
     visible: np.array(dense.visible).reshape([1, 1, LENGTH, LENGTH]),
     cos: np.array(dense.cos).reshape(table),
     sin: np.array(dense.sin).reshape(table),
@@ -84,7 +84,7 @@ function losses(jax: Jax, p: Arrays, b: Arrays, rows: number): [NdArray, NdArray
   const hidden = forward(jax, p, b, rows);
   const logits = np.matmul(hidden.ref, p.languageHead);
   const picked = nn.logSoftmax(logits).mul(nn.oneHot(b.targets, MODEL.vocabularySize));
-  const language = picked.sum().neg().div(b.targetCount);
+  const language = picked.sum(-1).mul(b.targetWeights).sum().neg();
   const images = sections()
     .filter(({ kind }) => kind === 'image')
     .map(({ begin, end }) => hidden.ref.slice([], [begin, end]));

@@ -78,7 +78,7 @@ function batchTensors(tf: Tf, problem: TrainStepProblem) {
   return {
     tokens: tf.tensor1d(dense.tokens, 'int32'),
     targets: tf.tensor1d(dense.targets, 'int32'),
-    targetCount: dense.targetCount,
+    targetWeights: tf.tensor1d(dense.targetWeights),
     /** Added to the scores. */
     mask: tf.tensor(
       dense.visible.map((visible) => (visible ? 0 : -1e9)),
@@ -99,8 +99,8 @@ function losses(tf: Tf, p: Weights, b: Batch, rows: number): [Tensor, Tensor] {
   const hidden = forward(tf, p, b, rows);
   const logits = tf.reshape(project(tf, p, 'languageHead', hidden), [-1, vocabularySize]);
   const logProbabilities = tf.sub(logits, tf.logSumExp(logits, -1, true));
-  const picked = tf.sum(tf.mul(logProbabilities, tf.oneHot(b.targets, vocabularySize)));
-  const language = tf.neg(tf.div(picked, b.targetCount));
+  const picked = tf.sum(tf.mul(logProbabilities, tf.oneHot(b.targets, vocabularySize)), -1);
+  const language = tf.neg(tf.sum(tf.mul(picked, b.targetWeights)));
   const images = sections()
     .filter(({ kind }) => kind === 'image')
     .map(({ begin, end }) => tf.slice(hidden, [0, begin, 0], [rows, end - begin, channels]));

@@ -1,7 +1,16 @@
 /** @file Operations that only move elements: reshape, permute, broadcast, slice, pad, concatenate. */
 
 import { apply, type OpDefinition, type ReferenceArray, type Tensor } from '../graph/node.js';
-import { checkShape, normaliseAxis, type Shape, sameShape, shapeError, showShape, sizeOf, stridesOf } from '../graph/shape.js';
+import {
+  checkShape,
+  normaliseAxis,
+  type Shape,
+  sameShape,
+  shapeError,
+  showShape,
+  sizeOf,
+  stridesOf,
+} from '../graph/shape.js';
 import { forEachIndex } from '../reference/indexing.js';
 import { reduceOp } from './reduce.js';
 

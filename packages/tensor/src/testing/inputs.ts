@@ -11,6 +11,9 @@ export function input(shape: readonly number[], dtype: DType = 'f32'): Tensor {
 }
 
 /** Values in f64, as plain arrays. */
-export function valuesOf(outputs: readonly Tensor[], bindings: readonly [Tensor, readonly number[]][] = []): number[][] {
+export function valuesOf(
+  outputs: readonly Tensor[],
+  bindings: readonly [Tensor, readonly number[]][] = [],
+): number[][] {
   return evaluate(outputs, new Map(bindings)).map((array) => [...array]);
 }

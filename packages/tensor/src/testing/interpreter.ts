@@ -50,7 +50,9 @@ function createBuffer(elements: number): InterpreterBuffer {
     elements,
     bytes,
     write: (data, offset = 0) =>
-      data instanceof Float32Array ? new Float32Array(bytes).set(data, offset) : new Int32Array(bytes).set(data, offset),
+      data instanceof Float32Array
+        ? new Float32Array(bytes).set(data, offset)
+        : new Int32Array(bytes).set(data, offset),
     read: async () => bytes.slice(0),
     destroy() {},
   };
@@ -220,7 +222,8 @@ function runKernel(kernel: Kernel, memory: HostArray[]): void {
     });
   } else if (kernel.kind === 'scatterAdd' || kernel.kind === 'writeRows') {
     const { rows, tableRows, width } = kernel;
-    const [source, target] = kernel.kind === 'scatterAdd' ? [kernel.updates, kernel.output] : [kernel.values, kernel.target];
+    const [source, target] =
+      kernel.kind === 'scatterAdd' ? [kernel.updates, kernel.output] : [kernel.values, kernel.target];
     if (kernel.kind === 'scatterAdd') memory[target].fill(0);
     forEach([rows, width], ([row, i]) => {
       const to = memory[kernel.indices][row];

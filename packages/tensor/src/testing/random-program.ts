@@ -1,15 +1,5 @@
 /** @file Random graphs with state, as lists of numbers, so that a failing one can be shrunk. */
-import {
-  concat,
-  constant,
-  evaluate,
-  gather,
-  PhiloxStream,
-  select,
-  sizeOf,
-  type Tensor,
-  writeRows,
-} from '../index.js';
+import { concat, constant, evaluate, gather, PhiloxStream, select, sizeOf, type Tensor, writeRows } from '../index.js';
 
 /** One operation: which, and its operands among the tensors made so far. */
 export type Step = readonly [operation: number, a: number, b: number];
@@ -52,7 +42,14 @@ const operations: readonly ((a: Tensor, b: Tensor) => Tensor)[] = [
   (a) => (a.rank > 0 ? gather(a, constant(Int32Array.of(1, -1, 0), [3])) : a),
   (a, b) =>
     a.rank > 0 && String(a.shape) === String(b.shape)
-      ? writeRows(a, constant(Int32Array.from({ length: a.shape[0] }, (_, i) => (i === 0 ? 0 : -1)), [a.shape[0]]), b)
+      ? writeRows(
+          a,
+          constant(
+            Int32Array.from({ length: a.shape[0] }, (_, i) => (i === 0 ? 0 : -1)),
+            [a.shape[0]],
+          ),
+          b,
+        )
       : a,
 ];
 

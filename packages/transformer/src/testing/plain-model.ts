@@ -86,7 +86,11 @@ export function plainModel(options: {
         const exponentials = scores.map((score) => Math.exp(score - Math.max(...scores)));
         const total = exponentials.reduce((sum, value) => sum + value, 0);
         return seen.reduce<Vector>(
-          (sum, j, k) => add(sum, head(attention.value, normed[j], kv).map((value) => (value * exponentials[k]) / total)),
+          (sum, j, k) =>
+            add(
+              sum,
+              head(attention.value, normed[j], kv).map((value) => (value * exponentials[k]) / total),
+            ),
           new Array(headDim).fill(0),
         );
       }).flat(),

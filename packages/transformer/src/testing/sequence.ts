@@ -37,10 +37,7 @@ export function randomWeights(config: ModelConfig, seed = 1): TransfusionParamet
   });
 }
 
-export function asTensors(
-  config: ModelConfig,
-  weights: TransfusionParameters<Float32Array>,
-): TransfusionParameters {
+export function asTensors(config: ModelConfig, weights: TransfusionParameters<Float32Array>): TransfusionParameters {
   const isArray = (value: unknown): value is Float32Array => value instanceof Float32Array;
   const shapes = new Map<string, readonly number[]>();
   mapTree(transfusionSpec(config), isParameterSpec, ({ shape }, path) => shapes.set(path, shape));
@@ -103,4 +100,3 @@ export function randomPatches(config: ModelConfig, images: number, seed = 5): Fl
   const stream = new PhiloxStream(seed);
   return Float32Array.from({ length: images * PATCHES * config.patchValues }, () => stream.normal());
 }
-
