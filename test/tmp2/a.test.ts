@@ -1,0 +1,32 @@
+import { run } from '../../apps/trainer/src/main';
+test('x', async () => {
+  const go = async (...args: string[]) => {
+    const lines: string[] = [];
+    const t0 = performance.now();
+    const c0 = process.cpuUsage();
+    const code = await run(args, { out: (t) => lines.push(t), log: (t) => lines.push(t), signal: new AbortController().signal });
+    const c = process.cpuUsage(c0);
+    process.stderr.write(`${args.join(' ')} -> ${code} in ${Math.round(performance.now() - t0)} ms, cpu ${(c.user + c.system) / 1e6}\n${lines.join('\n').slice(0, 1200)}\n\n`);
+  };
+  const base = ['train', '--preset', 'tiny', '--runs', '/tmp/tests-core/r/runs', '--backend', 'wasm', '--threads', '2', '--overwrite'];
+  await go(...base, '--set', 'steps=8');
+  await go(...base, '--set', 'steps=8');
+  await go('train', '--resume', '/tmp/tests-core/r/runs/tiny', '--set', 'steps=-3', '--backend', 'wasm');
+  await go('train', '--resume', '/tmp/tests-core/r/runs/tiny', '--set', 'steps=abc', '--backend', 'wasm');
+  await go('train', '--resume', '/tmp/tests-core/r/runs/tiny', '--set', 'steps', '--backend', 'wasm');
+  await go(...base, '--set', 'patchSize=5');
+  await go(...base, '--set', 'batch.sequenceLength=8');
+  await go(...base, '--set', 'model.heads=3');
+  await go(...base, '--set', 'tokenizer.file="/nowhere.json"');
+  await go(...base, '--set', 'data.count=3', '--set', 'data.demoSet=null', '--set', 'steps=2');
+  await go(...base, '--set', 'learningRate.learningRate=1e30');
+  await go(...base, '--set', 'modell.preset=micro');
+  await go(...base, '--set', 'batch.rows=many');
+  await go(...base, '--set', 'steps');
+  await go(...base, '--set', 'ema.decay=1');
+  await go('train', '--resume', '/tmp/nowhere');
+  await go(...base.map((x) => (x === '/tmp/tests-core/r/runs' ? '/tmp/PREAMBLE/x' : x)), '--set', 'steps=1');
+  await go('train', '--preset', 'tiny', '--frobnicate');
+  await go('train', '--preset', 'tny');
+  await go('train', '--config', '/nowhere.json');
+}, 200000);
