@@ -54,9 +54,12 @@ function entriesOf({ name, manifest }) {
 async function install(packages) {
   // A user's own project would have Node's and WebGPU's types.
   const types = ['@types/node', '@webgpu/types'].map((name) => `${name}@${require(`${name}/package.json`).version}`);
+  // Optional peers are what a README's example tells its reader to install.
+  const peers = packages.flatMap(({ manifest }) => Object.entries(manifest.peerDependencies ?? {}));
+  const extras = [...types, ...peers.map(([name, range]) => `${name}@${range}`)];
   writeFileSync(join(folder, 'package.json'), JSON.stringify({ name: 'elsewhere', private: true, type: 'module' }));
   const flags = ['--prefer-offline', '--ignore-scripts', '--no-audit', '--no-fund', '--save-exact'];
-  await runNpm(['install', ...flags, ...packages.map(({ tarball }) => tarball), ...types], { cwd: folder });
+  await runNpm(['install', ...flags, ...packages.map(({ tarball }) => tarball), ...extras], { cwd: folder });
 }
 
 function writeImports(entries) {
