@@ -7,7 +7,7 @@ import { median, relativeDifference } from './statistics.js';
 export interface MeasureOptions {
   row: Row;
   backend: BackendName;
-  /** Rounds of interleaved repeats, at most. */
+  /** Repeats of each engine, at most. */
   repeats: number;
   /** Less work and shorter repeats. */
   quick: boolean;
@@ -37,10 +37,9 @@ export interface Measurement {
   absent: Map<EngineName, string>;
 }
 
-/** A repeat does the work so often that it takes about this long. */
-const REPEAT_SECONDS = { full: 0.4, quick: 0.1 };
-/** The rounds of a row stop after this long; at least one is run. */
-const ROW_SECONDS = { full: 25, quick: 8 };
+/** A repeat does the work so often that it takes about `repeatSeconds`; an engine runs once, then until `engineSeconds`. */
+const FULL = { repeatSeconds: 0.4, engineSeconds: 12 };
+const QUICK = { repeatSeconds: 0.1, engineSeconds: 3 };
 const TIMEOUT_SECONDS = 150;
 
 interface Contestant {
@@ -48,6 +47,8 @@ interface Contestant {
   description: string;
   timesPerRepeat: number;
   secondsPerRun: number[];
+  /** Seconds measured so far. */
+  spent: number;
 }
 
 /** @throws Error if our own engine does not run the row */
@@ -67,8 +68,8 @@ export async function measure(options: MeasureOptions): Promise<Measurement> {
           backend,
           timeoutSeconds: TIMEOUT_SECONDS,
         });
+        contestants.push({ engine, description, timesPerRepeat: 1, secondsPerRun: [], spent: 0 });
         reduced ||= software;
-        contestants.push({ engine, description, timesPerRepeat: 1, secondsPerRun: [] });
         const check = await engine.prepare(row.name, reduced);
         expected ??= check;
         const difference = relativeDifference(check, expected);
@@ -76,14 +77,11 @@ export async function measure(options: MeasureOptions): Promise<Measurement> {
           throw new Error(`its result differs from ours by ${difference.toPrecision(2)}, more than ${row.tolerance}`);
         }
       } catch (error) {
-        const reason = error instanceof Error ? error.message : String(error);
-        const started = contestants.findIndex(({ engine }) => engine.name === name);
-        if (started >= 0) await contestants.splice(started, 1)[0].engine.close();
-        if (name === 'ours') throw new Error(reason);
-        absent.set(name, reason);
+        await giveUp(name, error, contestants, absent);
       }
     }
-    await runRounds(contestants, options);
+    log(`${row.name} on ${backend}: measuring`);
+    await runRounds(contestants, absent, options);
     const problem = row.problem(reduced);
     const work = row.work(problem);
     const flops = row.flops?.(problem);
@@ -100,22 +98,44 @@ export async function measure(options: MeasureOptions): Promise<Measurement> {
   }
 }
 
-/** Rounds in which every engine runs once, in turns of changing order, so that a busy moment hits all alike. */
-async function runRounds(contestants: Contestant[], options: MeasureOptions): Promise<void> {
-  const { row, backend, repeats, quick, log } = options;
-  const size = quick ? 'quick' : 'full';
-  log(`${row.name} on ${backend}: measuring, up to ${repeats} rounds`);
-  for (const each of contestants) {
-    // Preparing ran the work once, so this run is warm.
-    const seconds = await each.engine.run(1);
-    each.timesPerRepeat = Math.max(1, Math.min(1000, Math.round(REPEAT_SECONDS[size] / seconds)));
-  }
-  const start = performance.now();
-  for (let round = 0; round < repeats; round++) {
-    const elapsed = (performance.now() - start) / 1000;
-    if (round > 0 && elapsed * ((round + 1) / round) > ROW_SECONDS[size]) break;
-    for (const each of round % 2 === 0 ? contestants : [...contestants].reverse()) {
-      each.secondsPerRun.push((await each.engine.run(each.timesPerRepeat)) / each.timesPerRepeat);
+/** Takes an engine out, with the reason. @throws Error for our own, without which there is nothing to compare */
+async function giveUp(
+  name: EngineName,
+  error: unknown,
+  contestants: Contestant[],
+  absent: Map<EngineName, string>,
+): Promise<void> {
+  const reason = error instanceof Error ? error.message : String(error);
+  const place = contestants.findIndex(({ engine }) => engine.name === name);
+  if (place >= 0) await contestants.splice(place, 1)[0].engine.close();
+  if (name === 'ours') throw new Error(reason);
+  absent.set(name, reason);
+}
+
+/** Rounds in which every engine runs in turn, in changing order, so that a busy moment hits all alike. */
+async function runRounds(
+  contestants: Contestant[],
+  absent: Map<EngineName, string>,
+  { repeats, quick }: MeasureOptions,
+): Promise<void> {
+  const { repeatSeconds, engineSeconds } = quick ? QUICK : FULL;
+  for (let round = 0; round <= repeats; round++) {
+    const order = round % 2 === 0 ? [...contestants] : [...contestants].reverse();
+    for (const each of order) {
+      const { engine, secondsPerRun, spent, timesPerRepeat } = each;
+      const isDone = secondsPerRun.length >= repeats || spent * (1 + 1 / secondsPerRun.length) > engineSeconds;
+      if (secondsPerRun.length > 0 && isDone) continue;
+      try {
+        const seconds = await engine.run(timesPerRepeat);
+        if (round === 0) each.timesPerRepeat = Math.max(1, Math.min(1000, Math.round(repeatSeconds / seconds)));
+        // Preparing ran the work once, so a first run that is long enough is as good as a repeat.
+        if (round > 0 || each.timesPerRepeat === 1) {
+          secondsPerRun.push(seconds / timesPerRepeat);
+          each.spent += seconds;
+        }
+      } catch (error) {
+        await giveUp(engine.name, error, contestants, absent);
+      }
     }
   }
 }

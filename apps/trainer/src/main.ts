@@ -27,7 +27,8 @@ function program(terminal: Terminal): Command {
     .option('--dry-run', 'print the resolved configuration, parameters, work and memory, and do nothing')
     .addHelpText('after', TRAIN_EXAMPLES)
     .action(async (options) => {
-      await trainCommand({ ...options, backend: backendChoice(options) }, terminal);
+      const { config: file, ...others } = options;
+      await trainCommand({ ...others, file, backend: backendChoice(options) }, terminal);
     });
   withBackend(root.command('demo').description('train the demo, score it, and write its report to runs/demo'))
     .option('--runs <folder>', 'where runs are kept', 'runs')

@@ -51,6 +51,7 @@ async function openTfjs(backend: BackendName): Promise<OpenEngine> {
   const gpu = backend === 'webgpu' ? await installGpu() : undefined;
   const tf = await import('@tensorflow/tfjs-core');
   await import('@tensorflow/tfjs-core/dist/register_all_gradients.js');
+  tf.enableProdMode();
   const version = versionOf(`@tensorflow/tfjs-backend-${backend}`);
   let where: string;
   if (gpu) {

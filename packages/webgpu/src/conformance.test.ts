@@ -15,7 +15,7 @@ const SMALLEST_LIMITS = {
 };
 
 /** Kernels whose variants depend on the kind of adapter. */
-const VARIED = /matmul|inner axis|attention/;
+const VARIED = /matmul (1x64x130|70x9x129)|shared matrix|inner axis|with bias|attention/;
 /** Kernels of many operands, lanes, or workgroups. */
 const LARGE = /more operands|many|tall|of 130|with bias|per-row|70x9x129$|several tiles/;
 

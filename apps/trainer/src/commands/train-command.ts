@@ -3,7 +3,7 @@ import { access } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type BackendChoice, formatSeconds, openBackend, type Terminal } from '@transfusion/app-common';
 import { TransfusionError } from '@transfusion/tensor';
-import { type ConfigSources, resolveConfig } from '../config/resolve-config.js';
+import { type ConfigSources, changeConfig, resolveConfig } from '../config/resolve-config.js';
 import { describeRun } from '../train/dry-run.js';
 import { type LoadedRun, loadRun, runFiles } from '../train/run-folder.js';
 import { openSession } from '../train/session.js';
@@ -61,14 +61,7 @@ async function resumedConfig({ state }: LoadedRun, { preset, file, set = [] }: T
       fix: `with --resume, only these may be set: ${harmless.join(', ')}`,
     });
   }
-  const values = set.map((assignment) => assignment.split('=') as [string, string]);
-  const config = structuredClone(state.config);
-  for (const [path, value] of values) {
-    const [key, inner] = path.split('.');
-    const target = (inner === undefined ? config : config[key as 'sample']) as Record<string, unknown>;
-    target[inner ?? key] = JSON.parse(value);
-  }
-  return config;
+  return changeConfig(state.config, set);
 }
 
 async function refuseExisting(folder: string): Promise<void> {

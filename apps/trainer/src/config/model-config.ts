@@ -1,7 +1,9 @@
 /** @file The model's configuration, from the run's and from what the data imply. */
+import { parseConfig } from '@transfusion/checkpoint';
 import { type ModelConfig, modelConfigSchema, modelPresets } from '@transfusion/transformer';
 import type { RunConfig } from './run-config.js';
 
+/** @throws CheckpointError CONFIG_INVALID where the sizes do not go together */
 export function modelConfigOf(
   config: RunConfig,
   implied: { vocabularySize: number; patchValues: number; sequenceLength: number },
@@ -10,5 +12,6 @@ export function modelConfigOf(
   const { vocabularySize, patchValues, sequenceLength } = implied;
   const chosen = Object.fromEntries(Object.entries(overrides).filter(([, value]) => value !== undefined));
   const maxPositions = Math.max(256, 2 ** Math.ceil(Math.log2(2 * sequenceLength)));
-  return modelConfigSchema.parse({ ...modelPresets[preset], maxPositions, ...chosen, vocabularySize, patchValues });
+  const model = { ...modelPresets[preset], maxPositions, ...chosen, vocabularySize, patchValues };
+  return parseConfig(modelConfigSchema, model, 'model');
 }

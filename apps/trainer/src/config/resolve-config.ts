@@ -24,6 +24,13 @@ export async function resolveConfig({ preset, file, set = [] }: ConfigSources): 
   return parseConfig(runConfigSchema, value, file ?? (preset === undefined ? 'configuration' : `preset ${preset}`));
 }
 
+/** A configuration with some fields set anew. @throws as `resolveConfig` */
+export function changeConfig(config: RunConfig, set: readonly string[]): RunConfig {
+  const value = structuredClone(config) as Json;
+  for (const assignment of set) assign(value, assignment);
+  return parseConfig(runConfigSchema, value, '--set');
+}
+
 function presetNamed(name: string): object {
   if (Object.hasOwn(presets, name)) return presets[name];
   const known = Object.keys(presets);

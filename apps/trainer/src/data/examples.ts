@@ -4,6 +4,7 @@ import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { demoEmoji, patchify, type RgbImage, splitHeldOut } from '@transfusion/data';
 import { loadEmojiDataset } from '@transfusion/data/node';
+import { TransfusionError } from '@transfusion/tensor';
 import { Tokenizer } from '@transfusion/tokenizer';
 import { trainByteLevelBpe } from '@transfusion/tokenizer/train';
 import type { ImageCodec } from '@transfusion/vae';
@@ -73,6 +74,20 @@ export async function loadExamples(
 }
 
 async function makeTokenizer({ tokenizer }: RunConfig, captions: string[]): Promise<Tokenizer> {
-  if (tokenizer.file !== null) return new Tokenizer(await readFile(tokenizer.file, 'utf8'), { where: tokenizer.file });
+  const { file } = tokenizer;
+  if (file !== null) return new Tokenizer(await readTokenizer(file), { where: file });
   return new Tokenizer(await trainByteLevelBpe({ texts: captions, vocabularySize: tokenizer.vocabularySize }));
+}
+
+async function readTokenizer(file: string): Promise<string> {
+  try {
+    return await readFile(file, 'utf8');
+  } catch (error) {
+    throw new TransfusionError({
+      code: 'CONFIG_FILE',
+      message: `tokenizer.file: cannot read ${file}: ${error instanceof Error ? error.message : error}`,
+      fix: "give a tokenizer.json, or null to train one on the run's captions",
+      cause: error,
+    });
+  }
 }

@@ -6,7 +6,8 @@ import { flattenTree, isVariable, TransfusionError, type Variable } from '@trans
 import { Tokenizer } from '@transfusion/tokenizer';
 import { z } from 'zod';
 import { runConfigSchema } from '../config/run-config.js';
-import type { StateValues, TrainingSession } from './session.js';
+import type { StateValues } from './resume-state.js';
+import type { TrainingSession } from './session.js';
 
 /** Where a run keeps its files. */
 export function runFiles(folder: string) {

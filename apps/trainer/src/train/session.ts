@@ -10,11 +10,9 @@ import { modelConfigOf } from '../config/model-config.js';
 import type { RunConfig } from '../config/run-config.js';
 import { type BatchSource, batchShape, createBatchSource } from '../data/batches.js';
 import { type Example, type Examples, loadExamples } from '../data/examples.js';
+import { type StateValues, stateParts } from './resume-state.js';
 import { createStepRunner, type StepRunner } from './step-runner.js';
 import { createTrainState, type TrainState, type TrainStepOptions } from './train-step.js';
-
-/** Tensors of a checkpoint by name, under `parameters.`, `m.`, `v.` and `ema.`. */
-export type StateValues = ReadonlyMap<string, Float32Array>;
 
 export interface TrainingSession {
   backend: Backend;
@@ -41,7 +39,11 @@ export interface SessionOptions {
 export async function openSession({ config, backend, cacheFolder, resume }: SessionOptions): Promise<TrainingSession> {
   const prepared = await prepareRun(config, { cacheFolder, tokenizer: resume?.tokenizer });
   const { examples, options, pipeline, codec } = prepared;
-  const state = createTrainState(backend, options, resume ? partsOf(resume.values) : freshValues(config, options));
+  const state = createTrainState(
+    backend,
+    options,
+    resume ? stateParts(options.model, resume.values) : freshValues(config, options),
+  );
   const runner = await createStepRunner({ backend, state, options, config });
   const batches = createBatchSource({
     config,
@@ -117,14 +119,4 @@ const isArray = (value: unknown): value is Float32Array => value instanceof Floa
 function freshValues(config: RunConfig, options: TrainStepOptions) {
   const parameters = flattenTree<Float32Array>(initialise(transfusionSpec(options.model), config.seed), isArray);
   return { parameters, ema: parameters };
-}
-
-function partsOf(values: StateValues) {
-  const part = (name: string) => {
-    const prefix = `${name}.`;
-    return new Map(
-      [...values].flatMap(([path, data]) => (path.startsWith(prefix) ? [[path.slice(prefix.length), data]] : [])),
-    );
-  };
-  return { parameters: part('parameters'), m: part('m'), v: part('v'), ema: part('ema') };
 }

@@ -1,14 +1,8 @@
 /** @file The training step's model, weights and batch, as plain arrays. */
-import { initialise } from '@transfusion/nn';
-import { flattenTree, PhiloxStream } from '@transfusion/tensor';
-import {
-  feedForwardWidth,
-  type ModelConfig,
-  modelConfigSchema,
-  type TransfusionParameters,
-  transfusionSpec,
-} from '@transfusion/transformer';
-import { normalArray } from '../random-array.js';
+import { isParameterSpec, type ParameterSpec } from '@transfusion/nn';
+import { flattenTree, sizeOf } from '@transfusion/tensor';
+import { feedForwardWidth, type ModelConfig, modelConfigSchema, transfusionSpec } from '@transfusion/transformer';
+import { normalArray, uniformNumbers } from '../random-array.js';
 
 export const MODEL: ModelConfig = modelConfigSchema.parse({
   vocabularySize: 512,
@@ -69,11 +63,18 @@ export function trainStepProblem(reduced: boolean): TrainStepProblem {
   return { rows, images: rows * IMAGES_PER_ROW, weights: initialWeights(), batch: makeBatch(rows) };
 }
 
-/** The model's own initial weights, but for the prediction head, whose zeros would hide errors. */
+/** As the model starts, but for the prediction head, whose zeros would hide errors. */
 function initialWeights(): Map<string, Float32Array> {
-  const tree: TransfusionParameters<Float32Array> = initialise(transfusionSpec(MODEL), 1);
-  tree.patchOut.weight = normalArray(tree.patchOut.weight.length, { seed: 2, std: MODEL.initializerStd });
-  return flattenTree(tree, (value) => value instanceof Float32Array);
+  const specs = flattenTree<ParameterSpec>(transfusionSpec(MODEL), isParameterSpec);
+  let seed = 10;
+  return new Map(
+    [...specs].map(([path, { shape, initialiser }]) => {
+      const size = sizeOf(shape);
+      if (initialiser.kind === 'constant') return [path, new Float32Array(size).fill(initialiser.value)];
+      const std = initialiser.std || MODEL.initializerStd;
+      return [path, normalArray(size, { seed: seed++, std })];
+    }),
+  );
 }
 
 /** The first position after the image that holds this one, or -1 where there is a token. */
@@ -94,13 +95,13 @@ function makeBatch(rows: number): Batch {
   const images = rows * IMAGES_PER_ROW;
   const perPosition = (value: (index: number) => number) =>
     Int32Array.from({ length: rows * LENGTH }, (_, index) => value(index));
-  const stream = new PhiloxStream(3, 0);
+  const uniform = uniformNumbers(3);
   const tokens = perPosition((index) => {
     if (patchAt(index) >= 0) return -1;
     const inSegment = index % SEGMENT;
     if (inSegment === IMAGE_START - 1) return BOI;
     if (inSegment === IMAGE_END) return EOI;
-    return Math.floor(stream.uniform() * BOI);
+    return Math.floor(uniform() * BOI);
   });
   const patchPositions = new Int32Array(images * PATCHES);
   const patchIndex = perPosition(patchAt);

@@ -3,6 +3,7 @@
 import type { Scalar, Tensor, Tensor4D, Variable } from '@tensorflow/tfjs-core';
 import { adamwHyper } from '@transfusion/nn';
 import type { EngineApis } from '../../engines/engine.js';
+import { fastestProduct, type Product } from '../../engines/tfjs-product.js';
 import type { Task } from '../row.js';
 import { type DenseWeight, denseBatch, denseWeights, HEAD_DIM, sections } from './dense.js';
 import {
@@ -19,7 +20,14 @@ import {
 } from './problem.js';
 
 type Tf = EngineApis['tfjs']['tf'];
-type Weights = Map<string, Variable>;
+
+interface Model {
+  tf: Tf;
+  product: Product;
+  /** By path. */
+  weights: ReadonlyMap<string, Tensor>;
+}
+
 type Batch = ReturnType<typeof batchTensors>;
 
 interface OptimizerState {
@@ -39,7 +47,8 @@ export async function tfjsTrainStep({ tf }: EngineApis['tfjs'], problem: TrainSt
       v: create('v', tf.zeros(weight.shape)),
     };
   });
-  const parameters: Weights = new Map(states.map(({ weight, parameter }) => [weight.path, parameter]));
+  const weights = new Map(states.map(({ weight, parameter }) => [weight.path, parameter as Tensor]));
+  const model: Model = { tf, product: fastestProduct(tf), weights };
   const batch = batchTensors(tf, problem);
   let steps = 0;
   const runStep = async () => {
@@ -48,10 +57,13 @@ export async function tfjsTrainStep({ tf }: EngineApis['tfjs'], problem: TrainSt
     const metrics = tf.tidy(() => {
       let parts: Tensor[] = [];
       const objective = () => {
-        parts = losses(tf, parameters, batch, problem.rows).map((loss) => tf.keep(loss));
+        parts = losses(model, batch, problem.rows).map((loss) => tf.keep(loss));
         return tf.add(parts[0], tf.mul(parts[1], LAMBDA)) as Scalar;
       };
-      const { grads } = tf.variableGrads(objective, [...parameters.values()]);
+      const { grads } = tf.variableGrads(
+        objective,
+        states.map(({ parameter }) => parameter),
+      );
       const norm = update(tf, states, grads, { learningRate, bias1, bias2 });
       const result = tf.stack([...parts, norm]);
       tf.dispose(parts);
@@ -72,7 +84,7 @@ export async function tfjsTrainStep({ tf }: EngineApis['tfjs'], problem: TrainSt
 }
 
 function batchTensors(tf: Tf, problem: TrainStepProblem) {
-  const { rows, images, batch } = problem;
+  const { images, batch } = problem;
   const dense = denseBatch(problem);
   const perPatch = [images, PATCHES, MODEL.patchValues];
   return {
@@ -89,38 +101,38 @@ function batchTensors(tf: Tf, problem: TrainStepProblem) {
     sinusoids: tf.tensor(dense.sinusoids, [images, MODEL.timestepDimensions]),
     patches: tf.tensor(batch.patches, perPatch),
     noise: tf.tensor(batch.noise, perPatch),
-    rows,
   };
 }
 
 /** Language and diffusion loss. */
-function losses(tf: Tf, p: Weights, b: Batch, rows: number): [Tensor, Tensor] {
+function losses(model: Model, b: Batch, rows: number): [Tensor, Tensor] {
+  const { tf } = model;
   const { channels, vocabularySize } = MODEL;
-  const hidden = forward(tf, p, b, rows);
-  const logits = tf.reshape(project(tf, p, 'languageHead', hidden), [-1, vocabularySize]);
+  const hidden = forward(model, b, rows);
+  const logits = tf.reshape(project(model, 'languageHead', hidden), [-1, vocabularySize]);
   const logProbabilities = tf.sub(logits, tf.logSumExp(logits, -1, true));
   const picked = tf.sum(tf.mul(logProbabilities, tf.oneHot(b.targets, vocabularySize)), -1);
   const language = tf.neg(tf.sum(tf.mul(picked, b.targetWeights)));
   const images = sections()
     .filter(({ kind }) => kind === 'image')
     .map(({ begin, end }) => tf.slice(hidden, [0, begin, 0], [rows, end - begin, channels]));
-  const prediction = linear(tf, p, 'patchOut', tf.reshape(tf.concat(images, 1), [-1, PATCHES, channels]));
+  const prediction = linear(model, 'patchOut', tf.reshape(tf.concat(images, 1), [-1, PATCHES, channels]));
   return [language, tf.mean(tf.square(tf.sub(prediction, b.noise)))];
 }
 
 /** [rows, length, channels], after the final norm. */
-function forward(tf: Tf, p: Weights, b: Batch, rows: number): Tensor {
+function forward(model: Model, b: Batch, rows: number): Tensor {
+  const { tf } = model;
   const { channels, vocabularySize } = MODEL;
-  // The gradient of a gather runs on no backend of tfjs but the one in plain JavaScript.
+  // A product, because the gradient of a gather (unsortedSegmentSum) has no kernel on these backends.
   const oneHot = tf.cast(tf.oneHot(b.tokens, vocabularySize), 'float32');
-  const text = tf.reshape(tf.matMul(oneHot, p.get('tokenEmbedding') as Tensor), [rows, -1, channels]);
+  const text = tf.reshape(model.product(oneHot, model.weights.get('tokenEmbedding') as Tensor), [rows, -1, channels]);
   const time = linear(
-    tf,
-    p,
+    model,
     'timestepEmbedding.second',
-    silu(tf, linear(tf, p, 'timestepEmbedding.first', b.sinusoids)),
+    silu(tf, linear(model, 'timestepEmbedding.first', b.sinusoids)),
   );
-  const patches = tf.add(linear(tf, p, 'patchIn', b.patches), tf.reshape(time, [-1, 1, channels]));
+  const patches = tf.add(linear(model, 'patchIn', b.patches), tf.reshape(time, [-1, 1, channels]));
   const perRow = tf.reshape(patches, [rows, IMAGES_PER_ROW * PATCHES, channels]);
   const parts = sections().map(({ kind, begin, end, index }) =>
     kind === 'text'
@@ -128,25 +140,26 @@ function forward(tf: Tf, p: Weights, b: Batch, rows: number): Tensor {
       : tf.slice(perRow, [0, index[0] * PATCHES, 0], [rows, PATCHES, channels]),
   );
   let x: Tensor = tf.concat(parts, 1);
-  for (let layer = 0; layer < MODEL.layers; layer++) x = block(tf, p, `blocks.${layer}`, x, b);
-  return rmsNorm(tf, p, 'norm', x);
+  for (let layer = 0; layer < MODEL.layers; layer++) x = block(model, `blocks.${layer}`, x, b);
+  return rmsNorm(model, 'norm', x);
 }
 
-function block(tf: Tf, p: Weights, path: string, input: Tensor, b: Batch): Tensor {
+function block(model: Model, path: string, input: Tensor, b: Batch): Tensor {
+  const { tf } = model;
   const [rows, length, channels] = input.shape;
-  const normed = rmsNorm(tf, p, `${path}.attentionNorm`, input);
+  const normed = rmsNorm(model, `${path}.attentionNorm`, input);
   const heads = (name: string) =>
-    tf.reshape(project(tf, p, `${path}.attention.${name}`, normed), [rows, length, MODEL.heads, HEAD_DIM]) as Tensor4D;
+    tf.reshape(project(model, `${path}.attention.${name}`, normed), [rows, length, MODEL.heads, HEAD_DIM]) as Tensor4D;
   const headsFirst = (x: Tensor) => tf.transpose(x, [0, 2, 1, 3]);
   const q = headsFirst(rotate(tf, heads('query'), b));
   const k = headsFirst(rotate(tf, heads('key'), b));
-  const scores = tf.add(tf.mul(tf.matMul(q, k, false, true), 1 / Math.sqrt(HEAD_DIM)), b.mask);
-  const mixed = headsFirst(tf.matMul(tf.softmax(scores), headsFirst(heads('value'))));
-  const x = tf.add(input, project(tf, p, `${path}.attention.output`, tf.reshape(mixed, [rows, length, channels])));
-  const h = rmsNorm(tf, p, `${path}.feedForwardNorm`, x);
-  const gate = silu(tf, project(tf, p, `${path}.feedForward.gate`, h));
-  const up = project(tf, p, `${path}.feedForward.up`, h);
-  return tf.add(x, project(tf, p, `${path}.feedForward.down`, tf.mul(gate, up)));
+  const scores = tf.add(tf.mul(model.product(q, tf.transpose(k, [0, 1, 3, 2])), 1 / Math.sqrt(HEAD_DIM)), b.mask);
+  const mixed = headsFirst(model.product(tf.softmax(scores), headsFirst(heads('value'))));
+  const x = tf.add(input, project(model, `${path}.attention.output`, tf.reshape(mixed, [rows, length, channels])));
+  const h = rmsNorm(model, `${path}.feedForwardNorm`, x);
+  const gate = silu(tf, project(model, `${path}.feedForward.gate`, h));
+  const up = project(model, `${path}.feedForward.up`, h);
+  return tf.add(x, project(model, `${path}.feedForward.down`, tf.mul(gate, up)));
 }
 
 function rotate(tf: Tf, x: Tensor4D, b: Batch): Tensor {
@@ -158,9 +171,10 @@ function rotate(tf: Tf, x: Tensor4D, b: Batch): Tensor {
   return tf.concat(rotated, -1);
 }
 
-function rmsNorm(tf: Tf, p: Weights, path: string, x: Tensor): Tensor {
+function rmsNorm(model: Model, path: string, x: Tensor): Tensor {
+  const { tf } = model;
   const meanSquare = tf.mean(tf.square(x), -1, true);
-  return tf.mul(tf.mul(x, tf.rsqrt(tf.add(meanSquare, MODEL.normEpsilon))), p.get(path) as Tensor);
+  return tf.mul(tf.mul(x, tf.rsqrt(tf.add(meanSquare, MODEL.normEpsilon))), model.weights.get(path) as Tensor);
 }
 
 function silu(tf: Tf, x: Tensor): Tensor {
@@ -168,14 +182,15 @@ function silu(tf: Tf, x: Tensor): Tensor {
 }
 
 /** x [..., inputs] times a weight [inputs, outputs], as one product of two matrices. */
-function project(tf: Tf, p: Weights, path: string, x: Tensor): Tensor {
-  const weight = p.get(path) as Variable;
-  const product = tf.matMul(tf.reshape(x, [-1, weight.shape[0]]), weight as Tensor);
+function project(model: Model, path: string, x: Tensor): Tensor {
+  const { tf } = model;
+  const weight = model.weights.get(path) as Tensor;
+  const product = model.product(tf.reshape(x, [-1, weight.shape[0]]), weight);
   return tf.reshape(product, [...x.shape.slice(0, -1), weight.shape[1] as number]);
 }
 
-function linear(tf: Tf, p: Weights, path: string, x: Tensor): Tensor {
-  return tf.add(project(tf, p, `${path}.weight`, x), p.get(`${path}.bias`) as Tensor);
+function linear(model: Model, path: string, x: Tensor): Tensor {
+  return model.tf.add(project(model, `${path}.weight`, x), model.weights.get(`${path}.bias`) as Tensor);
 }
 
 /** Clipped AdamW, written into the variables. @returns the norm of the gradients */
@@ -188,7 +203,8 @@ function update(
   const { beta1, beta2, epsilon, weightDecay } = OPTIMIZER;
   const { learningRate, bias1, bias2 } = numbers;
   const squares = Object.values(gradients).map((gradient) => tf.sum(tf.square(gradient)));
-  const norm = tf.sqrt(tf.addN(squares));
+  // Not addN: on WebGPU it binds all of them at once, more than an adapter must allow.
+  const norm = tf.sqrt(squares.reduce((sum, square) => tf.add(sum, square)));
   const scale = tf.minimum(tf.div(MAX_GRADIENT_NORM, tf.add(norm, 1e-6)), 1);
   for (const { weight, parameter, m, v } of states) {
     const gradient = tf.mul(gradients[parameter.name], scale);

@@ -404,6 +404,29 @@ describe('what a caller gets wrong', () => {
     expect(() => state.a.write(new Int32Array(2))).toThrow(/Int32Array of 2/);
   });
 
+  test('inputs and states that nothing uses are no part of the program', async () => {
+    const backend = openInterpreter();
+    const variable = (value: number) => createVariable(backend, { shape: [1], data: Float32Array.of(value) });
+    const compiled = await compile({
+      backend,
+      name: 'unused',
+      inputs: { a: f32(1), b: f32(1), c: f32(1) },
+      state: { p: variable(1), q: variable(20), r: variable(300) },
+      fn: ({ b }, { q }) => ({ outputs: { y: b.add(q) }, updates: { q: q.mul(2) } }),
+    });
+    const numbers = compiled.program.buffers.flatMap(({ storage }) => ('index' in storage ? [storage] : []));
+    expect(numbers).toEqual(
+      expect.arrayContaining([
+        { kind: 'input', index: 0 },
+        { kind: 'state', index: 0 },
+      ]),
+    );
+    expect(numbers.length).toBe(2);
+    const inputs = { a: Float32Array.of(5), b: Float32Array.of(6), c: Float32Array.of(7) };
+    expect((await compiled.run(inputs)).y[0]).toBe(26);
+    expect((await compiled.run(inputs)).y[0]).toBe(46);
+  });
+
   test('the function is traced once', async () => {
     let calls = 0;
     const compiled = await compile({
@@ -416,12 +439,8 @@ describe('what a caller gets wrong', () => {
       },
     });
     for (let i = 1; i <= 3; i++) {
-      const { y, list } = await compiled.run({ x: Float32Array.of(-i, i) });
-      expect([[...y], [...list[0]], [...(list[1] as { deep: Float32Array }).deep]]).toEqual([
-        [0, i],
-        [-2 * i, 2 * i],
-        [0],
-      ]);
+      const { y, list, nested } = await compiled.run({ x: Float32Array.of(-i, i) });
+      expect([y, ...list, nested.deep].map((each) => [...each])).toEqual([[0, i], [-2 * i, 2 * i], [0], [i]]);
     }
     expect(calls).toBe(1);
   });

@@ -79,16 +79,21 @@ export async function compile<Inputs, State, Outputs>(
 ): Promise<Compiled<Inputs, Outputs>> {
   const { backend, name } = options;
   const trace = traceFunction(options);
-  const program = buildProgram(name, trace, backend);
+  const built = buildProgram(name, trace, backend);
+  const inputs = used(built, 'input');
+  const states = used(built, 'state');
+  const program = renumbered(built, { input: inputs, state: states });
+  const variables = [...trace.variables.values()];
   const executable: Executable = await backend.load(
     program,
-    [...trace.variables.values()].map((variable) => variable.buffer),
+    states.map((state) => variables[state].buffer),
   );
   const paths = [...trace.outputTensors.keys()];
   return {
     program,
-    async run(inputs) {
-      const results = await executable.run(checkInputs(name, trace.specs, inputs));
+    async run(values) {
+      const given = checkInputs(name, trace.specs, values);
+      const results = await executable.run(inputs.map((input) => given[input]));
       const arrays = new Map(paths.map((path, i) => [path, new Float32Array(results[i])]));
       return mapTree(trace.outputs, isTensor, (_, path) => arrays.get(path)!) as MapTree<Outputs, Tensor, Float32Array>;
     },
@@ -175,6 +180,22 @@ function place(name: string, { buffers, outputs }: Lowered, units: Unit[], backe
   const kernels = units.map(({ kernel }) => kernel);
   const flops = kernels.reduce((sum, kernel) => sum + kernelFlops(kernel), 0);
   return { name, buffers: placed, kernels, arenaBytes: plan.arenaBytes, outputs, flops };
+}
+
+/** Which of the declared inputs or states the program touches. */
+function used({ buffers }: Program, kind: 'input' | 'state'): number[] {
+  const indices = buffers.flatMap(({ storage }) => (storage.kind === kind ? [storage.index] : []));
+  return [...new Set(indices)].sort((a, b) => a - b);
+}
+
+/** The program with its inputs and states counted from 0, without those that it does not touch. */
+function renumbered(program: Program, order: { input: number[]; state: number[] }): Program {
+  const buffers = program.buffers.map((buffer): ProgramBuffer => {
+    const { storage } = buffer;
+    if (storage.kind !== 'input' && storage.kind !== 'state') return buffer;
+    return { ...buffer, storage: { ...storage, index: order[storage.kind].indexOf(storage.index) } };
+  });
+  return { ...program, buffers };
 }
 
 function checkInputs(name: string, specs: Map<string, TensorSpec>, inputs: unknown): HostArray[] {

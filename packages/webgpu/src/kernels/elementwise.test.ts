@@ -67,6 +67,7 @@ function toF32(value: number): number {
 /** Equal, both NaN, or within `units` units in the last place (of numbers of at least `floor`). */
 function isClose(actual: number, exact: number, units: number, floor: number): boolean {
   const expected = toF32(exact);
+  if (expected === 0 && Math.abs(actual) < 2 ** -126) return true;
   if (Object.is(actual, expected) || actual === expected) return true;
   if (!Number.isFinite(expected) || !Number.isFinite(actual)) return Number.isNaN(actual) && Number.isNaN(expected);
   return Math.abs(actual - exact) <= units * 2 ** -23 * Math.max(Math.abs(exact), floor);

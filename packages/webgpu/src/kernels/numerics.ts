@@ -7,6 +7,15 @@
  */
 import { NON_FINITE_WGSL } from '../lowering.js';
 
+/**
+ * Compilers may regroup float arithmetic (Mesa's does, Metal's may), which undoes a reduction of arguments in two steps:
+ * x - n high - n low becomes x - n (high + low). Integer arithmetic they leave alone; the lowest bit is zero where the
+ * step before cancelled digits, and does not matter elsewhere.
+ */
+const UNREGROUPED_WGSL = `
+fn unregrouped(x: f32) -> f32 { return bitcast<f32>(bitcast<u32>(x) & 0xfffffffeu); }
+`;
+
 interface WgslFunction {
   needs: readonly WgslFunctionName[];
   code: string;
@@ -20,7 +29,7 @@ fn power_of_two(n: i32) -> f32 { return bitcast<f32>(u32(n + 127) << 23u); }
 fn precise_exp(x: f32) -> f32 {
   let clamped = clamp(x, -104.0f, 89.0f);
   let n = floor(fma(clamped, 1.44269504f, 0.5f));
-  let r = fma(n, 2.12194440e-4f, fma(n, -0.693359375f, clamped));
+  let r = fma(n, 2.12194440e-4f, unregrouped(fma(n, -0.693359375f, clamped)));
   var p = fma(1.9875691500e-4f, r, 1.3981999507e-3f);
   p = fma(p, r, 8.3334519073e-3f);
   p = fma(p, r, 4.1665795894e-2f);
@@ -74,8 +83,8 @@ fn precise_log(x: f32) -> f32 {
 // sin(x + quarter_turns pi / 2); full accuracy to |x| = 10,000, an absolute error below 1e-5 to 100,000.
 fn sin_shifted(x: f32, quarter_turns: i32) -> f32 {
   let n = round(x * 0.636619772f);
-  var r = fma(n, -1.5703125f, x);
-  r = fma(n, -4.837512969970703125e-4f, r);
+  var r = unregrouped(fma(n, -1.5703125f, x));
+  r = unregrouped(fma(n, -4.837512969970703125e-4f, r));
   r = fma(n, -7.54978995489188216e-8f, r);
   r = clamp(r, -0.8f, 0.8f);
   let s = r * r;
@@ -147,7 +156,7 @@ fn precise_sigmoid(x: f32) -> f32 {
 // Math.pow: y log2|x| in two parts, so that the result keeps its digits when it is large.
 fn precise_pow(x: f32, y: f32) -> f32 {
   let parts = log_parts(abs(x));
-  let whole = y * parts.exponent;
+  let whole = unregrouped(y * parts.exponent);
   let whole_error = fma(y, parts.exponent, -whole);
   let rest = y * (parts.mantissa_log * 1.44269504f);
   let n = round(clamp(whole + rest, -300.0f, 300.0f));
@@ -218,6 +227,7 @@ export function numericsWgsl(names: Iterable<WgslFunctionName>): string {
   const order = Object.keys(table) as WgslFunctionName[];
   return (
     NON_FINITE_WGSL +
+    UNREGROUPED_WGSL +
     order
       .filter((name) => wanted.has(name))
       .map((name) => table[name].code)

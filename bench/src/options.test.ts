@@ -1,0 +1,35 @@
+import { type Options, parseOptions, UsageError } from './options.js';
+
+describe('parseOptions', () => {
+  test('defaults to every row on both backends', () => {
+    const options = parseOptions([]) as Options;
+    expect(options).toMatchObject({ backends: ['wasm', 'webgpu'], repeats: 7, quick: false });
+    expect(options.rows).toEqual(['matmul-1024', 'attention', 'train-step']);
+    expect(options.out).toMatch(/bench.results\.json$/);
+  });
+
+  test('takes lists by commas, in the order of the table', () => {
+    const options = parseOptions([
+      '--only',
+      'train-step,matmul-1024',
+      '--backend=webgpu',
+      '--quick',
+      '--out',
+      'x.json',
+    ]);
+    expect(options).toEqual({
+      rows: ['matmul-1024', 'train-step'],
+      backends: ['webgpu'],
+      repeats: 3,
+      quick: true,
+      out: 'x.json',
+    });
+  });
+
+  test('refuses what there is not, and says what there is', () => {
+    expect(() => parseOptions(['--only', 'matmul'])).toThrow(/no 'matmul'; there are matmul-1024/);
+    expect(() => parseOptions(['--backend', 'cuda'])).toThrow(UsageError);
+    expect(() => parseOptions(['--repeats', '0'])).toThrow(/at least 1/);
+    expect(() => parseOptions(['--speed'])).toThrow(UsageError);
+  });
+});
