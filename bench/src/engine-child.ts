@@ -29,17 +29,20 @@ await guarded(async () => {
     const row = ROWS.find((each) => each.name === name);
     if (!row) throw new Error(`there is no row '${name}'`);
     task = await prepare(row, engine, row.problem(reduced));
-    answer({ kind: 'prepared', check: task.check });
+    // What is compiled or allocated on first use is not to be measured.
+    await task.run(1);
+    answer({ kind: 'prepared' });
   };
 
-  const run = async (times: number) => {
+  const follow = async (request: Request) => {
+    if (request.kind === 'prepare') return prepareRow(request);
+    if (!task) throw new Error('no row is ready');
+    if (request.kind === 'check') return answer({ kind: 'checked', numbers: await task.check() });
     const start = performance.now();
-    await task?.run(times);
+    await task.run(request.times);
     answer({ kind: 'ran', seconds: (performance.now() - start) / 1000 });
   };
 
-  process.on('message', (request: Request) => {
-    void guarded(() => (request.kind === 'prepare' ? prepareRow(request) : run(request.times)));
-  });
+  process.on('message', (request: Request) => void guarded(() => follow(request)));
   answer({ kind: 'open', description: engine.description, software: engine.software });
 });

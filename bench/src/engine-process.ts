@@ -35,14 +35,19 @@ export class EngineProcess {
     return { engine, description, software };
   }
 
-  /** Readies a row. @returns the numbers to compare @throws Error that says why the engine cannot do it */
-  async prepare(row: string, reduced: boolean): Promise<Float32Array> {
-    return (await this.#ask({ kind: 'prepare', row, reduced }, 'prepared')).check;
+  /** Readies a row and runs it once. @throws Error that says why the engine cannot do it */
+  async prepare(row: string, reduced: boolean): Promise<void> {
+    await this.#ask({ kind: 'prepare', row, reduced }, 'prepared');
   }
 
   /** @returns seconds for all of `times` runs */
   async run(times: number): Promise<number> {
     return (await this.#ask({ kind: 'run', times }, 'ran')).seconds;
+  }
+
+  /** @returns the numbers that all engines must agree on, once `run` has been called */
+  async check(): Promise<Float32Array> {
+    return (await this.#ask({ kind: 'check' }, 'checked')).numbers;
   }
 
   async close(): Promise<void> {

@@ -1,8 +1,9 @@
 /** @file Measures one row on one backend: results compared, then repeats of all engines interleaved. */
+import { Contestant, type Pace, type Speed } from './contestant.js';
 import { EngineProcess } from './engine-process.js';
 import { type BackendName, ENGINES, type EngineName, engineSetting } from './engines/engine.js';
 import type { Row } from './rows/row.js';
-import { median, relativeDifference } from './statistics.js';
+import { relativeDifference } from './statistics.js';
 
 export interface MeasureOptions {
   row: Row;
@@ -13,16 +14,6 @@ export interface MeasureOptions {
   quick: boolean;
   /** Tells what is going on. */
   log: (line: string) => void;
-}
-
-/** One engine's speed in a row. */
-export interface Speed {
-  description: string;
-  /** Units per second, of the median repeat. */
-  value: number;
-  /** The slowest and the fastest repeat. */
-  range: [number, number];
-  repeats: number;
 }
 
 export interface Measurement {
@@ -37,51 +28,41 @@ export interface Measurement {
   absent: Map<EngineName, string>;
 }
 
-/** A repeat does the work so often that it takes about `repeatSeconds`; an engine runs once, then until `engineSeconds`. */
 const FULL = { repeatSeconds: 0.4, engineSeconds: 12 };
 const QUICK = { repeatSeconds: 0.1, engineSeconds: 3 };
-const TIMEOUT_SECONDS = 150;
-
-interface Contestant {
-  engine: EngineProcess;
-  description: string;
-  timesPerRepeat: number;
-  secondsPerRun: number[];
-  /** Seconds measured so far. */
-  spent: number;
-}
+/** For one step of an engine; whole training steps on a software adapter are slow. */
+const TIMEOUT_SECONDS = 240;
 
 /** @throws Error if our own engine does not run the row */
 export async function measure(options: MeasureOptions): Promise<Measurement> {
-  const { row, backend, quick, log } = options;
-  const names = (Object.keys(ENGINES) as EngineName[]).filter((name) => engineSetting(name).backends.includes(backend));
-  const contestants: Contestant[] = [];
-  const absent = new Map<EngineName, string>();
+  const { row, backend, repeats, quick, log } = options;
+  const pace: Pace = { repeats, ...(quick ? QUICK : FULL) };
+  const field = new Field();
   let reduced = quick;
   let expected: Float32Array | undefined;
   try {
-    for (const name of names) {
+    for (const name of enginesOn(backend)) {
       log(`${row.name} on ${backend}: readying ${name}`);
-      try {
-        const { engine, description, software } = await EngineProcess.open({
-          name,
-          backend,
-          timeoutSeconds: TIMEOUT_SECONDS,
-        });
-        contestants.push({ engine, description, timesPerRepeat: 1, secondsPerRun: [], spent: 0 });
-        reduced ||= software;
-        const check = await engine.prepare(row.name, reduced);
-        expected ??= check;
-        const difference = relativeDifference(check, expected);
-        if (!(difference <= row.tolerance)) {
-          throw new Error(`its result differs from ours by ${difference.toPrecision(2)}, more than ${row.tolerance}`);
-        }
-      } catch (error) {
-        await giveUp(name, error, contestants, absent);
-      }
+      await field.attempt(name, async () => {
+        const opened = await EngineProcess.open({ name, backend, timeoutSeconds: TIMEOUT_SECONDS });
+        field.enter(name, new Contestant(opened.engine, opened.description));
+        reduced ||= opened.software;
+        await opened.engine.prepare(row.name, reduced);
+      });
     }
     log(`${row.name} on ${backend}: measuring`);
-    await runRounds(contestants, absent, options);
+    await field.each(async (contestant) => {
+      await contestant.firstRun(pace);
+      const numbers = await contestant.engine.check();
+      expected ??= numbers;
+      const difference = relativeDifference(numbers, expected);
+      if (!(difference <= row.tolerance)) {
+        throw new Error(`its result differs from ours by ${difference.toPrecision(2)}, more than ${row.tolerance}`);
+      }
+    });
+    for (let round = 0; round < repeats; round++) {
+      await field.each((contestant) => contestant.repeat(pace), { reversed: round % 2 === 0 });
+    }
     const problem = row.problem(reduced);
     const work = row.work(problem);
     const flops = row.flops?.(problem);
@@ -90,61 +71,47 @@ export async function measure(options: MeasureOptions): Promise<Measurement> {
       unit: row.unit,
       reduced: reduced ? row.reduced : undefined,
       gflopPerUnit: flops === undefined ? undefined : flops / 1e9 / work,
-      speeds: new Map(contestants.map((each) => [each.engine.name, speedOf(each, work)])),
-      absent,
+      speeds: new Map([...field.contestants].map(([name, contestant]) => [name, contestant.speed(work)])),
+      absent: field.absent,
     };
   } finally {
-    await Promise.all(contestants.map(({ engine }) => engine.close()));
+    await field.close();
   }
 }
 
-/** Takes an engine out, with the reason. @throws Error for our own, without which there is nothing to compare */
-async function giveUp(
-  name: EngineName,
-  error: unknown,
-  contestants: Contestant[],
-  absent: Map<EngineName, string>,
-): Promise<void> {
-  const reason = error instanceof Error ? error.message : String(error);
-  const place = contestants.findIndex(({ engine }) => engine.name === name);
-  if (place >= 0) await contestants.splice(place, 1)[0].engine.close();
-  if (name === 'ours') throw new Error(reason);
-  absent.set(name, reason);
+function enginesOn(backend: BackendName): EngineName[] {
+  return (Object.keys(ENGINES) as EngineName[]).filter((name) => engineSetting(name).backends.includes(backend));
 }
 
-/** Rounds in which every engine runs in turn, in changing order, so that a busy moment hits all alike. */
-async function runRounds(
-  contestants: Contestant[],
-  absent: Map<EngineName, string>,
-  { repeats, quick }: MeasureOptions,
-): Promise<void> {
-  const { repeatSeconds, engineSeconds } = quick ? QUICK : FULL;
-  for (let round = 0; round <= repeats; round++) {
-    const order = round % 2 === 0 ? [...contestants] : [...contestants].reverse();
-    for (const each of order) {
-      const { engine, secondsPerRun, spent, timesPerRepeat } = each;
-      const isDone = secondsPerRun.length >= repeats || spent * (1 + 1 / secondsPerRun.length) > engineSeconds;
-      if (secondsPerRun.length > 0 && isDone) continue;
-      try {
-        const seconds = await engine.run(timesPerRepeat);
-        if (round === 0) each.timesPerRepeat = Math.max(1, Math.min(1000, Math.round(repeatSeconds / seconds)));
-        // Preparing ran the work once, so a first run that is long enough is as good as a repeat.
-        if (round > 0 || each.timesPerRepeat === 1) {
-          secondsPerRun.push(seconds / timesPerRepeat);
-          each.spent += seconds;
-        }
-      } catch (error) {
-        await giveUp(engine.name, error, contestants, absent);
-      }
+/** The engines still in, ours first, and those that are out. */
+class Field {
+  readonly contestants = new Map<EngineName, Contestant>();
+  readonly absent = new Map<EngineName, string>();
+
+  enter(name: EngineName, contestant: Contestant): void {
+    this.contestants.set(name, contestant);
+  }
+
+  /** Takes the engine out if `work` fails. @throws Error if it is ours, without which there is nothing to compare */
+  async attempt(name: EngineName, work: () => Promise<void>): Promise<void> {
+    try {
+      await work();
+    } catch (error) {
+      if (name === 'ours') throw error;
+      await this.contestants.get(name)?.engine.close();
+      this.contestants.delete(name);
+      this.absent.set(name, error instanceof Error ? error.message : String(error));
     }
   }
-}
 
-function speedOf({ description, secondsPerRun }: Contestant, work: number): Speed {
-  return {
-    description,
-    value: work / median(secondsPerRun),
-    range: [work / Math.max(...secondsPerRun), work / Math.min(...secondsPerRun)],
-    repeats: secondsPerRun.length,
-  };
+  /** One after the other; the order changes, so that nobody always follows the same. */
+  async each(work: (contestant: Contestant) => Promise<void>, options: { reversed?: boolean } = {}): Promise<void> {
+    const order = [...this.contestants];
+    if (options.reversed) order.reverse();
+    for (const [name, contestant] of order) await this.attempt(name, () => work(contestant));
+  }
+
+  async close(): Promise<void> {
+    await Promise.all([...this.contestants.values()].map(({ engine }) => engine.close()));
+  }
 }

@@ -7,12 +7,14 @@ export type Request =
       /** Less work: see `Row.problem`. */
       reduced: boolean;
     }
-  | { kind: 'run'; times: number };
+  | { kind: 'run'; times: number }
+  | { kind: 'check' };
 
 export type Answer =
   /** Sent once, when the engine is open. */
   | { kind: 'open'; description: string; software: boolean }
-  /** `check`: numbers that all engines must agree on. */
-  | { kind: 'prepared'; check: Float32Array }
+  | { kind: 'prepared' }
   | { kind: 'ran'; seconds: number }
+  /** Numbers that all engines must agree on. */
+  | { kind: 'checked'; numbers: Float32Array }
   | { kind: 'failed'; message: string };

@@ -1,7 +1,8 @@
 /** @file `bench/results.json` and the table: what was measured, for machines and for people. */
+import type { Speed } from './contestant.js';
 import type { BackendName, EngineName } from './engines/engine.js';
 import type { Machine } from './machine.js';
-import type { Measurement, Speed } from './measure.js';
+import type { Measurement } from './measure.js';
 
 export interface ResultRow {
   name: string;
@@ -79,7 +80,11 @@ export function formatTable(results: Results): string {
   const skipped = (results.skipped ?? []).map(
     ({ name, backend, reason }) => `${name} on ${backend}: not run: ${reason}`,
   );
-  return [...table, ...(notes.length + skipped.length > 0 ? [''] : []), ...notes, ...skipped].join('\n');
+  const parts = [results.rows.length > 0 ? table : [], [...notes, ...skipped]];
+  return parts
+    .filter((lines) => lines.length > 0)
+    .map((lines) => lines.join('\n'))
+    .join('\n\n');
 }
 
 function rowLines(row: ResultRow): string[][] {

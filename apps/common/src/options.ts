@@ -64,7 +64,8 @@ export async function runCommand(root: Command, argv: readonly string[], termina
     return 0;
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
-    if (terminal.signal.aborted) {
+    // Anything else that went wrong on the way out, such as a failed save, is reported as what it is.
+    if (terminal.signal.aborted && error === terminal.signal.reason) {
       terminal.log('cancelled');
       return 130;
     }

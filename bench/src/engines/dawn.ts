@@ -4,6 +4,12 @@ import { pathToFileURL } from 'node:url';
 import { openWebGpu } from '@transfusion/webgpu';
 import { setNavigator } from './navigator.js';
 
+/** What the webgpu package exports. */
+interface Dawn {
+  create(options: string[]): GPU;
+  globals: Record<string, unknown>;
+}
+
 export interface InstalledGpu {
   /** One line, as our backend describes it. */
   description: string;
@@ -22,7 +28,7 @@ export async function installGpu(): Promise<InstalledGpu> {
   await backend.dispose();
   // The webgpu package that @transfusion/webgpu depends on.
   const requireFromOurs = createRequire(new URL(import.meta.resolve('@transfusion/webgpu')));
-  const dawn: typeof import('webgpu') = await import(pathToFileURL(requireFromOurs.resolve('webgpu')).href);
+  const dawn: Dawn = await import(pathToFileURL(requireFromOurs.resolve('webgpu')).href);
   const isSwiftShader = /swiftshader/i.test(description);
   const gpu = dawn.create(isSwiftShader ? ['enable-dawn-features=disable_workgroup_init'] : []);
   Object.assign(globalThis, dawn.globals);

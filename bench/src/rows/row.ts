@@ -1,12 +1,12 @@
 /** @file What a row of the bench is: one piece of work, written once for each engine. */
 import type { ApiName, EngineApis, OpenEngine } from '../engines/engine.js';
 
-/** The work of a row, ready to run in one engine: compiled, inputs in place, run once. */
+/** The work of a row, ready to run in one engine: inputs in place. */
 export interface Task {
-  /** Numbers that all engines must agree on. */
-  check: Float32Array;
   /** Does the work `times` times and returns when all of it is done. */
   run(times: number): Promise<void>;
+  /** Numbers that all engines must agree on. Called when the work has been run twice. */
+  check(): Promise<Float32Array>;
 }
 
 export interface Row<Problem = unknown> {
@@ -24,7 +24,7 @@ export interface Row<Problem = unknown> {
   work(problem: Problem): number;
   /** Floating-point operations of one run, where the unit is not GFLOP/s. */
   flops?(problem: Problem): number;
-  /** The most that `check` may differ between engines, relative to its root mean square. */
+  /** The most that the numbers of `check` may differ between engines, relative to its root mean square. */
   tolerance: number;
   /** One implementation per engine. An engine that cannot do it throws an Error that says why. */
   engines: { [Name in ApiName]?: (api: EngineApis[Name], problem: Problem) => Promise<Task> };

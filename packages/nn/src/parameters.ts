@@ -39,11 +39,14 @@ export function countParameters(specs: unknown): number {
   return [...flattenTree(specs, isParameterSpec).values()].reduce((sum, { shape }) => sum + sizeOf(shape), 0);
 }
 
+/** Second counter word of these draws, far from the small stream numbers of random kernels under the same seed. */
+const INITIALISATION = 0x6e6e_0001;
+
 /** Initial values: a pure function of the seed and of the specs' order. */
 export function initialise<T>(specs: T, seed: number): MapTree<T, ParameterSpec, Float32Array> {
   let index = 0;
   return mapTree(specs, isParameterSpec, ({ shape, initialiser }) => {
-    const stream = new PhiloxStream(seed, index++);
+    const stream = new PhiloxStream(seed, INITIALISATION, index++);
     const data = new Float32Array(sizeOf(shape));
     if (initialiser.kind === 'constant') return data.fill(initialiser.value);
     for (let i = 0; i < data.length; i++) data[i] = initialiser.std * stream.normal();

@@ -5,7 +5,6 @@ import type { EngineApis } from '../../engines/engine.js';
 import type { Task } from '../row.js';
 import { denseBatch, denseWeights, HEAD_DIM, sections } from './dense.js';
 import {
-  CHECKED_STEPS,
   IMAGES_PER_ROW,
   LAMBDA,
   LEARNING_RATE,
@@ -14,6 +13,7 @@ import {
   MODEL,
   OPTIMIZER,
   PATCHES,
+  stepTask,
   type TrainStepProblem,
 } from './problem.js';
 
@@ -41,23 +41,13 @@ export async function jaxTrainStep({ jax }: EngineApis['jax-js'], problem: Train
     return { ...next, metrics: np.concatenate([metrics, norm.reshape([1])]) };
   });
 
-  let steps = 0;
-  const runStep = async () => {
-    steps += 1;
-    const hyper = np.array(adamwHyper({ ...OPTIMIZER, learningRate: LEARNING_RATE, step: steps }));
+  return stepTask(async (number) => {
+    const hyper = np.array(adamwHyper({ ...OPTIMIZER, learningRate: LEARNING_RATE, step: number }));
     const result = step(parameters, m, v, jax.tree.ref(batch), hyper);
     ({ parameters, m, v } = result);
-    await jax.blockUntilReady(parameters);
+    await jax.blockUntilReady([parameters, m, v]);
     return await result.metrics.data();
-  };
-  const check: number[] = [];
-  for (let i = 0; i < CHECKED_STEPS; i++) check.push(...(await runStep()));
-  return {
-    check: Float32Array.from(check),
-    async run(times) {
-      for (let i = 0; i < times; i++) await runStep();
-    },
-  };
+  });
 }
 
 function batchArrays({ numpy: np }: Jax, problem: TrainStepProblem): Arrays {

@@ -12,7 +12,6 @@ import {
 import type { EngineApis } from '../../engines/engine.js';
 import type { Task } from '../row.js';
 import {
-  CHECKED_STEPS,
   LAMBDA,
   LEARNING_RATE,
   LENGTH,
@@ -20,6 +19,7 @@ import {
   MODEL,
   OPTIMIZER,
   PATCHES,
+  stepTask,
   type TrainStepProblem,
 } from './problem.js';
 
@@ -47,20 +47,11 @@ export async function ourTrainStep({ backend }: EngineApis['ours'], problem: Tra
       return { outputs: { language, diffusion, norm }, updates };
     },
   });
-  let steps = 0;
-  const runStep = () => {
-    steps += 1;
-    return step.run({ batch, hyper: adamwHyper({ ...OPTIMIZER, learningRate: LEARNING_RATE, step: steps }) });
-  };
-  const check: number[] = [];
-  for (let i = 0; i < CHECKED_STEPS; i++) {
-    const { language, diffusion, norm } = await runStep();
-    check.push(language[0], diffusion[0], norm[0]);
-  }
-  return {
-    check: Float32Array.from(check),
-    run: async (times) => void (await Promise.all(Array.from({ length: times }, runStep))),
-  };
+  return stepTask(async (number) => {
+    const hyper = adamwHyper({ ...OPTIMIZER, learningRate: LEARNING_RATE, step: number });
+    const { language, diffusion, norm } = await step.run({ batch, hyper });
+    return [language[0], diffusion[0], norm[0]];
+  });
 }
 
 function batchInputs({ rows, images }: TrainStepProblem) {

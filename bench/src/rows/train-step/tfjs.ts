@@ -7,7 +7,6 @@ import { fastestProduct, type Product } from '../../engines/tfjs-product.js';
 import type { Task } from '../row.js';
 import { type DenseWeight, denseBatch, denseWeights, HEAD_DIM, sections } from './dense.js';
 import {
-  CHECKED_STEPS,
   IMAGES_PER_ROW,
   LAMBDA,
   LEARNING_RATE,
@@ -16,6 +15,7 @@ import {
   MODEL,
   OPTIMIZER,
   PATCHES,
+  stepTask,
   type TrainStepProblem,
 } from './problem.js';
 
@@ -50,10 +50,8 @@ export async function tfjsTrainStep({ tf }: EngineApis['tfjs'], problem: TrainSt
   const weights = new Map(states.map(({ weight, parameter }) => [weight.path, parameter as Tensor]));
   const model: Model = { tf, product: fastestProduct(tf), weights };
   const batch = batchTensors(tf, problem);
-  let steps = 0;
-  const runStep = async () => {
-    steps += 1;
-    const [learningRate, bias1, bias2] = adamwHyper({ ...OPTIMIZER, learningRate: LEARNING_RATE, step: steps });
+  return stepTask(async (number) => {
+    const [learningRate, bias1, bias2] = adamwHyper({ ...OPTIMIZER, learningRate: LEARNING_RATE, step: number });
     const metrics = tf.tidy(() => {
       let parts: Tensor[] = [];
       const objective = () => {
@@ -72,15 +70,7 @@ export async function tfjsTrainStep({ tf }: EngineApis['tfjs'], problem: TrainSt
     const numbers = await metrics.data();
     metrics.dispose();
     return numbers;
-  };
-  const check: number[] = [];
-  for (let i = 0; i < CHECKED_STEPS; i++) check.push(...(await runStep()));
-  return {
-    check: Float32Array.from(check),
-    async run(times) {
-      for (let i = 0; i < times; i++) await runStep();
-    },
-  };
+  });
 }
 
 function batchTensors(tf: Tf, problem: TrainStepProblem) {

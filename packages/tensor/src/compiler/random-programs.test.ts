@@ -21,7 +21,7 @@ const program: fc.Arbitrary<RandomProgram> = fc.record({
 
 /** Compiles and runs it twice, and returns the largest difference from the reference, of outputs and states. */
 async function errorOf(random: RandomProgram, maxExpressionInputs: number): Promise<number> {
-  const backend = openInterpreter({ maxExpressionInputs });
+  const backend = openInterpreter({ maxExpressionInputs, maxArenaBytes: 8192 });
   const state = [0, 1, 2].map((i) => createVariable(backend, { shape: STATE_SHAPE, data: leafValues(12, i) }));
   const inputs = { x: leafValues(12, 10), y: leafValues(4, 11) };
   let leaves: Tensor[] = [];

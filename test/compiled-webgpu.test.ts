@@ -1,0 +1,5 @@
+/** @jest-environment ./test/webgpu-environment.mjs */
+import { openWebGpu } from '@transfusion/webgpu';
+import { compiledSuite } from './support/compiled-suite';
+
+compiledSuite({ open: () => openWebGpu({}), programs: 40 });

@@ -1,0 +1,67 @@
+/** @file The trainer's command line, run in this process on a folder of its own. */
+import { createHash } from 'node:crypto';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { run } from '../../apps/trainer/src/main';
+
+export interface Outcome {
+  code: number;
+  /** Everything that was written to the terminal. */
+  text: string;
+}
+
+/** An empty folder; removed after the tests of the file. */
+export function temporaryFolder(): string {
+  const folder = mkdtempSync(join(tmpdir(), 'transfusion-trainer-'));
+  afterAll(() => rmSync(folder, { recursive: true, force: true, maxRetries: 3 }));
+  return folder;
+}
+
+/** Keeps what the progress lines write to stderr out of the test report. */
+export function quietProgress(): void {
+  beforeAll(() => void jest.spyOn(process.stderr, 'write').mockReturnValue(true));
+  afterAll(() => jest.restoreAllMocks());
+}
+
+export async function trainer(argv: readonly string[], signal?: AbortSignal): Promise<Outcome> {
+  const lines: string[] = [];
+  const write = (text: string) => void lines.push(text);
+  const code = await run(argv, { out: write, log: write, signal: signal ?? new AbortController().signal });
+  return { code, text: lines.join('\n') };
+}
+
+/** Arguments of a run of the tiny preset on wasm; `set`: fields of its configuration. */
+export function tiny(runs: string, name: string, set: Record<string, unknown> = {}, threads = 2): string[] {
+  const fields = Object.entries({ name, ...set }).flatMap(([key, value]) => [
+    '--set',
+    `${key}=${typeof value === 'string' ? value : JSON.stringify(value)}`,
+  ]);
+  const backend = ['--backend', 'wasm', '--threads', String(threads)];
+  return ['train', '--preset', 'tiny', '--runs', runs, ...backend, ...fields];
+}
+
+/** A signal that is aborted when it is looked at for the n-th time: the training loop looks once before every step. */
+export function abortedAtLook(n: number, also: () => void = () => {}): AbortSignal {
+  let looks = 0;
+  return {
+    get aborted() {
+      looks++;
+      if (looks === n) also();
+      return looks >= n;
+    },
+  } as AbortSignal;
+}
+
+/** Fingerprints of a checkpoint's tensors: equal for equal bits. */
+export function checkpointHash(folder: string): { optimizer: string; model: string } {
+  const hash = (name: string) =>
+    createHash('sha256')
+      .update(readFileSync(join(folder, 'model', name)))
+      .digest('hex');
+  return { optimizer: hash('optimizer.safetensors'), model: hash('model.safetensors') };
+}
+
+export function trainerState(folder: string): { step: number; config: { steps: number } } {
+  return JSON.parse(readFileSync(join(folder, 'model', 'trainer_state.json'), 'utf8'));
+}
