@@ -1,6 +1,6 @@
 /** One jest run for the whole repository: tests import sources, so nothing needs to be built but the wasm kernels. */
 export default {
-  roots: ['<rootDir>/packages', '<rootDir>/apps', '<rootDir>/test'],
+  roots: ['<rootDir>/packages', '<rootDir>/apps', '<rootDir>/bench/src', '<rootDir>/test'],
   testMatch: ['**/*.test.ts'],
   transform: {
     '\\.[cm]?[jt]sx?$': [

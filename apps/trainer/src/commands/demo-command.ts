@@ -9,6 +9,7 @@ import { transfusionSpec } from '@transfusion/transformer';
 import { resolveConfig } from '../config/resolve-config.js';
 import type { RunConfig } from '../config/run-config.js';
 import { scoreCaptions, scoreDrawings } from '../evaluate/demo-scores.js';
+import type { DemoResult } from '../report/demo-result.js';
 import { writeReport } from '../report/report.js';
 import { sessionSampler, writeComparison } from '../report/sample-grid.js';
 import { loadRun, runFiles } from '../train/run-folder.js';
@@ -22,24 +23,6 @@ export interface DemoCommandOptions {
   /** Train no longer than about this. */
   maxTrainSeconds: number;
   backend: BackendChoice;
-}
-
-/** What `demo.json` holds. */
-export interface DemoResult {
-  setupSeconds: number;
-  trainSeconds: number;
-  evaluateSeconds: number;
-  backend: string;
-  parameters: number;
-  steps: number;
-  tokensPerSecond: number;
-  gflopPerSecond: number;
-  finalTextLoss: number;
-  finalImageLoss: number;
-  /** Share of prompts whose drawing is nearer, in pixel mean squared error, to its own image than to any other. */
-  imageRetrieval: number;
-  /** Share of images whose greedy caption is exactly theirs. */
-  captionAccuracy: number;
 }
 
 export async function demoCommand(options: DemoCommandOptions, terminal: Terminal): Promise<void> {

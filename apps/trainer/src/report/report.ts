@@ -3,10 +3,10 @@ import { writeFile } from 'node:fs/promises';
 import { formatSeconds } from '@transfusion/app-common';
 import type { MetricsRecord } from '@transfusion/checkpoint/node';
 import { encodePng, type RgbImage } from '@transfusion/data';
-import type { DemoResult } from '../commands/demo-command.js';
 import type { RunConfig } from '../config/run-config.js';
 import type { Example } from '../data/examples.js';
 import type { DrawnExample } from '../evaluate/demo-scores.js';
+import type { DemoResult } from './demo-result.js';
 import { lossChart } from './loss-chart.js';
 
 export interface ReportData {
