@@ -1,5 +1,5 @@
 /** @file The command line: what `trainer` can do, in the words of --help. */
-import { backendChoice, rootCommand, runCommand, type Terminal, withBackend } from '@transfusion/app-common';
+import { backendChoice, number, rootCommand, runCommand, type Terminal, withBackend } from '@transfusion/app-common';
 import { type Command, Option } from 'commander';
 import { z } from 'zod';
 import { demoCommand } from './commands/demo-command.js';
@@ -37,9 +37,9 @@ function program(terminal: Terminal): Command {
       new Option('--setup-seconds <seconds>', 'what set-up took before, for the report')
         .env('TRANSFUSION_SETUP_SECONDS')
         .default(0)
-        .argParser(Number),
+        .argParser(number(0)),
     )
-    .option('--max-train-seconds <seconds>', 'train fewer steps on a slow machine, to take no longer', Number, 450)
+    .option('--max-train-seconds <seconds>', 'train fewer steps on a slow machine, to take no longer', number(1), 450)
     .action(async (options) => demoCommand({ ...options, backend: backendChoice(options) }, terminal));
   root
     .command('schema')

@@ -1,7 +1,8 @@
 /**
  * @file Matrix product by register tiles. A unit is one block of rows x columns of one matrix of the batch over one
  * part of the depth; a tile is a range of units. op(b) is packed in panels of 8 columns, or read in place where it is
- * row-major and there are few rows; op(a) is packed in panels of 4 rows if transposed, else read in place.
+ * row-major and there are few rows; op(a) is packed in panels of 4 rows if
+ * transposed or used by many columns, else read in place.
  *
  * Arguments: m, n, k, units, units per tile, block rows, block columns, row blocks, column blocks, depth parts, depth
  * of a part, a is packed, a, a batch stride, a row stride, b, b batch stride, b panel stride, b depth stride, output,

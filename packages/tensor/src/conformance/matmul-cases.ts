@@ -9,6 +9,7 @@ const sizes: [number, number, number][] = [
   [16, 16, 16],
   [4, 100, 1],
   [70, 9, 129],
+  [33, 261, 19],
 ];
 
 const plain = sizes.flatMap(([m, n, k]): ConformanceCase[] =>
