@@ -28,7 +28,7 @@ export function lossChart(metrics: readonly MetricsRecord[], series: readonly Se
     ...ticks.map((tick) => `<text x="${LEFT - 6}" y="${y(tick) + 4}" text-anchor="end">${tick}</text>`),
     ...[0, 0.25, 0.5, 0.75, 1].map(
       (share) =>
-        `<text x="${x(share * lastStep)}" y="${HEIGHT - 8}" text-anchor="middle">${Math.round(share * lastStep)}</text>`,
+        `<text x="${x(share * lastStep)}" y="${HEIGHT - 8}" text-anchor="${share === 1 ? 'end' : 'middle'}">${Math.round(share * lastStep)}</text>`,
     ),
     ...lines.map((points, i) => {
       const path = points.map(([step, value]) => `${x(step).toFixed(1)},${y(value).toFixed(1)}`).join(' ');

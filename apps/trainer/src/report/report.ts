@@ -58,6 +58,7 @@ ${lossChart(metrics, [
   { key: 'language', label: 'text: cross-entropy per token', colour: '#2e86de' },
   { key: 'diffusion', label: 'image: squared error of the noise', colour: '#e67e22' },
 ])}
+<p class="dim">The text loss has a floor above zero: in a document that begins with its caption, nothing tells which of the ${examples.length} comes.</p>
 <h2>Drawings and captions</h2>
 <p class="dim">Left: the training image. Right: what the model draws when given the caption. Below: what it writes when given the image.</p>
 <div class="grid">${cards.join('')}</div>
