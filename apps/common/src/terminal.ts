@@ -10,14 +10,22 @@ export interface Terminal {
   signal: AbortSignal;
 }
 
+/** Signals that come together are one wish: a process group and a parent that forwards may both deliver it. */
+const TOGETHER_MILLISECONDS = 1000;
+
 /**
- * The process's terminal. SIGINT and SIGTERM abort its signal; a second SIGINT ends the process at once.
+ * The process's terminal. SIGINT and SIGTERM abort its signal; a later second SIGINT ends the process at once.
  * @param options.onStop what the program does when told to stop, for the message
  */
 export function processTerminal(options: { onStop: string }): Terminal & { dispose(): void } {
   const controller = new AbortController();
+  let stoppedAt = Number.NaN;
   const stop = (name: NodeJS.Signals) => {
-    if (controller.signal.aborted && name === 'SIGINT') process.exit(130);
+    if (controller.signal.aborted) {
+      if (name === 'SIGINT' && performance.now() - stoppedAt > TOGETHER_MILLISECONDS) process.exit(130);
+      return;
+    }
+    stoppedAt = performance.now();
     process.stderr.write(`\n${pc.dim(`${name}: ${options.onStop}; Ctrl-C again to leave at once`)}\n`);
     controller.abort();
   };
