@@ -30,6 +30,13 @@ describe('configurations: exit 2, nothing written', () => {
     ['no key', () => ['--set', '=5'], /--set =5: expected key=value/],
     ['a key of prototypes', () => ['--set', '__proto__.steps=1'], /__proto__/],
     ['a name that is a path', () => ['--set', 'name=../elsewhere'], /name: .*/],
+    [
+      'a name that is the folder above',
+      () => ['--set', 'name=..'],
+      /with --set has a problem:\s+name: expected letters/,
+    ],
+    ['more layers than can be traced', () => ['--set', 'model.layers=9999999'], /model\.layers: .*<=1024/],
+    ['endless rows', () => ['--set', 'batch.sequenceLength=1000000000'], /batch\.sequenceLength: .*<=1048576/],
     ['an unknown option', () => ['--frobnicate'], /unknown option '--frobnicate'/],
     ['threads that are no number', () => ['--threads', 'two'], /whole number from 1/],
     ['a configuration that is not there', () => ['--config', join(folder, 'no.json')], /cannot read .*no\.json/],
@@ -52,7 +59,14 @@ describe('configurations: exit 2, nothing written', () => {
   test.each<[string, Record<string, unknown>, RegExp]>([
     ['patches that do not fit the image', { patchSize: 5 }, /16 x 16 does not divide into patches of 5 x 5/],
     ['heads that do not divide channels', { 'model.heads': 3 }, /heads: .*head dimension.*\(got 3\)/],
-    ['rows too short for a document', { 'batch.sequenceLength': 8 }, /takes \d+ positions, a row has 8/],
+    ['rows too short for a document', { 'batch.sequenceLength': 8 }, /sequenceLength is 8, .* takes \d+ positions/],
+    ['a model too short for a document', { 'model.maxPositions': 8 }, /maxPositions is 8, .* takes \d+ positions/],
+    [
+      'a step rule of another schedule',
+      { 'sampling.scheduler': 'euler' },
+      /sampling\.scheduler: euler is for the flow/,
+    ],
+    ['more sampling steps than timesteps', { 'sampling.steps': 1001 }, /sampling\.steps: at most .* 1000/],
     ['a tokenizer that is not there', { 'tokenizer.file': join(folder, 'no.json') }, /tokenizer\.file.*no\.json/],
   ])('%s', async (_, set, message) => {
     const { code, text } = await trainer(tiny(join(folder, 'sizes', 'runs'), 'bad', set));

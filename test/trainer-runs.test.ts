@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { readMetrics } from '@transfusion/checkpoint/node';
 import { openWasm } from '@transfusion/wasm';
 import { resolveConfig } from '../apps/trainer/src/config/resolve-config';
+import { planTrainStep } from '../apps/trainer/src/train/plan-step';
 import { loadRun, saveRun } from '../apps/trainer/src/train/run-folder';
 import { openSession } from '../apps/trainer/src/train/session';
 import { readState, stateDifference } from './support/state';
@@ -162,3 +163,21 @@ test('--dry-run writes nothing and says what the run would take', async () => {
   expect(Number(parameters)).toBe(2 * v * d + blocks + patches);
   expect(text).toMatch(/GFLOP/);
 });
+
+test.each([1, 2])(
+  '--dry-run plans the work and memory that a run takes, with %i batches per step',
+  async (accumulation) => {
+    const set = [`batch.accumulation=${accumulation}`];
+    const config = await resolveConfig({ preset: 'tiny', set });
+    const cacheFolder = join(folder, '.cache', 'data');
+    const backend = await openWasm({ threads: 1 });
+    try {
+      const session = await openSession({ config, backend, cacheFolder });
+      const { flops, arenaBytes } = session.runner;
+      expect(await planTrainStep(session.options)).toEqual({ flops, arenaBytes });
+      session.dispose();
+    } finally {
+      await backend.dispose();
+    }
+  },
+);

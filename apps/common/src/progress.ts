@@ -4,8 +4,6 @@ import cliProgress from 'cli-progress';
 export interface Progress {
   /** Work done so far, and what to show beside it. */
   update(done: number, note?: string): void;
-  /** Writes a line of its own, above the bar. */
-  log(line: string): void;
   stop(): void;
 }
 
@@ -33,10 +31,6 @@ function bar({ label, total, start = 0 }: ProgressOptions, stream: NodeJS.WriteS
   single.start(total, start, { note: '' });
   return {
     update: (done, note = '') => single.update(done, { note }),
-    log: (line) => {
-      stream.write(`\r\x1b[K${line}\n`);
-      single.updateETA();
-    },
     stop: () => single.stop(),
   };
 }
@@ -58,7 +52,6 @@ function lines({ label, total, start = 0, lineEvery = 10 }: ProgressOptions, str
       const isEnd = done >= total && last !== done;
       if (isEnd || Date.now() - printed >= lineEvery * 1000) print(done, note);
     },
-    log: (line) => void stream.write(`${line}\n`),
     stop: () => {},
   };
 }

@@ -60,8 +60,9 @@ export function greedyToken(logits: Float32Array): number {
  */
 export function tokenDistribution(logits: Float32Array, options: TextSampling): TokenProbability[] {
   const { temperature, topK, topP, minP } = options;
-  const greatest = logits[greedyToken(logits)];
-  if (temperature === 0) return [{ id: greedyToken(logits), probability: 1 }];
+  const likeliest = greedyToken(logits);
+  if (temperature === 0) return [{ id: likeliest, probability: 1 }];
+  const greatest = logits[likeliest];
   const weights: TokenProbability[] = [];
   logits.forEach((logit, id) => {
     const probability = Math.exp((logit - greatest) / temperature);

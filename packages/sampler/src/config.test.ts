@@ -39,6 +39,9 @@ describe('pipelineConfigSchema', () => {
     expect(problems({ diffusion: { schedule: 'flow' }, sampling: { scheduler: 'euler' } })[0]).toMatch(
       /^diffusion.parameterisation: .*predict flow/,
     );
+    expect(problems({ diffusion: { trainTimesteps: 20 }, sampling: { steps: 21 } })).toEqual([
+      'sampling.steps: at most diffusion.trainTimesteps, 20',
+    ]);
     const flow = { diffusion: { schedule: 'flow', parameterisation: 'flow' }, sampling: { scheduler: 'euler' } };
     expect(problems(flow)).toEqual([]);
   });

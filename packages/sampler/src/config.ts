@@ -58,6 +58,9 @@ export const pipelineConfigSchema = z
     if (isEuler !== (config.diffusion.schedule === 'flow')) {
       issue(['sampling', 'scheduler'], 'euler is for the flow schedule, ddim and ddpm for the cosine schedule');
     }
+    if (!isEuler && config.sampling.steps > config.diffusion.trainTimesteps) {
+      issue(['sampling', 'steps'], `at most diffusion.trainTimesteps, ${config.diffusion.trainTimesteps}`);
+    }
     if (config.diffusion.schedule === 'flow' && config.diffusion.parameterisation === 'epsilon') {
       issue(['diffusion', 'parameterisation'], 'the flow schedule starts at pure noise: predict flow, v or sample');
     }

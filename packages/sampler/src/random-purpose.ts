@@ -1,4 +1,4 @@
-/** @file The first counter word of every draw of the sampler, so that draws for different purposes are independent. */
+/** @file The second counter word of every draw of the sampler, so that draws for different purposes are independent. */
 export const RandomPurpose = {
   /** Counters: image. */
   initialNoise: 0x7361_0001,

@@ -1,6 +1,6 @@
 import type { Document } from '@transfusion/data';
 import { patchify } from '@transfusion/data';
-import type { Backend } from '@transfusion/tensor';
+import { type Backend, OutOfMemoryError } from '@transfusion/tensor';
 import { openWasm } from '@transfusion/wasm';
 import { imageLayout } from './config.js';
 import { SequenceBatch } from './sequence-batch.js';
@@ -196,4 +196,30 @@ test('nothing is left on the device after dispose', async () => {
   batch.dispose();
   await new Promise((resolve) => setImmediate(resolve));
   expect(backend.stats().liveBuffers).toBe(before.liveBuffers);
+});
+
+test('a function that could not be compiled is compiled by the next call', async () => {
+  let failures = 2;
+  const load: Backend['load'] = async (program, states) => {
+    if (failures-- > 0) throw new OutOfMemoryError({ message: 'no room now' });
+    return backend.load(program, states);
+  };
+  const scarce: Backend = {
+    name: backend.name,
+    description: backend.description,
+    limits: backend.limits,
+    createBuffer: (elements) => backend.createBuffer(elements),
+    load,
+    stats: () => backend.stats(),
+    dispose: () => backend.dispose(),
+  };
+  const batch = new SequenceBatch({
+    ...{ backend: scarce, parameters, config: config.model, patches: layout.patches, rows: 1, capacity: 32 },
+  });
+  await expect(batch.appendTokensAlone(0, [bos, boi])).rejects.toThrow(/no room now/);
+  await expect(batch.predictImages(new Map([[0, patches(1)]]), 0)).rejects.toThrow(/no room now/);
+  await batch.appendTokensAlone(0, [bos, boi]);
+  const prediction = await batch.predictImages(new Map([[0, patches(1)]]), 0);
+  expect(prediction.get(0)).toHaveLength(patches(1).length);
+  batch.dispose();
 });

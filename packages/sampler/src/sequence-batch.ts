@@ -104,8 +104,7 @@ export class SequenceBatch {
       }
       input.set(image, row * values);
     }
-    this.#patchFunction ??= compilePatchFunction({ ...this.#options, layers: this.#layers, batch: this.rows });
-    const predict = await this.#patchFunction;
+    const predict = await this.#compiledPatchFunction();
     await nextTask();
     const timesteps = new Float32Array(this.rows).fill(timestep);
     const { prediction } = await predict.run({ ...places.arrays, latents: input, timesteps });
@@ -176,6 +175,18 @@ export class SequenceBatch {
     if (known) return known;
     const compiled = compileTokenFunction({ ...this.#options, layers: this.#layers, batch, queries });
     this.#tokenFunctions.set(name, compiled);
+    // What failed, say for lack of memory, is tried again by the next call.
+    compiled.catch(() => this.#tokenFunctions.delete(name));
+    return compiled;
+  }
+
+  #compiledPatchFunction(): Promise<PatchFunction> {
+    if (this.#patchFunction) return this.#patchFunction;
+    const compiled = compilePatchFunction({ ...this.#options, layers: this.#layers, batch: this.rows });
+    this.#patchFunction = compiled;
+    compiled.catch(() => {
+      this.#patchFunction = undefined;
+    });
     return compiled;
   }
 

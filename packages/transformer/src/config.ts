@@ -10,7 +10,8 @@ export const modelFields = {
   kvHeads: z.int().min(1).describe('key and value heads; divides heads; default: heads'),
   feedForward: z.int().min(1).describe("hidden width of SwiGLU; default Llama's rule: 8/3 channels, rounded up to 256"),
   patchValues: z.int().min(1).describe('numbers in one patch: patch size squared times latent channels'),
-  maxPositions: z.int().min(1).describe('longest sequence'),
+  // Bounded because memory follows from it, and in a model folder no tensor's size vouches for it.
+  maxPositions: z.int().min(1).max(1_048_576).describe('longest sequence'),
   ropeTheta: z.number().positive().describe('base of the rotary frequencies'),
   normEpsilon: z.number().positive().describe('epsilon of RMSNorm'),
   qkNorm: z.boolean().describe('RMSNorm of queries and keys per head (Chameleon; not in the paper)'),

@@ -35,7 +35,7 @@ export async function demoCommand(options: DemoCommandOptions, terminal: Termina
     const session = await openSession({
       config,
       backend,
-      cacheFolder: join(options.runs, '..', '.cache', 'data'),
+      cacheFolder: cacheFolder(options),
       resume,
     });
     try {

@@ -21,7 +21,8 @@ export async function resolveConfig({ preset, file, set = [] }: ConfigSources): 
   if (preset !== undefined) value = structuredClone(presetNamed(preset)) as Json;
   if (file !== undefined) value = mergeJson(value, await readJson(file));
   for (const assignment of set) assign(value, assignment);
-  return parseConfig(runConfigSchema, value, file ?? (preset === undefined ? 'configuration' : `preset ${preset}`));
+  const source = file ?? (preset === undefined ? 'configuration' : `preset ${preset}`);
+  return parseConfig(runConfigSchema, value, set.length > 0 ? `${source} with --set` : source);
 }
 
 /** A configuration with some fields set anew. @throws as `resolveConfig` */

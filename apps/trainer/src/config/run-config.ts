@@ -11,6 +11,8 @@ const modelSchema = z
   .strictObject({
     preset: z.enum(presetNames).default('nano').describe('sizes to start from'),
     ...z.object(modelFields).omit({ vocabularySize: true, patchValues: true }).partial().shape,
+    // Bounded because tracing, which even a dry run does, holds every layer in memory.
+    layers: modelFields.layers.max(1024).optional().describe('transformer blocks'),
   })
   .prefault({});
 
@@ -34,6 +36,7 @@ const batchSchema = z
     sequenceLength: z
       .int()
       .min(8)
+      .max(1_048_576)
       .nullable()
       .default(null)
       .describe('positions of a sequence; null: as many as needed'),
@@ -75,7 +78,7 @@ const sampleSchema = z
 export const runConfigSchema = z.strictObject({
   name: z
     .string()
-    .regex(/^[\w.-]+$/)
+    .regex(/^(?!\.{1,2}$)[\w.-]+$/, 'expected letters, digits, "_", "-" and ".", and not "." or ".."')
     .default('run')
     .describe('of the run; its folder is runs/NAME'),
   seed: z.int().min(0).max(Number.MAX_SAFE_INTEGER).default(0).describe('of weights, data order and noise'),

@@ -1,6 +1,7 @@
 /** @file Batch number s of a run: a pure function of the configuration and s, so that resuming needs the step only. */
 import { captionDocument, drawTimesteps, exampleSampler, type PackedBatch, packDocuments } from '@transfusion/data';
 import type { Objective } from '@transfusion/schedulers';
+import { TransfusionError } from '@transfusion/tensor';
 import type { ControlTokens } from '@transfusion/tokenizer';
 import type { RunConfig } from '../config/run-config.js';
 import type { BatchShape, batchInputs } from '../train/train-step.js';
@@ -12,11 +13,31 @@ export type BatchArrays = Record<keyof ReturnType<typeof batchInputs>, Float32Ar
 /** BOS, BOI, EOI and EOS. */
 const CONTROL_TOKENS = 4;
 
-/** The sizes of this run's batches: a row holds `imagesPerRow` of the longest documents. */
+/**
+ * The sizes of this run's batches: a row holds `imagesPerRow` of the longest documents.
+ * @throws TransfusionError CONFIG_SEQUENCE_LENGTH, CONFIG_MAX_POSITIONS: the longest document does not fit
+ */
 export function batchShape(config: RunConfig, examples: readonly Example[], patchesPerImage: number): BatchShape {
   const { rows, imagesPerRow, sequenceLength } = config.batch;
-  const longest = Math.max(...examples.map(({ captionIds }) => captionIds.length)) + patchesPerImage + CONTROL_TOKENS;
+  const longestCaption = examples.reduce((most, { captionIds }) => Math.max(most, captionIds.length), 0);
+  const longest = longestCaption + patchesPerImage + CONTROL_TOKENS;
+  if (sequenceLength !== null && sequenceLength < longest) {
+    throw tooShort('CONFIG_SEQUENCE_LENGTH', 'batch.sequenceLength', sequenceLength, longest);
+  }
+  const { maxPositions } = config.model;
+  // Positions outside the rotary table would silently not be rotated.
+  if (maxPositions !== undefined && maxPositions < longest) {
+    throw tooShort('CONFIG_MAX_POSITIONS', 'model.maxPositions', maxPositions, longest);
+  }
   return { rows, imagesPerRow, patchesPerImage, sequenceLength: sequenceLength ?? imagesPerRow * longest };
+}
+
+function tooShort(code: string, field: string, value: number, longest: number): TransfusionError {
+  return new TransfusionError({
+    code,
+    message: `${field} is ${value}, the longest document takes ${longest} positions`,
+    fix: `raise it to at least ${longest}, or leave it out; larger patches make shorter documents`,
+  });
 }
 
 export interface BatchSource {

@@ -1,6 +1,12 @@
 /** @file Compiles a training step for no device at all: only to learn its FLOPs and memory. */
 import type { Backend, DeviceBuffer, Program } from '@transfusion/tensor';
-import { compileAccumulate, compileTrainStep, createTrainState, type TrainStepOptions } from './train-step.js';
+import {
+  compileAccumulate,
+  compileTrainStep,
+  compileUpdate,
+  createTrainState,
+  type TrainStepOptions,
+} from './train-step.js';
 
 /** Limits as a CPU has them; nothing is allocated and nothing can run. */
 function planningBackend(onLoad: (program: Program) => void): Backend {
@@ -31,6 +37,12 @@ export async function planTrainStep(options: TrainStepOptions): Promise<{ flops:
     plan.arenaBytes += arenaBytes.reduce((sum, bytes) => sum + bytes, 0);
   });
   const state = createTrainState(backend, options, {});
-  await (options.accumulation > 1 ? compileAccumulate : compileTrainStep)(backend, state, options);
-  return { flops: plan.flops * options.accumulation, arenaBytes: plan.arenaBytes };
+  if (options.accumulation === 1) {
+    await compileTrainStep(backend, state, options);
+    return plan;
+  }
+  await compileAccumulate(backend, state, options);
+  const { flops } = plan;
+  await compileUpdate(backend, state, options);
+  return { flops: flops * options.accumulation, arenaBytes: plan.arenaBytes };
 }

@@ -1,8 +1,8 @@
 /** @file The files of a run, and its checkpoint: saved whole or not at all, loaded back bit by bit. */
 import { join } from 'node:path';
-import type { TensorData } from '@transfusion/checkpoint';
 import { openCheckpoint, saveModelFolder } from '@transfusion/checkpoint/node';
-import { flattenTree, isVariable, TransfusionError, type Variable } from '@transfusion/tensor';
+import { parameterTensors } from '@transfusion/sampler/node';
+import { TransfusionError } from '@transfusion/tensor';
 import { Tokenizer } from '@transfusion/tokenizer';
 import { z } from 'zod';
 import { runConfigSchema } from '../config/run-config.js';
@@ -35,23 +35,15 @@ export async function saveRun(
   progress: { step: number; trainSeconds: number },
 ) {
   const { state, pipeline, config, examples } = session;
-  const tensors = await readTensors(state.ema);
+  const tensors = await parameterTensors(state.ema);
   const { parameters, m, v } = state;
   await saveModelFolder({
     path: runFiles(folder).model,
     config: pipeline,
     tensors,
     tokenizer: examples.tokenizer.toJson(),
-    trainer: { state: { ...progress, config }, optimizer: await readTensors({ parameters, m, v }) },
+    trainer: { state: { ...progress, config }, optimizer: await parameterTensors({ parameters, m, v }) },
   });
-}
-
-async function readTensors(tree: unknown): Promise<Map<string, TensorData>> {
-  const tensors = new Map<string, TensorData>();
-  for (const [name, variable] of flattenTree<Variable>(tree, isVariable)) {
-    tensors.set(name, { shape: [...variable.shape], data: await variable.read() });
-  }
-  return tensors;
 }
 
 export interface LoadedRun {

@@ -1,4 +1,5 @@
 /** @file A training run in memory: model, state, compiled step, batches; what `train` loops over and evaluation uses. */
+import { parseConfig } from '@transfusion/checkpoint';
 import { initialise } from '@transfusion/nn';
 import { objectiveOptions, type PipelineConfig, pipelineConfigSchema } from '@transfusion/sampler';
 import { createObjective } from '@transfusion/schedulers';
@@ -77,6 +78,7 @@ export interface PreparedRun {
   options: TrainStepOptions;
 }
 
+/** @throws TransfusionError or CheckpointError CONFIG_*, DATA_*: parts of the configuration do not go together */
 export async function prepareRun(
   config: RunConfig,
   { cacheFolder, tokenizer }: { cacheFolder: string; tokenizer?: Tokenizer },
@@ -91,7 +93,7 @@ export async function prepareRun(
     patchValues,
     sequenceLength: batch.sequenceLength,
   });
-  const pipeline = pipelineConfigSchema.parse({
+  const parts = {
     format: 'transfusion',
     version: 1,
     model,
@@ -99,7 +101,8 @@ export async function prepareRun(
     codec: codec.config,
     diffusion: config.diffusion,
     sampling: config.sampling,
-  });
+  };
+  const pipeline = parseConfig(pipelineConfigSchema, parts, 'configuration');
   const { maxGradientNorm, ...optimizer } = config.optimizer;
   const { accumulation } = config.batch;
   const options: TrainStepOptions = { model, batch, lambda: config.lambda, optimizer, maxGradientNorm, accumulation };

@@ -70,7 +70,8 @@ export async function train({ session, folder, start, signal }: TrainOptions): P
         });
         meter.reset();
       }
-      progress.update(step, describe(latest));
+      // Until the first logged interval ends, what there is so far.
+      progress.update(step, describe(latest.tokensPerSecond > 0 ? latest : meter.read()));
       if (config.sample.every > 0 && step % config.sample.every === 0 && step < config.steps) {
         await mkdir(files.samples, { recursive: true });
         await writeSampleGrid(session, { path: join(files.samples, `step-${step}.png`), images: config.sample.images });

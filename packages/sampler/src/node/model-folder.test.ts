@@ -67,6 +67,8 @@ test('a configuration of another size is told, and sizes that no file could hold
   await expect(readModelFolder(path)).rejects.toThrow(/feedForward\.gate is \[24, 16\], expected \[32, 16\]/);
   await save({ config: { ...config, model: { ...config.model, layers: 1e9 } } });
   await expect(readModelFolder(path)).rejects.toThrow(/CHECKPOINT_CONTENT.*config\.json says 1000000000 layers/);
+  await save({ config: { ...config, model: { ...config.model, maxPositions: 1e12 } } });
+  await expect(readModelFolder(path)).rejects.toThrow(/CONFIG_INVALID.*config\.json[\s\S]*maxPositions/);
 });
 
 test('foreign, missing and damaged folders are told apart', async () => {
