@@ -1,15 +1,15 @@
 /** @file Decides which elementwise results are stored and which are computed inside the kernel that uses them. */
 import type { GraphNode } from '../graph/node.js';
 import { binaryOp, selectOp, unaryOp } from '../ops/elementwise.js';
-import { matmulOp } from '../ops/matmul.js';
 import { reduceOp } from '../ops/reduce.js';
 import type { Tensor } from '../tensor.js';
+import { isProduct } from './products.js';
 import { constantValue } from './simplify.js';
 
 export interface FusionPlan {
   /** Elementwise nodes that are computed inside their users. */
   inlined: ReadonlySet<GraphNode>;
-  /** Elementwise nodes computed as the epilogue of a matrix product: node -> product. */
+  /** Elementwise nodes computed as the epilogue of a product (matrix product, convolution): node -> product. */
   epilogues: ReadonlyMap<GraphNode, GraphNode>;
   /** Those products: they are computed where the elementwise node is. */
   deferred: ReadonlySet<GraphNode>;
@@ -103,7 +103,7 @@ function planEpilogues(
     const members = new Set([root, ...inlinedMembers(root, inlined)]);
     for (const leaf of leavesOf(root, inlined)) {
       const only = users.get(leaf.node)?.every((user) => members.has(user) && usedOnlyIn(user, members, users, root));
-      if (leaf.node.op === matmulOp && only && !results.has(leaf)) {
+      if (isProduct(leaf.node) && only && !results.has(leaf)) {
         epilogues.set(root, leaf.node);
         break;
       }

@@ -2,6 +2,8 @@
 import type { GraphNode } from '../graph/node.js';
 import { sizeOf } from '../graph/shape.js';
 import { attentionShape } from '../ops/attention.js';
+import { conv2dShape } from '../ops/conv2d.js';
+import { groupNormShape } from '../ops/group-norm.js';
 import { rowWidth } from '../ops/rows.js';
 import type { Kernel } from '../program/kernels.js';
 
@@ -74,6 +76,41 @@ export const kernelBuilders: Readonly<Record<string, KernelBuilder>> = {
     dy: call.input(3),
     dx: call.output(0),
   }),
+  groupNorm: ({ node, input, output }) => ({
+    kind: 'groupNorm',
+    ...groupNormShape(node.inputs[0], node.attributes.groups),
+    epsilon: node.attributes.epsilon,
+    x: input(0),
+    weight: input(1),
+    bias: input(2),
+    output: output(0),
+    mean: output(1),
+    rstd: output(2),
+  }),
+  groupNormGrad: ({ node, input, output }) => ({
+    kind: 'groupNormGrad',
+    ...groupNormShape(node.inputs[0], node.attributes.groups),
+    x: input(0),
+    weight: input(1),
+    mean: input(2),
+    rstd: input(3),
+    dy: input(4),
+    dx: output(0),
+  }),
+  conv2dInputGrad: ({ node, input, output }) => ({
+    kind: 'conv2dInputGrad',
+    ...conv2dShape(node.outputs[0], node.inputs[1], node.attributes),
+    dOutput: input(0),
+    weight: input(1),
+    dx: output(0),
+  }),
+  conv2dWeightGrad: ({ node, input, output }) => ({
+    kind: 'conv2dWeightGrad',
+    ...conv2dShape(node.inputs[0], node.outputs[0], node.attributes),
+    x: input(0),
+    dOutput: input(1),
+    dWeight: output(0),
+  }),
   rope: ({ node, input, output }) => ({
     kind: 'rope',
     rows: node.inputs[1].size,
@@ -143,9 +180,13 @@ export const kernelBuilders: Readonly<Record<string, KernelBuilder>> = {
   }),
 };
 
-/** Floating-point operations of a kernel: products exactly, attention as if half of the keys were visible. */
+/** Floating-point operations of a kernel: products exactly (a convolution's padding counted), attention as if half of the keys were visible. */
 export function kernelFlops(kernel: Kernel): number {
   if (kernel.kind === 'matmul') return 2 * kernel.batch * kernel.m * kernel.n * kernel.k;
+  if (kernel.kind === 'conv2d' || kernel.kind === 'conv2dInputGrad' || kernel.kind === 'conv2dWeightGrad') {
+    const outputs = kernel.batch * kernel.outputHeight * kernel.outputWidth * kernel.outputChannels;
+    return 2 * outputs * kernel.kernelHeight * kernel.kernelWidth * kernel.channels;
+  }
   if (kernel.kind === 'attention' || kernel.kind === 'attentionGrad') {
     const pairs = (kernel.batch * kernel.heads * kernel.queries * kernel.keys) / 2;
     return pairs * kernel.headDim * (kernel.kind === 'attention' ? 4 : 10);

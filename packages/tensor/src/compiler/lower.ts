@@ -3,15 +3,15 @@
 import type { GraphNode } from '../graph/node.js';
 import { sizeOf, stridesOf } from '../graph/shape.js';
 import { adamwOp } from '../ops/adamw.js';
-import { matmulOp, matmulSizes } from '../ops/matmul.js';
 import { concatOp, padOp } from '../ops/movement.js';
 import { reduceOp } from '../ops/reduce.js';
 import { writeRowsOp } from '../ops/rows.js';
-import type { Expression, Instruction, Kernel, View } from '../program/kernels.js';
+import type { Epilogue, Expression, Instruction, Kernel, View } from '../program/kernels.js';
 import { topologicalOrder } from '../reference/evaluate.js';
 import type { Tensor } from '../tensor.js';
 import { type FusionPlan, isElementwise, planFusion } from './fusion.js';
 import { type KernelCall, kernelBuilders } from './kernel-builders.js';
+import { isProduct, productOf } from './products.js';
 import { checkRank, ProgramBuilder, type VirtualBuffer } from './program-builder.js';
 import type { Unit, Version } from './schedule.js';
 import { constantValue } from './simplify.js';
@@ -69,8 +69,8 @@ class Lowering {
     if (isElementwise(node)) {
       if (!this.plan.inlined.has(node)) this.lowerElementwise(node);
     } else if (node.op === reduceOp) this.lowerReduce(node);
-    else if (node.op === matmulOp) {
-      if (!this.plan.deferred.has(node)) this.lowerMatmul(node);
+    else if (isProduct(node)) {
+      if (!this.plan.deferred.has(node)) this.lowerProduct(node);
     } else if (node.op === concatOp) this.lowerConcat(node);
     else if (node.op === padOp) this.lowerPad(node);
     else if (node.op === adamwOp || node.op === writeRowsOp) this.lowerInPlace(node);
@@ -113,8 +113,8 @@ class Lowering {
     const [tensor] = node.outputs;
     const product = this.plan.epilogues.get(node);
     if (product) {
-      if (this.lowerMatmul(product, tensor)) return;
-      this.lowerMatmul(product);
+      if (this.lowerProduct(product, tensor)) return;
+      this.lowerProduct(product);
     }
     const { expression, leaves } = this.expressionOf(tensor);
     const sources = leaves.map((leaf) => this.builder.locate(leaf));
@@ -164,46 +164,29 @@ class Lowering {
   }
 
   /** Emits a product, with the elementwise kernel rooted at `root` as its epilogue; false if its views do not allow it. */
-  private lowerMatmul(node: GraphNode, root?: Tensor): boolean {
-    const [a, b] = node.inputs;
-    const attributes = node.attributes as { transposeA: boolean; transposeB: boolean };
-    const sizes = matmulSizes(a, b, attributes);
-    const merges = sizes.sharedB && !attributes.transposeA;
-    const batch = merges ? 1 : sizes.batch;
-    const m = merges ? sizes.batch * sizes.m : sizes.m;
-    const space = [batch, m, sizes.n];
-    const target = root ?? node.outputs[0];
+  private lowerProduct(node: GraphNode, root?: Tensor): boolean {
+    const product = productOf(node);
     const reads: Version[] = [];
-    let epilogue: { views: View[]; expression: Expression } | undefined;
+    let epilogue: Epilogue | undefined;
     if (root) {
       const { expression, leaves } = this.expressionOf(root, node.outputs[0]);
       const views: View[] = [];
       for (const leaf of leaves.slice(1)) {
         const location = this.builder.locate(leaf);
-        const strides = reshapeStrides(leaf.shape, location.strides, space);
+        const strides = reshapeStrides(leaf.shape, location.strides, product.space);
         if (!strides) return false;
         views.push({ buffer: location.version.buffer, offset: location.offset, strides });
         reads.push(location.version);
       }
       epilogue = { views, expression };
     }
-    const left = this.builder.whole(a);
-    const right = this.builder.whole(b);
+    const left = this.builder.whole(node.inputs[0]);
+    const right = this.builder.whole(node.inputs[1]);
     reads.push(left, right);
+    const target = root ?? node.outputs[0];
     const version = this.builder.resultVersion(target, (state) => reads.includes(state));
     this.builder.setLocation(target, version);
-    const kernel: Kernel = {
-      kind: 'matmul',
-      batch,
-      m,
-      n: sizes.n,
-      k: sizes.k,
-      a: { buffer: left.buffer, transpose: attributes.transposeA, batchStride: merges ? 0 : sizes.m * sizes.k },
-      b: { buffer: right.buffer, transpose: attributes.transposeB, batchStride: sizes.sharedB ? 0 : sizes.k * sizes.n },
-      output: version.buffer,
-      ...(epilogue ? { epilogue } : {}),
-    };
-    this.builder.emit(kernel, reads, [version]);
+    this.builder.emit(product.kernel([left.buffer, right.buffer], version.buffer, epilogue), reads, [version]);
     return true;
   }
 

@@ -2,6 +2,7 @@
 
 import { attentionCases } from './attention-cases.js';
 import type { ConformanceCase } from './case.js';
+import { convolutionCases } from './convolution-cases.js';
 import { elementwiseCases } from './elementwise-cases.js';
 import { matmulCases } from './matmul-cases.js';
 import { movementCases } from './movement-cases.js';
@@ -13,4 +14,5 @@ export const conformanceCases: readonly ConformanceCase[] = [
   ...matmulCases,
   ...rowCases,
   ...attentionCases,
+  ...convolutionCases,
 ];

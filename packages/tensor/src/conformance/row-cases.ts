@@ -1,5 +1,6 @@
 /** @file Kernels over rows: gather, scatter, softmax, norms, rotary embedding, cross-entropy. */
 import { crossEntropy } from '../ops/cross-entropy.js';
+import { layerNorm } from '../ops/group-norm.js';
 import { rmsNorm } from '../ops/rms-norm.js';
 import { rope, ropeTable } from '../ops/rope.js';
 import { gather, scatterAdd, writeRows } from '../ops/rows.js';
@@ -21,6 +22,12 @@ export const rowCases: readonly ConformanceCase[] = [
       inputs: { x: normal([2, 5, width]), weight: normal([width]) },
       fn: ({ x, weight }) => rmsNorm(x, weight),
       tolerance: 2e-5,
+    },
+    {
+      name: `layer norm of ${width}`,
+      inputs: { x: normal([2, 5, width]), weight: normal([width]), bias: normal([width]) },
+      fn: ({ x, weight, bias }) => layerNorm(x.add(2), weight, bias, 1e-3),
+      tolerance: 5e-5,
     },
     {
       name: `cross-entropy over ${width} classes`,

@@ -96,10 +96,15 @@ export interface MatrixOperand {
   batchStride: number;
 }
 
+/** Computed on each value of a product before it is stored: input 0 is that value (f32), inputs 1.. are `views` 0... */
+export interface Epilogue {
+  views: View[];
+  expression: Expression;
+}
+
 /**
  * output[b] = epilogue(op(a[b]) @ op(b[b])), op(a) is [m, k], op(b) is [k, n], output [batch, m, n] contiguous.
- * `epilogue`: an expression over iteration space [batch, m, n] whose input 0 is the product's value (f32) and whose
- * inputs 1.. are `views` 0..; absent means the plain product.
+ * The epilogue's iteration space is [batch, m, n]; absent means the plain product.
  */
 export interface MatmulKernel {
   kind: 'matmul';
@@ -110,7 +115,54 @@ export interface MatmulKernel {
   a: MatrixOperand;
   b: MatrixOperand;
   output: number;
-  epilogue?: { views: View[]; expression: Expression };
+  epilogue?: Epilogue;
+}
+
+/**
+ * The sizes of a convolution of images [batch, height, width, channels] with filters
+ * [kernelHeight, kernelWidth, channels, outputChannels] into [batch, outputHeight, outputWidth, outputChannels].
+ * Output (y, x) reads input row y strideY - padTop + i for every filter row i, and columns likewise; what lies outside
+ * the image is zero. (Padding below and to the right follows from the output's size.)
+ */
+export interface Conv2dShape {
+  batch: number;
+  height: number;
+  width: number;
+  channels: number;
+  outputHeight: number;
+  outputWidth: number;
+  outputChannels: number;
+  kernelHeight: number;
+  kernelWidth: number;
+  strideY: number;
+  strideX: number;
+  padTop: number;
+  padLeft: number;
+}
+
+/** output = epilogue(convolution of x with weight); iteration space [1, batch outputHeight outputWidth, outputChannels]. */
+export interface Conv2dKernel extends Conv2dShape {
+  kind: 'conv2d';
+  x: number;
+  weight: number;
+  output: number;
+  epilogue?: Epilogue;
+}
+
+/** dx[b, y, x, c] = sum of dOutput[b, y', x', o] weight[i, j, c, o] over all outputs and taps that read (y, x). */
+export interface Conv2dInputGradKernel extends Conv2dShape {
+  kind: 'conv2dInputGrad';
+  dOutput: number;
+  weight: number;
+  dx: number;
+}
+
+/** dWeight[i, j, c, o] = sum over b, y, x of dOutput[b, y, x, o] times the input that tap (i, j) reads there. */
+export interface Conv2dWeightGradKernel extends Conv2dShape {
+  kind: 'conv2dWeightGrad';
+  x: number;
+  dOutput: number;
+  dWeight: number;
 }
 
 /** output[i] = table[indices[i]], rows of `width` elements; zeros where the index is outside [0, tableRows). */
@@ -189,6 +241,44 @@ export interface RmsNormGradKernel {
   columns: number;
   x: number;
   weight: number;
+  rstd: number;
+  dy: number;
+  dx: number;
+}
+
+/** The sizes of a group norm: `groups` divides `channels`; a group's mean is over all positions of its channels. */
+export interface GroupNormShape {
+  batch: number;
+  positions: number;
+  channels: number;
+  groups: number;
+}
+
+/**
+ * x, output [batch, positions, channels]; weight, bias [channels]; mean, rstd [batch, groups], over a group's elements:
+ * rstd = 1 / sqrt(mean((x - mean)^2) + epsilon), output = (x - mean) rstd weight + bias.
+ * One position and one group is a layer norm of `batch` rows.
+ */
+export interface GroupNormKernel extends GroupNormShape {
+  kind: 'groupNorm';
+  epsilon: number;
+  x: number;
+  weight: number;
+  bias: number;
+  output: number;
+  mean: number;
+  rstd: number;
+}
+
+/**
+ * With h = (x - mean) rstd and means over a group's elements: dx = rstd (dy w - mean(dy w) - h mean(dy w h)).
+ * (The gradients of weight and bias are reduce kernels.)
+ */
+export interface GroupNormGradKernel extends GroupNormShape {
+  kind: 'groupNormGrad';
+  x: number;
+  weight: number;
+  mean: number;
   rstd: number;
   dy: number;
   dx: number;
@@ -322,6 +412,9 @@ export type Kernel =
   | ElementwiseKernel
   | ReduceKernel
   | MatmulKernel
+  | Conv2dKernel
+  | Conv2dInputGradKernel
+  | Conv2dWeightGradKernel
   | GatherKernel
   | ScatterAddKernel
   | WriteRowsKernel
@@ -329,6 +422,8 @@ export type Kernel =
   | SoftmaxGradKernel
   | RmsNormKernel
   | RmsNormGradKernel
+  | GroupNormKernel
+  | GroupNormGradKernel
   | RopeKernel
   | AttentionKernel
   | AttentionGradKernel

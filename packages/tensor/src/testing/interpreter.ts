@@ -4,7 +4,7 @@
  * kernels that the compiler itself builds, and the rows kernels; no others.
  */
 import type { Backend, BackendLimits, DeviceBuffer, HostArray } from '../program/backend.js';
-import type { Expression, Kernel, View } from '../program/kernels.js';
+import type { Conv2dKernel, Expression, Kernel, View } from '../program/kernels.js';
 import type { Program } from '../program/program.js';
 
 export const defaultLimits: BackendLimits = {
@@ -109,6 +109,9 @@ function checkOverlap(kernel: Kernel, memory: HostArray[]): void {
   } else if (kernel.kind === 'matmul') {
     const views = kernel.epilogue?.views ?? [];
     refuse([kernel.a.buffer, kernel.b.buffer, ...views.map(({ buffer }) => buffer)], kernel.output);
+  } else if (kernel.kind === 'conv2d') {
+    const views = kernel.epilogue?.views ?? [];
+    refuse([kernel.x, kernel.weight, ...views.map(({ buffer }) => buffer)], kernel.output);
   } else if (kernel.kind === 'gather') refuse([kernel.table, kernel.indices], kernel.output);
   else if (kernel.kind === 'scatterAdd') refuse([kernel.updates, kernel.indices], kernel.output);
   else if (kernel.kind === 'writeRows') refuse([kernel.indices, kernel.values], kernel.target);
@@ -213,6 +216,8 @@ function runKernel(kernel: Kernel, memory: HostArray[]): void {
           )
         : product;
     });
+  } else if (kernel.kind === 'conv2d') {
+    convolve(kernel, memory);
   } else if (kernel.kind === 'gather') {
     const { rows, tableRows, width } = kernel;
     forEach([rows, width], ([row, i]) => {
@@ -244,4 +249,25 @@ function runKernel(kernel: Kernel, memory: HostArray[]): void {
   } else {
     throw new Error(`the interpreter has no ${kernel.kind}`);
   }
+}
+
+function convolve(kernel: Conv2dKernel, memory: HostArray[]): void {
+  const { batch, height, width, channels, outputHeight, outputWidth, outputChannels, epilogue } = kernel;
+  let position = 0;
+  forEach([batch * outputHeight * outputWidth, outputChannels], ([pixel, o]) => {
+    const b = Math.floor(pixel / (outputHeight * outputWidth));
+    const y = (Math.floor(pixel / outputWidth) % outputHeight) * kernel.strideY - kernel.padTop;
+    const x = (pixel % outputWidth) * kernel.strideX - kernel.padLeft;
+    let sum = 0;
+    forEach([kernel.kernelHeight, kernel.kernelWidth, channels], ([i, j, c]) => {
+      if (y + i < 0 || y + i >= height || x + j < 0 || x + j >= width) return;
+      const tap = ((i * kernel.kernelWidth + j) * channels + c) * outputChannels + o;
+      sum += memory[kernel.x][((b * height + y + i) * width + x + j) * channels + c] * memory[kernel.weight][tap];
+    });
+    memory[kernel.output][position++] = epilogue
+      ? compute(epilogue.expression, (input) =>
+          input === 0 ? sum : load(memory, epilogue.views[input - 1], [0, pixel, o]),
+        )
+      : sum;
+  });
 }
