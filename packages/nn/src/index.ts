@@ -11,6 +11,14 @@ export {
   swigluSpec,
 } from './layers.js';
 export {
+  createLossScale,
+  type LossScale,
+  type LossScaleOptions,
+  lossScaleDefaults,
+  type ScaledStep,
+  scaledStep,
+} from './loss-scale.js';
+export {
   type AdamWOptions,
   type AdamWUpdate,
   adamwHyper,

@@ -30,7 +30,7 @@ export interface AdamWUpdate<T> {
   v: T;
   /** [3], from `adamwHyper`. */
   hyper: Tensor;
-  /** Multiplies every gradient. */
+  /** Multiplies every gradient; 0 skips the update. */
   gradientScale: Tensor;
 }
 

@@ -7,6 +7,7 @@ export {
   f32,
   i32,
   isTensor,
+  type Precision,
   TensorSpec,
   type Updates,
 } from './compiler/compile.js';
@@ -29,7 +30,7 @@ export { gather, scatterAdd, writeRows } from './ops/rows.js';
 export * from './philox.js';
 export type * from './program/backend.js';
 export type * from './program/kernels.js';
-export type { BufferStorage, DType, Program, ProgramBuffer } from './program/program.js';
-export { BYTES_PER_ELEMENT } from './program/program.js';
+export type { BufferStorage, BufferType, DType, Program, ProgramBuffer } from './program/program.js';
+export { BYTES_PER_ELEMENT, bufferBytes } from './program/program.js';
 export { evaluate } from './reference/evaluate.js';
 export { type Operand, select, Tensor } from './tensor.js';

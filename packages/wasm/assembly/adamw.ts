@@ -7,7 +7,9 @@ export function adamw(args: usize, tile: i32, thread: i32): void {
   const elements = argI32(args, 0);
   const elementsPerTile = argI32(args, 1);
   const hyper = argAddress(args, 2);
-  const gradientScale = f32x4.splat(load<f32>(argAddress(args, 3)));
+  const scale = load<f32>(argAddress(args, 3));
+  if (scale == 0) return;
+  const gradientScale = f32x4.splat(scale);
   const beta1 = f32x4.splat(argF32(args, 4));
   const rest1 = f32x4.splat(argF32(args, 5));
   const beta2 = f32x4.splat(argF32(args, 6));

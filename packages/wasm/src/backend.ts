@@ -43,7 +43,13 @@ class WasmBackend implements Backend {
     const simd = runtime.fused ? 'relaxed SIMD with fused multiply-add' : 'SIMD';
     this.description = `WebAssembly on the CPU: ${threads}, ${simd}${note}`;
     const most = Math.min(runtime.maxBytes, MOST_BUFFER_BYTES);
-    this.limits = { alignment: ALIGNMENT, maxArenaBytes: most, maxBufferBytes: most, maxExpressionInputs: 32 };
+    this.limits = {
+      alignment: ALIGNMENT,
+      maxArenaBytes: most,
+      maxBufferBytes: most,
+      maxExpressionInputs: 32,
+      f16: false,
+    };
   }
 
   createBuffer(elements: number): DeviceBuffer {

@@ -1,5 +1,6 @@
 /** @file A loaded program: its memory, and the commands that replay it. */
 import {
+  type BufferType,
   BYTES_PER_ELEMENT,
   type Executable,
   type HostArray,
@@ -12,7 +13,7 @@ import type { Runtime } from './runtime.js';
 
 interface Slot {
   name: string;
-  dtype: 'f32' | 'i32';
+  dtype: BufferType;
   address: number;
   elements: number;
 }

@@ -55,6 +55,7 @@ export class WebGpuDeviceBackend implements WebGpuBackend {
       alignment,
       maxArenaBytes: floorTo(Math.min(limits.maxBufferSize, options.memoryLimitBytes), alignment),
       maxBufferBytes: floorTo(limits.maxStorageBufferBindingSize, BYTES_PER_ELEMENT),
+      f16: false,
       maxExpressionInputs: limits.maxStorageBuffersPerShaderStage - 1,
     };
     this.#context = {

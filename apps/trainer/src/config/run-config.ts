@@ -88,6 +88,10 @@ export const runConfigSchema = z.strictObject({
   patchSize: z.int().min(1).default(4).describe('side of a patch, in pixels of the latent image'),
   tokenizer: tokenizerSchema,
   batch: batchSchema,
+  precision: z
+    .enum(['f32', 'f16'])
+    .default('f32')
+    .describe('of products and activations; f16 needs a WebGPU adapter with shader-f16, and scales the loss'),
   lambda: z.number().min(0).default(5).describe('weight of the diffusion loss (paper: 5)'),
   diffusion: diffusionConfigSchema.prefault({}),
   optimizer: optimizerSchema,

@@ -19,7 +19,7 @@ function planningBackend(onLoad: (program: Program) => void): Backend {
   return {
     name: 'plan',
     description: 'plans only',
-    limits: { alignment: 64, maxArenaBytes: 2 ** 40, maxBufferBytes: 2 ** 40, maxExpressionInputs: 16 },
+    limits: { alignment: 64, maxArenaBytes: 2 ** 40, maxBufferBytes: 2 ** 40, maxExpressionInputs: 16, f16: true },
     createBuffer: buffer,
     async load(program) {
       onLoad(program);

@@ -36,13 +36,13 @@ export async function saveRun(
 ) {
   const { state, pipeline, config, examples } = session;
   const tensors = await parameterTensors(state.ema);
-  const { parameters, m, v } = state;
+  const { parameters, m, v, lossScale } = state;
   await saveModelFolder({
     path: runFiles(folder).model,
     config: pipeline,
     tensors,
     tokenizer: examples.tokenizer.toJson(),
-    trainer: { state: { ...progress, config }, optimizer: await parameterTensors({ parameters, m, v }) },
+    trainer: { state: { ...progress, config }, optimizer: await parameterTensors({ parameters, m, v, lossScale }) },
   });
 }
 

@@ -104,8 +104,9 @@ export async function prepareRun(
   };
   const pipeline = parseConfig(pipelineConfigSchema, parts, 'configuration');
   const { maxGradientNorm, ...optimizer } = config.optimizer;
+  const { lambda, precision } = config;
   const { accumulation } = config.batch;
-  const options: TrainStepOptions = { model, batch, lambda: config.lambda, optimizer, maxGradientNorm, accumulation };
+  const options: TrainStepOptions = { model, batch, lambda, optimizer, maxGradientNorm, accumulation, precision };
   return { examples, codec, pipeline, options };
 }
 

@@ -20,6 +20,8 @@ export interface StepResult {
   /** Global norm of the gradients before clipping. */
   gradientNorm: number;
   learningRate: number;
+  /** Factor of the loss while it was differentiated, in f16. Where the gradients overflowed, `gradientNorm` is not finite and the step was skipped. */
+  lossScale?: number;
 }
 
 export interface StepRunner {
@@ -53,8 +55,8 @@ export async function createStepRunner({ backend, state, options, config }: Runn
       programs: [compiled],
       flops: compiled.program.flops,
       async step(step: number, [batch]: BatchArrays[]) {
-        const { language, diffusion, norm } = await compiled.run({ batch, ...numbers(step) });
-        return { language: language[0], diffusion: diffusion[0], gradientNorm: norm[0] };
+        const { language, diffusion, norm, lossScale } = await compiled.run({ batch, ...numbers(step) });
+        return { language: language[0], diffusion: diffusion[0], gradientNorm: norm[0], lossScale: lossScale?.[0] };
       },
     };
   }
@@ -72,8 +74,8 @@ export async function createStepRunner({ backend, state, options, config }: Runn
           language += part.language[0];
           diffusion += part.diffusion[0];
         }
-        const { norm } = await update.run(numbers(step));
-        return { language, diffusion, gradientNorm: norm[0] };
+        const { norm, lossScale } = await update.run(numbers(step));
+        return { language, diffusion, gradientNorm: norm[0], lossScale: lossScale?.[0] };
       },
     };
   }
@@ -83,7 +85,10 @@ export async function createStepRunner({ backend, state, options, config }: Runn
     arenaBytes: execute.programs.flatMap(({ program }) => program.arenaBytes).reduce((sum, bytes) => sum + bytes, 0),
     async run(step, batches) {
       const result = await execute.step(step, batches);
-      for (const [name, value] of Object.entries(result)) {
+      const { language, diffusion, gradientNorm, lossScale } = result;
+      // A scale that cannot fall further does not explain the overflow.
+      const skipped = lossScale !== undefined && lossScale > 1;
+      for (const [name, value] of Object.entries({ language, diffusion, ...(skipped ? {} : { gradientNorm }) })) {
         if (!Number.isFinite(value)) throw diverged(step, name, value);
       }
       return { ...result, learningRate: learningRate(step) };

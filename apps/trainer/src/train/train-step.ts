@@ -1,6 +1,17 @@
 /** @file The training step as compiled functions: loss and gradients of the paper's objective, AdamW, EMA. */
 import { addNoise, diffusionLoss, languageLoss, transfusionLoss } from '@transfusion/losses';
-import { type AdamWOptions, adamwUpdate, clipScale, createParameters, emaUpdate, globalNorm } from '@transfusion/nn';
+import {
+  type AdamWOptions,
+  adamwUpdate,
+  clipScale,
+  createLossScale,
+  createParameters,
+  emaUpdate,
+  globalNorm,
+  type LossScale,
+  type ScaledStep,
+  scaledStep,
+} from '@transfusion/nn';
 import {
   type Backend,
   compile,
@@ -11,6 +22,7 @@ import {
   i32,
   isTensor,
   mapTree,
+  type Precision,
   randomNormal,
   type Tensor,
   type Variable,
@@ -41,6 +53,8 @@ export interface TrainStepOptions {
   maxGradientNorm: number;
   /** Batches whose gradients are summed before an update. */
   accumulation: number;
+  /** Of products and activations; 'f16' scales the loss. Default 'f32'. */
+  precision?: Precision;
 }
 
 /** What persists between steps. */
@@ -51,18 +65,25 @@ export interface TrainState<T = Variable> {
   ema: TransfusionParameters<T>;
   /** Sum of gradients, where batches are accumulated. */
   gradients?: TransfusionParameters<T>;
+  /** Where the precision is f16. */
+  lossScale?: LossScale<T>;
 }
 
-/** Variables of a training run, by path under `parameters`, `m`, `v`, `ema`; zeros where no values are given. */
-export function createTrainState(
-  backend: Backend,
-  options: TrainStepOptions,
-  values: Partial<Record<keyof TrainState, ReadonlyMap<string, Float32Array>>>,
-): TrainState {
+type ParameterPart = Exclude<keyof TrainState, 'lossScale'>;
+
+/** Values to start from, by path under each part; zeros where there are none. */
+export type TrainStateValues = Partial<Record<ParameterPart, ReadonlyMap<string, Float32Array>>> & {
+  lossScale?: { scale: number; goodSteps: number };
+};
+
+/** Variables of a training run. */
+export function createTrainState(backend: Backend, options: TrainStepOptions, values: TrainStateValues): TrainState {
   const specs = transfusionSpec(options.model);
-  const create = (part: keyof TrainState) => createParameters(backend, specs, values[part]);
+  const create = (part: ParameterPart) => createParameters(backend, specs, values[part]);
   const state: TrainState = { parameters: create('parameters'), m: create('m'), v: create('v'), ema: create('ema') };
-  return options.accumulation > 1 ? { ...state, gradients: create('gradients') } : state;
+  if (options.accumulation > 1) state.gradients = create('gradients');
+  if (options.precision === 'f16') state.lossScale = createLossScale(backend, values.lossScale);
+  return state;
 }
 
 /** What a packed batch gives to the graph. B rows, T positions, I image slots, n patches, k values. */
@@ -130,7 +151,7 @@ function update(
   gradients: TransfusionParameters,
   inputs: UpdateTensors,
 ) {
-  const norm = globalNorm(gradients);
+  const { norm, gradientScale, nextScale } = clip(globalNorm(gradients), options, state.lossScale);
   const next = adamwUpdate(
     {
       specs: transfusionSpec(options.model),
@@ -139,11 +160,38 @@ function update(
       m: state.m,
       v: state.v,
       hyper: inputs.hyper,
-      gradientScale: clipScale(norm, options.maxGradientNorm),
+      gradientScale,
     },
     options.optimizer,
   );
-  return { norm, updates: { ...next, ema: emaUpdate(state.ema, next.parameters, inputs.emaDecay) } };
+  const ema = emaUpdate(state.ema, next.parameters, inputs.emaDecay);
+  return { norm, updates: { ...next, ema, ...(nextScale ? { lossScale: nextScale } : {}) } };
+}
+
+/** The norm of the gradients, what scales them for the optimizer, and the next loss scale where there is one. */
+function clip(
+  norm: Tensor,
+  { maxGradientNorm }: TrainStepOptions,
+  lossScale: LossScale<Tensor> | undefined,
+): Omit<ScaledStep, 'next'> & { nextScale?: LossScale<Tensor> } {
+  if (!lossScale) return { norm, gradientScale: clipScale(norm, maxGradientNorm) };
+  const { next, ...scaled } = scaledStep({ lossScale, scaledNorm: norm, maxNorm: maxGradientNorm });
+  return { ...scaled, nextScale: next };
+}
+
+/** The objective whose gradients are taken. */
+function objective(
+  { language, diffusion }: ReturnType<typeof losses>,
+  { lambda }: TrainStepOptions,
+  lossScale: LossScale<Tensor> | undefined,
+): Tensor {
+  const loss = transfusionLoss({ language, diffusion, lambda });
+  return lossScale ? loss.mul(lossScale.scale.reshape([])) : loss;
+}
+
+/** The scale that this step's loss had. */
+function scaleOutput(lossScale: LossScale<Tensor> | undefined): { lossScale?: Tensor } {
+  return lossScale ? { lossScale: lossScale.scale.mul(1) } : {};
 }
 
 /** Numbers of an optimizer step: see `adamwHyper`; the decay of the moving average. */
@@ -155,14 +203,15 @@ export function compileTrainStep(backend: Backend, state: TrainState, options: T
   return compile({
     backend,
     name: 'train step',
+    precision: options.precision,
     inputs: { batch: batchInputs(options.model, options.batch), ...updateInputs },
     state,
     fn: ({ batch, ...numbers }, tensors) => {
       const p: TrainState<Tensor> = tensors;
-      const { language, diffusion } = losses(options.model, p.parameters, batch);
-      const loss = transfusionLoss({ language, diffusion, lambda: options.lambda });
-      const { norm, updates } = update(options, p, gradientsOf(loss, p.parameters), numbers);
-      return { outputs: { language, diffusion, norm }, updates };
+      const both = losses(options.model, p.parameters, batch);
+      const gradients = gradientsOf(objective(both, options, p.lossScale), p.parameters);
+      const { norm, updates } = update(options, p, gradients, numbers);
+      return { outputs: { ...both, norm, ...scaleOutput(p.lossScale) }, updates };
     },
   });
 }
@@ -172,15 +221,15 @@ export function compileAccumulate(backend: Backend, state: TrainState, options: 
   return compile({
     backend,
     name: 'accumulate gradients',
+    precision: options.precision,
     inputs: { batch: batchInputs(options.model, options.batch) },
-    state: { parameters: state.parameters, gradients: state.gradients! },
+    state: { parameters: state.parameters, gradients: state.gradients!, lossScale: state.lossScale },
     fn: ({ batch }, tensors) => {
-      const p: { parameters: TransfusionParameters; gradients: TransfusionParameters } = tensors;
-      const { language, diffusion } = losses(options.model, p.parameters, batch);
-      const loss = transfusionLoss({ language, diffusion, lambda: options.lambda });
-      const latest = flattenTree<Tensor>(gradientsOf(loss, p.parameters), isTensor);
+      const p: Pick<TrainState<Tensor>, 'parameters' | 'lossScale'> & { gradients: TransfusionParameters } = tensors;
+      const both = losses(options.model, p.parameters, batch);
+      const latest = flattenTree<Tensor>(gradientsOf(objective(both, options, p.lossScale), p.parameters), isTensor);
       const gradients = mapTree(p.gradients, isTensor, (sum, path) => sum.add(latest.get(path)!));
-      return { outputs: { language, diffusion }, updates: { gradients } };
+      return { outputs: both, updates: { gradients } };
     },
   });
 }
@@ -196,7 +245,7 @@ export function compileUpdate(backend: Backend, state: TrainState, options: Trai
       const p: TrainState<Tensor> = tensors;
       const { norm, updates } = update(options, p, p.gradients!, numbers);
       const gradients = mapTree(p.gradients!, isTensor, ({ shape }) => fill(shape, 0));
-      return { outputs: { norm }, updates: { ...updates, gradients } };
+      return { outputs: { norm, ...scaleOutput(p.lossScale) }, updates: { ...updates, gradients } };
     },
   });
 }

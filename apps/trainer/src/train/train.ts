@@ -65,8 +65,10 @@ export async function train({ session, folder, start, signal }: TrainOptions): P
           step,
           trainSeconds,
           ...latest,
-          gradientNorm: result.gradientNorm,
+          // Not finite where f16 overflowed and the step was skipped.
+          gradientNorm: Number.isFinite(result.gradientNorm) ? result.gradientNorm : null,
           learningRate: result.learningRate,
+          ...(result.lossScale === undefined ? {} : { lossScale: result.lossScale }),
         });
         meter.reset();
       }

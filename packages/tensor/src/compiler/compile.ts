@@ -4,7 +4,7 @@ import { apply } from '../graph/node.js';
 import { checkShape, type Shape, sameShape, shapeError, showShape, sizeOf } from '../graph/shape.js';
 import { inputOp, stateOp } from '../ops/leaf.js';
 import type { Backend, Executable, HostArray } from '../program/backend.js';
-import { BYTES_PER_ELEMENT, type DType, type Program, type ProgramBuffer } from '../program/program.js';
+import { bufferBytes, type DType, type Program, type ProgramBuffer } from '../program/program.js';
 import { Tensor } from '../tensor.js';
 import { kernelFlops } from './kernel-builders.js';
 import { type Lowered, type LowerOptions, lower, type StateUpdate } from './lower.js';
@@ -42,12 +42,19 @@ const isHostArray = (value: unknown): value is HostArray =>
 /** Part of a tree of states with new values: branches and leaves may be missing. */
 export type Updates<T> = T extends Tensor ? Tensor : T extends object ? { [Key in keyof T]?: Updates<T[Key]> } : T;
 
+export type Precision = 'f32' | 'f16';
+
 export interface CompileOptions<Inputs, State, Outputs> {
   backend: Backend;
   /** For messages and profiles. */
   name: string;
   /** What the host gives to every run. */
   inputs: Inputs;
+  /**
+   * 'f16': products read f16 and sum in f32, and activations are stored as f16; parameters, statistics and the results
+   * of reductions stay f32. Gradients then need loss scaling. @throws TransfusionError PRECISION_UNSUPPORTED where the backend has none. Default 'f32'.
+   */
+  precision?: Precision;
   /** Variables that persist; the same ones may be given to other compiled functions. */
   state?: State;
   /** Called once, with symbolic tensors. Outputs are f32. `updates`: new values of some of the state, written in place by every run. */
@@ -77,9 +84,10 @@ interface Trace<Outputs> {
 export async function compile<Inputs, State, Outputs>(
   options: CompileOptions<Inputs, State, Outputs>,
 ): Promise<Compiled<Inputs, Outputs>> {
-  const { backend, name } = options;
+  const { backend, name, precision = 'f32' } = options;
+  if (precision === 'f16' && !backend.limits.f16) throw precisionError(name, backend);
   const trace = traceFunction(options);
-  const built = buildProgram(name, trace, backend);
+  const built = buildProgram(name, trace, backend, precision);
   const inputs = used(built, 'input');
   const states = used(built, 'state');
   const program = renumbered(built, { input: inputs, state: states });
@@ -137,13 +145,14 @@ function traceFunction<Inputs, State, Outputs>(options: CompileOptions<Inputs, S
 }
 
 /** Simplifies, lowers, orders, places. A state whose update cannot be in place is updated through a copy. */
-function buildProgram(name: string, trace: Trace<unknown>, backend: Backend): Program {
+function buildProgram(name: string, trace: Trace<unknown>, backend: Backend, precision: Precision): Program {
   const roots = [...trace.outputTensors.values(), ...trace.updates.map(({ value }) => value)];
   const simplified = simplify(roots);
   const outputs = simplified.slice(0, trace.outputTensors.size);
   const updates = trace.updates.map(({ state }, i) => ({ state, value: simplified[outputs.length + i] }));
   const copiedStates = new Set<number>();
-  const options: LowerOptions = { outputs, updates, copiedStates, maxInputs: backend.limits.maxExpressionInputs };
+  const maxInputs = backend.limits.maxExpressionInputs;
+  const options: LowerOptions = { outputs, updates, copiedStates, maxInputs, f16: precision === 'f16' };
   for (;;) {
     const lowered = lower(options);
     try {
@@ -159,10 +168,10 @@ function place(name: string, { buffers, outputs }: Lowered, units: Unit[], backe
   const lifetimes = new Map<number, Lifetime>();
   const use = (buffer: number, position: number) => {
     if (buffers[buffer].storage.kind !== 'arena') return;
-    const { elements, name: what } = buffers[buffer];
+    const what = buffers[buffer].name;
     const known = lifetimes.get(buffer);
     if (known) known.last = Math.max(known.last, position);
-    else lifetimes.set(buffer, { bytes: elements * BYTES_PER_ELEMENT, first: position, last: position, name: what });
+    else lifetimes.set(buffer, { bytes: bufferBytes(buffers[buffer]), first: position, last: position, name: what });
   };
   units.forEach((unit, position) => {
     for (const version of [...unit.writes, ...unit.reads]) use(version.buffer, position);
@@ -212,6 +221,14 @@ function checkInputs(name: string, specs: Map<string, TensorSpec>, inputs: unkno
     if (!isRight)
       throw inputError(name, path, `is a ${array.constructor.name} of ${array.length}`, `give a ${expected}`);
     return array;
+  });
+}
+
+function precisionError(name: string, backend: Backend): TransfusionError {
+  return new TransfusionError({
+    code: 'PRECISION_UNSUPPORTED',
+    message: `${name}: precision 'f16' was asked for, but ${backend.name} (${backend.description}) has no f16`,
+    fix: "use precision 'f32', or a WebGPU adapter with the feature 'shader-f16'",
   });
 }
 

@@ -11,6 +11,7 @@ import { topologicalOrder } from '../reference/evaluate.js';
 import type { Tensor } from '../tensor.js';
 import { type FusionPlan, isElementwise, planFusion } from './fusion.js';
 import { type KernelCall, kernelBuilders } from './kernel-builders.js';
+import { storeHalves } from './precision.js';
 import { isProduct, productOf } from './products.js';
 import { checkRank, ProgramBuilder, type VirtualBuffer } from './program-builder.js';
 import type { Unit, Version } from './schedule.js';
@@ -35,6 +36,8 @@ export interface LowerOptions {
   /** States (by index) that must be updated through a copy. */
   copiedStates: ReadonlySet<number>;
   maxInputs: number;
+  /** Whether products read f16 and scratch memory holds f16 where that suffices. */
+  f16: boolean;
 }
 
 export function lower(options: LowerOptions): Lowered {
@@ -62,6 +65,7 @@ class Lowering {
     for (const node of this.order) this.lowerNode(node);
     for (const { state, value } of this.options.updates) this.writeBack(state, value);
     const outputs = this.options.outputs.map((output) => this.outputBuffer(output));
+    if (this.options.f16) storeHalves(this.builder.buffers, this.builder.units, outputs);
     return { buffers: this.builder.buffers, units: this.builder.units, outputs };
   }
 
@@ -180,8 +184,9 @@ class Lowering {
       }
       epilogue = { views, expression };
     }
-    const left = this.builder.whole(node.inputs[0]);
-    const right = this.builder.whole(node.inputs[1]);
+    const [left, right] = node.inputs.map((input) =>
+      this.options.f16 ? this.builder.wholeHalf(input) : this.builder.whole(input),
+    );
     reads.push(left, right);
     const target = root ?? node.outputs[0];
     const version = this.builder.resultVersion(target, (state) => reads.includes(state));

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { OutOfMemoryError } from '../errors.js';
 import { type Lifetime, planMemory } from './plan-memory.js';
 
-const limits = { alignment: 64, maxArenaBytes: 4096, maxBufferBytes: 4096, maxExpressionInputs: 16 };
+const limits = { alignment: 64, maxArenaBytes: 4096, maxBufferBytes: 4096, maxExpressionInputs: 16, f16: false };
 
 const lifetime: fc.Arbitrary<Lifetime> = fc
   .tuple(fc.integer({ min: 1, max: 1500 }), fc.nat({ max: 30 }), fc.nat({ max: 12 }))

@@ -4,7 +4,7 @@ import { shapeError } from '../graph/shape.js';
 import { constantOp, inputOp, stateOp } from '../ops/leaf.js';
 import { broadcastOp, broadcastStrides, permuteOp, reshapeOp, sliceOp } from '../ops/movement.js';
 import type { Expression, Kernel, View } from '../program/kernels.js';
-import type { BufferStorage, DType } from '../program/program.js';
+import type { BufferStorage, BufferType } from '../program/program.js';
 import type { Tensor } from '../tensor.js';
 import type { Unit, Version } from './schedule.js';
 import { constantValue } from './simplify.js';
@@ -12,7 +12,7 @@ import { collapse, contiguousLayout, isContiguous, type Layout, reshapeStrides }
 
 /** A buffer before memory is planned: arena buffers have no place yet. */
 export interface VirtualBuffer {
-  dtype: DType;
+  dtype: BufferType;
   elements: number;
   storage: Exclude<BufferStorage, { kind: 'arena' }> | { kind: 'arena' };
   name: string;
@@ -28,6 +28,7 @@ export class ProgramBuilder {
   /** Kernels in the order in which they were added; `schedule` orders them. */
   readonly units: Unit[] = [];
   private readonly locations = new Map<Tensor, Location>();
+  private readonly halves = new Map<Version, Version>();
 
   /** @param updatedState the state whose memory a tensor may be written to directly */
   constructor(private readonly updatedState: ReadonlyMap<Tensor, Tensor>) {}
@@ -36,7 +37,7 @@ export class ProgramBuilder {
     return this.locations.has(tensor);
   }
 
-  newBuffer(dtype: DType, elements: number, storage: VirtualBuffer['storage'], name: string): Version {
+  newBuffer(dtype: BufferType, elements: number, storage: VirtualBuffer['storage'], name: string): Version {
     this.buffers.push({ dtype, elements, storage, name });
     return { buffer: this.buffers.length - 1, writers: [], readers: [] };
   }
@@ -113,6 +114,18 @@ export class ProgramBuilder {
     if (elements === tensor.size && isContiguous(tensor.shape, location)) return location.version;
     const copy = this.copy(tensor, this.arenaBuffer(tensor));
     this.setLocation(tensor, copy);
+    return copy;
+  }
+
+  /** `whole`, in f16 where the elements persist as f32: products of one version of a parameter share the copy. */
+  wholeHalf(tensor: Tensor): Version {
+    const version = this.whole(tensor);
+    if (this.buffers[version.buffer].storage.kind === 'arena') return version;
+    let copy = this.halves.get(version);
+    if (!copy) {
+      copy = this.copy(tensor, this.newBuffer('f16', tensor.size, { kind: 'arena' }, tensor.node.op.name));
+      this.halves.set(version, copy);
+    }
     return copy;
   }
 

@@ -32,6 +32,7 @@ export const adamwOp: OpDefinition<AdamWAttributes> = {
     const { beta1, beta2, epsilon, weightDecay } = attributes;
     const [learningRate, bias1, bias2] = hyper;
     const [newParameter, newM, newV] = [parameter.slice(), m.slice(), v.slice()];
+    if (gradientScale[0] === 0) return [newParameter, newM, newV];
     for (let i = 0; i < parameter.length; i++) {
       const g = gradient[i] * gradientScale[0];
       newM[i] = beta1 * m[i] + (1 - beta1) * g;
@@ -50,7 +51,7 @@ export interface AdamWStep {
   v: Tensor;
   /** [3]: learning rate, 1 - beta1^step, 1 - beta2^step. Data, since they change every step. */
   hyper: Tensor;
-  /** One element that multiplies the gradient: clipping. */
+  /** One element that multiplies the gradient: clipping, unscaling. 0 skips the update, whatever the gradient holds. */
   gradientScale: Tensor;
 }
 

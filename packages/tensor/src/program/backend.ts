@@ -10,6 +10,8 @@ export interface BackendLimits {
   maxArenaBytes: number;
   /** The most bytes one buffer may have. */
   maxBufferBytes: number;
+  /** Whether arena buffers may hold f16: read as f32, rounded to the nearest f16 when written, infinite beyond 65,504. */
+  f16: boolean;
   /** The most views an elementwise or reduce expression may read (output not counted). */
   maxExpressionInputs: number;
 }

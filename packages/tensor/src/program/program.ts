@@ -4,10 +4,18 @@
  */
 import type { Kernel } from './kernels.js';
 
-/** Element types a buffer can hold. Every element is 4 bytes, little-endian. */
+/** Element types of tensors, and of everything the host writes and reads. 4 bytes, little-endian. */
 export type DType = 'f32' | 'i32';
 
 export const BYTES_PER_ELEMENT = 4;
+
+/** Element types of buffers. Tensors of f32 may be stored as f16 in arenas, where the backend can (`BackendLimits.f16`). */
+export type BufferType = DType | 'f16';
+
+/** Bytes that the elements of a buffer take, a multiple of 4. */
+export function bufferBytes({ dtype, elements }: { dtype: BufferType; elements: number }): number {
+  return dtype === 'f16' ? 4 * Math.ceil(elements / 2) : 4 * elements;
+}
 
 /** Where the elements of a buffer live. */
 export type BufferStorage =
@@ -22,7 +30,7 @@ export type BufferStorage =
 
 /** A row-major, contiguous run of elements. Kernels name buffers by their position in `Program.buffers`. */
 export interface ProgramBuffer {
-  dtype: DType;
+  dtype: BufferType;
   /** Number of elements, at least 1. */
   elements: number;
   storage: BufferStorage;

@@ -5,13 +5,14 @@
  */
 import type { Backend, BackendLimits, DeviceBuffer, HostArray } from '../program/backend.js';
 import type { Conv2dKernel, Expression, Kernel, View } from '../program/kernels.js';
-import type { Program } from '../program/program.js';
+import { bufferBytes, type Program } from '../program/program.js';
 
 export const defaultLimits: BackendLimits = {
   alignment: 64,
   maxArenaBytes: 2 ** 28,
   maxBufferBytes: 2 ** 28,
   maxExpressionInputs: 16,
+  f16: true,
 };
 
 interface InterpreterBuffer extends DeviceBuffer {
@@ -59,8 +60,9 @@ function createBuffer(elements: number): InterpreterBuffer {
 }
 
 function checkArenas({ buffers, arenaBytes }: Program): void {
-  for (const { storage, elements, name } of buffers) {
-    if (storage.kind === 'arena' && storage.byteOffset + 4 * elements > (arenaBytes[storage.arena] ?? 0)) {
+  for (const buffer of buffers) {
+    const { storage, name } = buffer;
+    if (storage.kind === 'arena' && storage.byteOffset + bufferBytes(buffer) > (arenaBytes[storage.arena] ?? 0)) {
       throw new Error(`${name} lies outside its arena`);
     }
   }
@@ -71,6 +73,8 @@ function runProgram(program: Program, inputs: HostArray[], states: InterpreterBu
   const memory = program.buffers.map(({ storage, dtype, elements }): HostArray => {
     const over = (bytes: ArrayBuffer, offset: number) =>
       dtype === 'f32' ? new Float32Array(bytes, offset, elements) : new Int32Array(bytes, offset, elements);
+    // The values of f16 buffers are kept as f32 numbers, outside the arena.
+    if (dtype === 'f16') return new Float32Array(elements).fill(Number.NaN);
     if (storage.kind === 'arena') return over(arenas[storage.arena], storage.byteOffset);
     if (storage.kind === 'state') return over(states[storage.index].bytes, 0);
     return storage.kind === 'input' ? inputs[storage.index].slice() : storage.data;
@@ -78,8 +82,22 @@ function runProgram(program: Program, inputs: HostArray[], states: InterpreterBu
   for (const kernel of program.kernels) {
     checkOverlap(kernel, memory);
     runKernel(kernel, memory);
+    program.buffers.forEach(({ dtype }, buffer) => {
+      if (dtype === 'f16') memory[buffer].forEach((value, i) => (memory[buffer][i] = roundToHalf(value)));
+    });
   }
   return program.outputs.map((output) => memory[output].slice().buffer as ArrayBuffer);
+}
+
+/** The nearest f16, ties to even; infinite beyond 65,504. */
+export function roundToHalf(value: number): number {
+  const magnitude = Math.abs(value);
+  if (!(magnitude < 65520)) return Number.isNaN(value) ? value : Math.sign(value) * Number.POSITIVE_INFINITY;
+  const unit = 2 ** Math.max(-24, Math.floor(Math.log2(magnitude)) - 10);
+  const steps = magnitude / unit;
+  const whole = Math.floor(steps);
+  const up = steps - whole > 0.5 || (steps - whole === 0.5 && whole % 2 === 1);
+  return Math.sign(value) * (whole + (up ? 1 : 0)) * unit;
 }
 
 /** Outputs overlap no inputs, but for an elementwise output that is exactly one of the inputs. */
@@ -239,6 +257,7 @@ function runKernel(kernel: Kernel, memory: HostArray[]): void {
   } else if (kernel.kind === 'adamw') {
     const { parameter, gradient, m, v, hyper, gradientScale, beta1, beta2, epsilon, weightDecay } = kernel;
     const [rate, bias1, bias2] = memory[hyper];
+    if (memory[gradientScale][0] === 0) return;
     for (let i = 0; i < kernel.elements; i++) {
       const g = memory[gradient][i] * memory[gradientScale][0];
       memory[m][i] = beta1 * memory[m][i] + (1 - beta1) * g;

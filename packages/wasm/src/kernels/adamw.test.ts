@@ -69,3 +69,9 @@ test('known values of three steps', async () => {
     expect(Math.abs(state.parameter[0] - expected)).toBeLessThan(2e-7);
   }
 });
+
+test('a gradient scale of 0 leaves everything as it is, whatever the gradient', async () => {
+  const state = { parameter: floats(9, 1), m: floats(9, 2), v: floats(9, 3).map(Math.abs) };
+  const gradient = Float32Array.from({ length: 9 }, (_, i) => [Number.NaN, Number.POSITIVE_INFINITY, 1][i % 3]);
+  expect(await runner.run(adamw(state, { gradient, lr: 0.01, gradientScale: 0, step: 2 }))).toEqual(state);
+});

@@ -79,3 +79,9 @@ test.each([1, 3, 65, 1028])('%i elements, with moments and a gradient scale', as
   expect(largestError(actual.m, expected.m)).toBeLessThan(2e-7);
   expect(largestError(actual.v, expected.v)).toBeLessThan(2e-7);
 });
+
+test('a gradient scale of 0 leaves everything as it is, whatever the gradient', async () => {
+  const state = { parameter: normals(9, 41), m: normals(9, 42), v: normals(9, 43).map(Math.abs) };
+  const gradient = Float32Array.from({ length: 9 }, (_, i) => [Number.NaN, Number.POSITIVE_INFINITY, 1][i % 3]!);
+  expect(await adamw(state, gradient, { learningRate: 0.01, number: 2, gradientScale: 0 })).toEqual(state);
+});

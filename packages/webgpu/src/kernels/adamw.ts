@@ -21,6 +21,7 @@ export function lowerAdamW(kernel: AdamWKernel, context: LoweringContext): Dispa
   const hyper = bindings.buffer(kernel.hyper, 'hyper');
   const gradientScale = bindings.buffer(kernel.gradientScale, 'gradient_scale');
   const body = `
+  if (${gradientScale}[0] == 0.0) { return; }
   let learning_rate = ${hyper}[0];
   let g = ${gradient}[index] * ${gradientScale}[0];
   let m = ${f32Literal(beta1)} * ${m}[index] + ${f32Literal(1 - beta1)} * g;
