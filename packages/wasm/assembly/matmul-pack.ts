@@ -4,11 +4,11 @@
  *
  * Arguments: number of operands, then for each: source, source batch stride, target, target batch stride (bytes),
  * stride along the panel, stride along the depth (bytes; one of them is 4), extent along the panel, depth, lanes of a
- * panel, panels, panels per tile, tiles, panels of all batches. A tile packs a range of panels of one operand.
+ * panel, panels, panels per tile, tiles, panels of all batches, target panel stride (bytes). A tile packs a range of panels of one operand.
  */
 import { argAddress, argI32 } from './scratch';
 
-const OPERAND_WORDS: usize = 13;
+const OPERAND_WORDS: usize = 14;
 
 /** Lanes adjacent in memory: copy `lanes` elements for each step of depth. */
 @inline
@@ -100,7 +100,7 @@ function packPanels(operand: usize, tile: i32): void {
     const first = panel * lanes;
     const source = argAddress(operand, 0) + <usize>batch * argAddress(operand, 1) + <usize>first * panelStride;
     const target =
-      argAddress(operand, 2) + <usize>batch * argAddress(operand, 3) + (<usize>first * <usize>depth << 2);
+      argAddress(operand, 2) + <usize>batch * argAddress(operand, 3) + <usize>panel * argAddress(operand, 13);
     const valid = min(lanes, extent - first);
     if (panelStride == 4) {
       if (lanes == 8) packAdjacent(source, depthStride, depth, 8, valid, target);

@@ -96,7 +96,7 @@ export function tile4x8Packed(
 }
 
 @inline
-function storeRow(c: usize, left: v128, right: v128, accumulate: bool): void {
+export function storeRow(c: usize, left: v128, right: v128, accumulate: bool): void {
   if (accumulate) {
     v128.store(c, f32x4.add(v128.load(c), left));
     v128.store(c, f32x4.add(v128.load(c, 16), right), 16);

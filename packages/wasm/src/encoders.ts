@@ -4,6 +4,8 @@ import type { Command, EncodeContext, Encoder } from './command.js';
 import { encodeAdamW } from './kernels/adamw.js';
 import { encodeAttention } from './kernels/attention.js';
 import { encodeAttentionGrad } from './kernels/attention-grad.js';
+import { encodeConv2d, encodeConv2dInputGrad } from './kernels/conv2d.js';
+import { encodeConv2dWeightGrad } from './kernels/conv2d-weight-grad.js';
 import { encodeCrossEntropy } from './kernels/cross-entropy.js';
 import { encodeCrossEntropyGrad } from './kernels/cross-entropy-grad.js';
 import { encodeElementwise } from './kernels/elementwise.js';
@@ -23,6 +25,9 @@ const encoders: { [Kind in KernelKind]: Encoder<Extract<Kernel, { kind: Kind }>>
   elementwise: encodeElementwise,
   reduce: encodeReduce,
   matmul: encodeMatmul,
+  conv2d: encodeConv2d,
+  conv2dInputGrad: encodeConv2dInputGrad,
+  conv2dWeightGrad: encodeConv2dWeightGrad,
   gather: encodeGather,
   scatterAdd: encodeScatterAdd,
   writeRows: encodeWriteRows,

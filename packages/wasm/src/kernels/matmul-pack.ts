@@ -1,5 +1,4 @@
-/** @file The command that packs the operands of a matrix product into panels. */
-import type { MatrixOperand } from '@transfusion/tensor';
+/** @file The command that packs the operands of a matrix product, or a convolution's filters, into panels. */
 import type { Command } from '../command.js';
 import { KernelId } from '../kernel-id.js';
 import { itemsPerTile } from '../tiles.js';
@@ -8,8 +7,10 @@ export interface PackedOperand {
   /** Byte address of the operand, and of its panels. */
   source: number;
   target: number;
-  operand: MatrixOperand;
-  batch: number;
+  /** Matrices, and bytes between them in the source and in the target. */
+  matrices: number;
+  sourceMatrixBytes: number;
+  targetMatrixBytes: number;
   /** Rows of op(a) or columns of op(b). */
   extent: number;
   depth: number;
@@ -18,19 +19,13 @@ export interface PackedOperand {
   /** Bytes between neighbours along the extent and along the depth; one of them is 4. */
   alongPanel: number;
   alongDepth: number;
+  /** Bytes between the panels of one matrix. */
+  targetPanelBytes: number;
 }
 
-/** Bytes of the packed operand: a matrix that serves the whole batch is packed once. */
-export function packedBytes(packed: Pick<PackedOperand, 'operand' | 'batch' | 'extent' | 'depth' | 'lanes'>): number {
-  return matrices(packed) * panels(packed) * packed.lanes * packed.depth * 4;
-}
-
-function matrices({ operand, batch }: Pick<PackedOperand, 'operand' | 'batch'>): number {
-  return operand.batchStride === 0 ? 1 : batch;
-}
-
-function panels({ extent, lanes }: Pick<PackedOperand, 'extent' | 'lanes'>): number {
-  return Math.ceil(extent / lanes);
+/** Bytes of one packed matrix. */
+export function packedBytes({ extent, depth, lanes }: Pick<PackedOperand, 'extent' | 'depth' | 'lanes'>): number {
+  return Math.ceil(extent / lanes) * lanes * depth * 4;
 }
 
 /** One command for one or two operands. */
@@ -38,19 +33,15 @@ export function packCommand(operands: PackedOperand[]): Command {
   let tiles = 0;
   const args = [operands.length];
   for (const packed of operands) {
-    const total = matrices(packed) * panels(packed);
+    const panels = Math.ceil(packed.extent / packed.lanes);
+    const total = packed.matrices * panels;
     const perTile = itemsPerTile(total, packed.depth * packed.lanes * 0.3);
     const own = Math.ceil(total / perTile);
     tiles += own;
     args.push(
-      ...[
-        packed.source,
-        packed.operand.batchStride * 4,
-        packed.target,
-        panels(packed) * packed.lanes * packed.depth * 4,
-      ],
+      ...[packed.source, packed.sourceMatrixBytes, packed.target, packed.targetMatrixBytes],
       ...[packed.alongPanel, packed.alongDepth, packed.extent, packed.depth, packed.lanes],
-      ...[panels(packed), perTile, own, total],
+      ...[panels, perTile, own, total, packed.targetPanelBytes],
     );
   }
   return { kernel: KernelId.matmulPack, tiles, args };

@@ -27,7 +27,11 @@ function divide(value: number, by: number): number {
   return Math.ceil(value / by);
 }
 
-export function planBlocks(product: { batch: number; m: number; n: number; k: number }): BlockPlan {
+/** @param options.cutDepth whether the depth may be cut into parts; default true */
+export function planBlocks(
+  product: { batch: number; m: number; n: number; k: number },
+  { cutDepth = true } = {},
+): BlockPlan {
   const { batch, m, n, k } = product;
   const flops = 2 * batch * m * n * k;
   const tileFlops = Math.max(LEAST_TILE_FLOPS, flops / TILES_WANTED);
@@ -46,10 +50,10 @@ export function planBlocks(product: { batch: number; m: number; n: number; k: nu
 
   const blocks = batch * rowBlocks * columnBlocks;
   let parts = 1;
-  if (blocks < FEW_BLOCKS && flops > 4 * LEAST_TILE_FLOPS) {
+  if (cutDepth && blocks < FEW_BLOCKS && flops > 4 * LEAST_TILE_FLOPS) {
     parts = Math.max(1, Math.min(divide(2 * FEW_BLOCKS, blocks), Math.floor(k / LEAST_PART_DEPTH)));
   }
-  const partDepth = divide(divide(k, parts), 4) * 4;
+  const partDepth = parts === 1 ? k : divide(divide(k, parts), 4) * 4;
   parts = divide(k, partDepth);
 
   const unitFlops = flops / (blocks * parts);

@@ -3,14 +3,14 @@
  * and multiplied by register tiles; where the output is small and the depth large, the depth is cut into parts, which
  * a last command adds up in order.
  */
-import type { MatmulKernel } from '@transfusion/tensor';
+import type { MatmulKernel, MatrixOperand } from '@transfusion/tensor';
 import type { Command, EncodeContext } from '../command.js';
-import { type EncodedExpression, encodeExpression } from '../expression.js';
+import type { EncodedExpression } from '../expression.js';
 import { KernelId } from '../kernel-id.js';
 import { itemsPerTile } from '../tiles.js';
-import { rowMajorStrides } from '../views.js';
 import { type PackedOperand, packCommand, packedBytes } from './matmul-pack.js';
 import { planBlocks } from './matmul-plan.js';
+import { combineCommand, encodeEpilogue, withOutput } from './product-output.js';
 
 /** Up to this many rows b is read where it lies, one row of a at a time. */
 const ROWS_AT_ONCE = 3;
@@ -18,16 +18,13 @@ const ROWS_AT_ONCE = 3;
 const LEAST_COLUMNS_PACKED = 256;
 /** Up to this many rows packing b would cost more than reading it in place. */
 const ROWS_UNPACKED = 16;
-/** Words of the commands' arguments; the epilogue's expression follows. */
-const ARGUMENT_WORDS = 24;
-/** Word of the output's address, in all of them. */
-const OUTPUT_WORD = 19;
 const COLUMNS_PER_PANEL = 8;
 const ROWS_PER_PANEL = 4;
 
 export function encodeMatmul(kernel: MatmulKernel, context: EncodeContext): Command[] {
   const product = collapseBatch(kernel);
-  const epilogue = encodeEpilogue(kernel, context);
+  const { batch, m, n } = kernel;
+  const epilogue = encodeEpilogue(kernel.epilogue, [batch, m, n], kernel.output, context);
   if (!product.a.transpose) {
     if (product.b.transpose && product.m <= ROWS_UNPACKED) return [rowsCommand(product, epilogue, context)];
     if (!product.b.transpose && product.m <= ROWS_AT_ONCE) return [rowsCommand(product, epilogue, context)];
@@ -42,26 +39,6 @@ function collapseBatch(kernel: MatmulKernel): MatmulKernel {
   return { ...kernel, batch: 1, m: batch * m, a: { ...a, batchStride: 0 } };
 }
 
-function encodeEpilogue(kernel: MatmulKernel, context: EncodeContext): EncodedExpression | undefined {
-  if (!kernel.epilogue) return undefined;
-  const shape = [kernel.batch, kernel.m, kernel.n];
-  const own = { buffer: kernel.output, offset: 0, strides: rowMajorStrides(shape) };
-  const inputs = [own, ...kernel.epilogue.views].map((view) => ({ view, address: context.address(view.buffer) }));
-  return encodeExpression(shape, inputs, kernel.epilogue.expression);
-}
-
-/** Words 19 to 23, which all products share, and the epilogue behind them. */
-function outputWords(output: number, batchBytes: number, partBytes: number, epilogue: EncodedExpression | undefined) {
-  return [
-    output,
-    batchBytes,
-    partBytes,
-    epilogue ? ARGUMENT_WORDS : 0,
-    epilogue?.block ?? 0,
-    ...(epilogue?.words ?? []),
-  ];
-}
-
 /** A few rows: a tile is a range of columns, multiples of 32 so that cache lines are not shared. */
 function rowsCommand(product: MatmulKernel, epilogue: EncodedExpression | undefined, context: EncodeContext): Command {
   const { batch, m, n, k, a, b } = product;
@@ -70,11 +47,11 @@ function rowsCommand(product: MatmulKernel, epilogue: EncodedExpression | undefi
   const columnTiles = Math.ceil(n / perTile);
   const args = [m, n, k, perTile, columnTiles, context.address(a.buffer), a.batchStride * 4];
   args.push(context.address(b.buffer), b.batchStride * 4);
-  while (args.length < OUTPUT_WORD) args.push(0);
+  const output = { address: context.address(product.output), batchBytes: m * n * 4, epilogue };
   return {
     kernel: b.transpose ? KernelId.matmulDots : KernelId.matmulRows,
     tiles: batch * columnTiles,
-    args: [...args, ...outputWords(context.address(product.output), m * n * 4, 0, epilogue)],
+    args: withOutput(args, output),
   };
 }
 
@@ -88,12 +65,12 @@ function blockCommands(
   const left = { address: context.address(a.buffer), batchBytes: a.batchStride * 4, rowBytes: k * 4 };
   const packsLeft = a.transpose || (n >= LEAST_COLUMNS_PACKED && m > ROWS_UNPACKED);
   if (packsLeft) {
-    const operand = { source: left.address, operand: a, batch, extent: m, depth: k, lanes: ROWS_PER_PANEL };
     const strides = a.transpose ? { alongPanel: 4, alongDepth: m * 4 } : { alongPanel: k * 4, alongDepth: 4 };
-    const packed = { ...operand, ...strides, target: context.scratch(packedBytes(operand)) };
+    const panels = { extent: m, depth: k, lanes: ROWS_PER_PANEL, ...strides };
+    const packed = packedOperand({ ...panels, source: left.address, batch, operand: a, context });
     packs.push(packed);
     left.address = packed.target;
-    left.batchBytes = a.batchStride === 0 ? 0 : Math.ceil(m / ROWS_PER_PANEL) * ROWS_PER_PANEL * k * 4;
+    left.batchBytes = a.batchStride === 0 ? 0 : packed.targetMatrixBytes;
   }
   const right = {
     address: context.address(b.buffer),
@@ -102,13 +79,13 @@ function blockCommands(
     depthBytes: n * 4,
   };
   if (b.transpose || m > ROWS_UNPACKED) {
-    const operand = { source: right.address, operand: b, batch, extent: n, depth: k, lanes: COLUMNS_PER_PANEL };
     const strides = b.transpose ? { alongPanel: k * 4, alongDepth: 4 } : { alongPanel: 4, alongDepth: n * 4 };
-    const packed = { ...operand, ...strides, target: context.scratch(packedBytes(operand)) };
+    const panels = { extent: n, depth: k, lanes: COLUMNS_PER_PANEL, ...strides };
+    const packed = packedOperand({ ...panels, source: right.address, batch, operand: b, context });
     packs.push(packed);
     right.address = packed.target;
-    right.batchBytes = b.batchStride === 0 ? 0 : Math.ceil(n / COLUMNS_PER_PANEL) * COLUMNS_PER_PANEL * k * 4;
-    right.panelBytes = k * 32;
+    right.batchBytes = b.batchStride === 0 ? 0 : packed.targetMatrixBytes;
+    right.panelBytes = packed.targetPanelBytes;
     right.depthBytes = 32;
   }
 
@@ -120,31 +97,39 @@ function blockCommands(
   commands.push({
     kernel: KernelId.matmul,
     tiles: Math.ceil(units / plan.unitsPerTile),
-    args: [
-      ...[m, n, k, units, plan.unitsPerTile, plan.blockRows, plan.blockColumns, plan.rowBlocks, plan.columnBlocks],
-      ...[plan.parts, plan.partDepth, packsLeft ? 1 : 0, left.address, left.batchBytes, left.rowBytes],
-      ...[right.address, right.batchBytes, right.panelBytes, right.depthBytes],
-      ...outputWords(output, m * n * 4, partBytes, plan.parts === 1 ? epilogue : undefined),
-    ],
+    args: withOutput(
+      [
+        ...[m, n, k, units, plan.unitsPerTile, plan.blockRows, plan.blockColumns, plan.rowBlocks, plan.columnBlocks],
+        ...[plan.parts, plan.partDepth, packsLeft ? 1 : 0, left.address, left.batchBytes, left.rowBytes],
+        ...[right.address, right.batchBytes, right.panelBytes, right.depthBytes],
+      ],
+      { address: output, batchBytes: m * n * 4, partBytes, epilogue: plan.parts === 1 ? epilogue : undefined },
+    ),
   });
-  if (plan.parts > 1) commands.push(combineCommand(product, plan.parts, output, epilogue, context));
+  if (plan.parts > 1) {
+    const target = context.address(product.output);
+    commands.push(combineCommand({ elements: batch * m * n, parts: plan.parts, partial: output, target, epilogue }));
+  }
   return commands;
 }
 
-function combineCommand(
-  product: MatmulKernel,
-  parts: number,
-  partial: number,
-  epilogue: EncodedExpression | undefined,
-  context: EncodeContext,
-): Command {
-  const elements = product.batch * product.m * product.n;
-  const perTile = itemsPerTile(elements, 0.2 * parts + (epilogue?.cost ?? 0), 256);
-  const args = [elements, perTile, parts, elements * 4, partial];
-  while (args.length < OUTPUT_WORD) args.push(0);
+/** An operand and the scratch memory of its panels. A matrix that serves the whole batch is packed once. */
+function packedOperand(
+  options: Pick<PackedOperand, 'extent' | 'depth' | 'lanes' | 'alongPanel' | 'alongDepth' | 'source'> & {
+    batch: number;
+    operand: MatrixOperand;
+    context: EncodeContext;
+  },
+): PackedOperand {
+  const { batch, operand, context, ...panels } = options;
+  const matrices = operand.batchStride === 0 ? 1 : batch;
+  const bytes = packedBytes(panels);
   return {
-    kernel: KernelId.matmulCombine,
-    tiles: Math.ceil(elements / perTile),
-    args: [...args, ...outputWords(context.address(product.output), 0, 0, epilogue)],
+    ...panels,
+    matrices,
+    sourceMatrixBytes: operand.batchStride * 4,
+    target: context.scratch(matrices * bytes),
+    targetMatrixBytes: bytes,
+    targetPanelBytes: panels.lanes * panels.depth * 4,
   };
 }

@@ -1,0 +1,54 @@
+/** @file Images in a frame of zeros, so that no filter tap reads outside. */
+import type { Command, EncodeContext } from '../command.js';
+import { KernelId } from '../kernel-id.js';
+import { itemsPerTile } from '../tiles.js';
+
+export interface FrameOptions {
+  batch: number;
+  height: number;
+  width: number;
+  channels: number;
+  /** Byte address of the images. */
+  address: number;
+  /** Where the image begins in the frame; negative cuts it. */
+  top: number;
+  left: number;
+  /** Pixels of the frame from one pixel of the image to the next; default 1. */
+  dilationY?: number;
+  dilationX?: number;
+  frameHeight: number;
+  frameWidth: number;
+}
+
+export interface Frame {
+  address: number;
+  imageBytes: number;
+  rowBytes: number;
+  /** Those that make the frame; none where the images serve as they are. */
+  commands: Command[];
+}
+
+/** Tiles of four channels may read this much past the last filter tap. */
+const SLACK_BYTES = 16;
+
+export function frameImages(options: FrameOptions, context: EncodeContext): Frame {
+  const { batch, height, width, channels, address, top, left, dilationY = 1, dilationX = 1 } = options;
+  const { frameHeight, frameWidth } = options;
+  const pixelBytes = channels * 4;
+  const isInside = top === 0 && left === 0 && frameHeight <= height && frameWidth <= width;
+  if (isInside && dilationY === 1 && dilationX === 1) {
+    return { address, imageBytes: height * width * pixelBytes, rowBytes: width * pixelBytes, commands: [] };
+  }
+  const rowBytes = frameWidth * pixelBytes;
+  const rows = batch * frameHeight;
+  const target = context.scratch(rows * rowBytes + SLACK_BYTES);
+  const perTile = itemsPerTile(rows, 20 + rowBytes * 0.06);
+  const args = [address, target, height, width, pixelBytes, frameHeight, frameWidth];
+  args.push(top, left, dilationY, dilationX, perTile, rows);
+  return {
+    address: target,
+    imageBytes: frameHeight * rowBytes,
+    rowBytes,
+    commands: [{ kernel: KernelId.conv2dPad, tiles: Math.ceil(rows / perTile), args }],
+  };
+}
