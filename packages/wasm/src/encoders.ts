@@ -10,6 +10,7 @@ import { encodeCrossEntropy } from './kernels/cross-entropy.js';
 import { encodeCrossEntropyGrad } from './kernels/cross-entropy-grad.js';
 import { encodeElementwise } from './kernels/elementwise.js';
 import { encodeGather } from './kernels/gather.js';
+import { encodeGroupNorm, encodeGroupNormGrad } from './kernels/group-norm.js';
 import { encodeMatmul } from './kernels/matmul.js';
 import { encodeRandom } from './kernels/random.js';
 import { encodeReduce } from './kernels/reduce.js';
@@ -35,6 +36,8 @@ const encoders: { [Kind in KernelKind]: Encoder<Extract<Kernel, { kind: Kind }>>
   softmaxGrad: encodeSoftmaxGrad,
   rmsNorm: encodeRmsNorm,
   rmsNormGrad: encodeRmsNormGrad,
+  groupNorm: encodeGroupNorm,
+  groupNormGrad: encodeGroupNormGrad,
   rope: encodeRope,
   attention: encodeAttention,
   attentionGrad: encodeAttentionGrad,
