@@ -253,6 +253,7 @@ describe('limits', () => {
         maxArenaBytes: 256 * MIB,
         maxBufferBytes: 128 * MIB,
         maxExpressionInputs: 7,
+        f16: expect.any(Boolean),
       });
     }, openSmall));
 

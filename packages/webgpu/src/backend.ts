@@ -55,7 +55,7 @@ export class WebGpuDeviceBackend implements WebGpuBackend {
       alignment,
       maxArenaBytes: floorTo(Math.min(limits.maxBufferSize, options.memoryLimitBytes), alignment),
       maxBufferBytes: floorTo(limits.maxStorageBufferBindingSize, BYTES_PER_ELEMENT),
-      f16: false,
+      f16: options.device.features.has('shader-f16'),
       maxExpressionInputs: limits.maxStorageBuffersPerShaderStage - 1,
     };
     this.#context = {

@@ -15,9 +15,9 @@ const SMALLEST_LIMITS = {
 };
 
 /** Kernels whose variants depend on the kind of adapter. */
-const VARIED = /matmul (1x64x130|70x9x129)|shared matrix|inner axis|with bias|attention/;
+const VARIED = /matmul (1x64x130|70x9x129)|shared matrix|inner axis|with bias|attention|conv2d, (3x3|stride|16|65)/;
 /** Kernels of many operands, lanes, or workgroups. */
-const LARGE = /more operands|many|tall|of 130|with bias|per-row|70x9x129$|several tiles/;
+const LARGE = /large image|more operands|many|tall|of 130|with bias|per-row|70x9x129$|several tiles/;
 
 describe.each([
   ['this adapter', openTestBackend, /./],
@@ -33,5 +33,23 @@ describe.each([
   const cases = conformanceCases.filter(({ name }) => names.test(name));
   test.each(cases.map((testCase) => [testCase.name, testCase] as const))('%s', async (_, testCase) => {
     expect(await checkOnBackend(backend, testCase)).toEqual([]);
+  });
+});
+
+/** Kernels that read or write f16 there. */
+const HALVES = /matmul|conv2d|attention|norm|softmax of \d|rotary|gather|residual/;
+
+describe("precision 'f16', where the adapter has it", () => {
+  let backend: WebGpuBackend;
+  beforeAll(async () => {
+    backend = await openTestBackend();
+  });
+  afterAll(() => backend.dispose());
+
+  const cases = conformanceCases.filter(({ name }) => HALVES.test(name));
+  test.each(cases.map((testCase) => [testCase.name, testCase] as const))('%s', async (_, testCase) => {
+    if (!backend.limits.f16) return;
+    const tolerance = 2e-2;
+    expect(await checkOnBackend(backend, { ...testCase, tolerance }, { precision: 'f16' })).toEqual([]);
   });
 });

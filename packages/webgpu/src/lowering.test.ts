@@ -30,14 +30,31 @@ test.each([
 });
 
 test('a buffer asked for twice is bound once, and with one type', () => {
-  const bindings = new BindingSet();
-  expect(bindings.buffer(5, 'a')).toBe('a');
-  expect(bindings.scratch(5, 'partial', 'u32')).toBe('partial');
-  expect(bindings.buffer(5, 'b')).toBe('a');
+  const bindings = new BindingSet({ isHalf: () => false });
+  expect(bindings.buffer(5, 'a').name).toBe('a');
+  expect(bindings.scratch(5, 'partial', 'u32').name).toBe('partial');
+  expect(bindings.buffer(5, 'b').name).toBe('a');
   expect(bindings.bindings).toEqual([{ buffer: 5 }, { scratch: 5 }]);
   expect(bindings.declarations()).toBe(
     '@group(0) @binding(0) var<storage, read_write> a: array<f32>;\n' +
       '@group(0) @binding(1) var<storage, read_write> partial: array<u32>;',
   );
   expect(() => bindings.buffer(5, 'c', 'vec4f')).toThrow(/as f32 \(a\) and as vec4f/);
+});
+
+test('f16 in memory is read as f32 and rounded when it is stored', () => {
+  const bindings = new BindingSet({ isHalf: (buffer) => buffer > 0 });
+  const [wide, half, quads] = [bindings.buffer(0, 'a'), bindings.buffer(1, 'b'), bindings.buffer(2, 'c', 'vec4f')];
+  expect([wide.at('i'), half.at('i'), quads.at('i')]).toEqual(['a[i]', 'f32(b[i])', 'vec4f(c[i])']);
+  expect([wide.set('i', 'x'), half.set('i', 'x'), quads.set('i', 'x')]).toEqual([
+    'a[i] = x;',
+    'b[i] = f16(x);',
+    'c[i] = vec4h(x);',
+  ]);
+  expect(bindings.declarations().split('\n')).toEqual([
+    'enable f16;',
+    '@group(0) @binding(0) var<storage, read_write> a: array<f32>;',
+    '@group(0) @binding(1) var<storage, read_write> b: array<f16>;',
+    '@group(0) @binding(2) var<storage, read_write> c: array<vec4h>;',
+  ]);
 });

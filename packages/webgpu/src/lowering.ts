@@ -36,7 +36,10 @@ export interface LoweringDevice {
 
 export interface LoweringContext {
   elements(buffer: number): number;
+  /** What kernels compute with. */
   dtype(buffer: number): DType;
+  /** Whether the memory holds f16, which kernels read as f32 (`BindingSet` sees to that). */
+  isHalf(buffer: number): boolean;
   /**
    * Memory for this kernel's own dispatches; undefined contents, gone afterwards. Several ranges of one kernel do not
    * overlap. Bind it with `{ scratch: number }`.
@@ -47,50 +50,76 @@ export interface LoweringContext {
 
 export type Lowering<K> = (kernel: K, context: LoweringContext) => Dispatch[];
 
-/** WGSL element types of a storage array. */
+/** WGSL types that a kernel computes with an element of a storage array as; the memory may hold f16 instead of f32. */
 export type StorageType = 'f32' | 'i32' | 'u32' | 'vec4f';
+
+/** A storage array in WGSL. */
+export interface StorageArray {
+  name: string;
+  /** The expression that reads the element at an index expression. */
+  at(index: string): string;
+  /** The statement that stores a value there. */
+  set(index: string, value: string): string;
+}
+
+/** What the memory of a program buffer of f16 is declared as. */
+const HALF: Partial<Record<StorageType, string>> = { f32: 'f16', vec4f: 'vec4h' };
+
+function storageArray(name: string, type: StorageType, element: string): StorageArray {
+  const converts = type !== element;
+  return {
+    name,
+    at: (index) => (converts ? `${type}(${name}[${index}])` : `${name}[${index}]`),
+    set: (index, value) => `${name}[${index}] = ${converts ? `${element}(${value})` : value};`,
+  };
+}
 
 /** Collects the bindings of one dispatch. A buffer asked for twice is one variable. */
 export class BindingSet {
   readonly bindings: Binding[] = [];
-  readonly #names: string[] = [];
-  readonly #types: StorageType[] = [];
+  readonly #context: Pick<LoweringContext, 'isHalf'>;
+  readonly #arrays: (StorageArray & { type: StorageType; element: string })[] = [];
 
-  /** The WGSL variable for a program buffer: `name`, or the name it was first asked for by. */
-  buffer(buffer: number, name: string, type: StorageType = 'f32'): string {
-    return this.#add({ buffer }, name, type);
+  constructor(context: Pick<LoweringContext, 'isHalf'>) {
+    this.#context = context;
   }
 
-  /** The WGSL variable for scratch memory. */
-  scratch(scratch: number, name: string, type: StorageType = 'f32'): string {
-    return this.#add({ scratch }, name, type);
+  /** The array of a program buffer, under `name` or the name it was first asked for by. */
+  buffer(buffer: number, name: string, type: StorageType = 'f32'): StorageArray {
+    const element = this.#context.isHalf(buffer) ? HALF[type] : type;
+    if (!element) throw new Error(`${name} is bound as ${type}, but holds f16`);
+    return this.#add({ buffer }, name, type, element);
   }
 
-  /** `@group(0) @binding(i) var<storage, read_write> name: array<type>;` for each. */
+  /** The array of scratch memory. */
+  scratch(scratch: number, name: string, type: StorageType = 'f32'): StorageArray {
+    return this.#add({ scratch }, name, type, type);
+  }
+
+  /** What stands first in the WGSL: `@group(0) @binding(i) var<storage, read_write> name: array<element>;` for each. */
   declarations(): string {
-    return this.#names
-      .map((name, i) => `@group(0) @binding(${i}) var<storage, read_write> ${name}: array<${this.#types[i]}>;`)
-      .join('\n');
+    const isHalf = this.#arrays.some(({ type, element }) => type !== element);
+    const lines = this.#arrays.map(
+      ({ name, element }, i) => `@group(0) @binding(${i}) var<storage, read_write> ${name}: array<${element}>;`,
+    );
+    return [...(isHalf ? ['enable f16;'] : []), ...lines].join('\n');
   }
 
-  #add(binding: Binding, name: string, type: StorageType): string {
+  #add(binding: Binding, name: string, type: StorageType, element: string): StorageArray {
     const found = this.bindings.findIndex((other) =>
       'buffer' in binding
         ? 'buffer' in other && other.buffer === binding.buffer
         : 'scratch' in other && other.scratch === binding.scratch,
     );
     if (found >= 0) {
-      if (this.#types[found] !== type) {
-        throw new Error(
-          `${name} is bound as ${this.#types[found]} (${this.#names[found]}) and as ${type} in one dispatch`,
-        );
-      }
-      return this.#names[found];
+      const known = this.#arrays[found];
+      if (known.type === type) return known;
+      throw new Error(`${name} is bound as ${known.type} (${known.name}) and as ${type} in one dispatch`);
     }
     this.bindings.push(binding);
-    this.#names.push(name);
-    this.#types.push(type);
-    return name;
+    const array = { ...storageArray(name, type, element), type, element };
+    this.#arrays.push(array);
+    return array;
   }
 }
 

@@ -56,7 +56,9 @@ export async function openWebGpu(options: OpenWebGpuOptions = {}): Promise<WebGp
 
 async function openAdapter(adapter: GPUAdapter, source: GpuSource, options: OpenWebGpuOptions): Promise<WebGpuBackend> {
   const limits = limitsOf(adapter);
-  const features = (['subgroups'] as const).filter((feature) => adapter.features.has(feature));
+  const features = (['subgroups', 'shader-f16', 'timestamp-query'] as const).filter((feature) =>
+    adapter.features.has(feature),
+  );
   const device = await adapter.requestDevice({
     label: 'transfusion',
     requiredFeatures: features,

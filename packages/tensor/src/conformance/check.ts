@@ -1,5 +1,5 @@
 /** @file Runs a case on a backend, or on the reference, and says how far the results are from what they should be. */
-import { compile, TensorSpec } from '../compiler/compile.js';
+import { compile, type Precision, TensorSpec } from '../compiler/compile.js';
 import { createVariable } from '../compiler/variable.js';
 import { grad } from '../grad.js';
 import { apply } from '../graph/node.js';
@@ -59,7 +59,11 @@ function symbolicInputs(inputs: Record<string, CaseInput>): Record<string, Tenso
 }
 
 /** Compiles a case (outputs and gradients), runs it, and compares with the f64 reference. */
-export async function checkOnBackend(backend: Backend, testCase: ConformanceCase): Promise<Mismatch[]> {
+export async function checkOnBackend(
+  backend: Backend,
+  testCase: ConformanceCase,
+  { precision }: { precision?: Precision } = {},
+): Promise<Mismatch[]> {
   const inputs = symbolicInputs(testCase.inputs);
   const expected = outputsOf(testCase, inputs);
   const bindings = new Map(Object.entries(testCase.inputs).map(([name, { values }]) => [inputs[name], values]));
@@ -73,6 +77,7 @@ export async function checkOnBackend(backend: Backend, testCase: ConformanceCase
   const compiled = await compile({
     backend,
     name: testCase.name,
+    precision,
     inputs: Object.fromEntries(
       Object.entries(testCase.inputs).map(([name, { dtype, shape }]) => [name, new TensorSpec(dtype, shape)]),
     ),

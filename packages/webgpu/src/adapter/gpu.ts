@@ -45,9 +45,11 @@ export async function dawnGpu(swiftShaderFolder?: string): Promise<GpuSource | u
     // A variable, so that bundlers for browsers leave the import alone.
     const name = 'webgpu';
     const { create } = (await import(/* @vite-ignore */ /* webpackIgnore: true */ name)) as typeof import('webgpu');
+    // Dawn hides f16 on NVIDIA's Vulkan driver unless asked.
+    const features = ['vulkan_enable_f16_on_nvidia'];
     // SwiftShader compiles the zeroing of workgroup memory to a store per number: ten times the rest of a kernel.
-    const features = usesSwiftShader ? ['enable-dawn-features=disable_workgroup_init'] : [];
-    dawn ??= { gpu: create(features), users: 0 };
+    if (usesSwiftShader) features.push('disable_workgroup_init');
+    dawn ??= { gpu: create([`enable-dawn-features=${features.join(',')}`]), users: 0 };
   }
   const instance = dawn;
   instance.users += 1;

@@ -13,7 +13,7 @@ export function lowerAdamW(kernel: AdamWKernel, context: LoweringContext): Dispa
   const vector = vectorWidth(elements);
   const type = vector === 4 ? 'vec4f' : 'f32';
 
-  const bindings = new BindingSet();
+  const bindings = new BindingSet(context);
   const parameter = bindings.buffer(kernel.parameter, 'parameter', type);
   const gradient = bindings.buffer(kernel.gradient, 'gradient', type);
   const m = bindings.buffer(kernel.m, 'first_moment', type);
@@ -21,15 +21,15 @@ export function lowerAdamW(kernel: AdamWKernel, context: LoweringContext): Dispa
   const hyper = bindings.buffer(kernel.hyper, 'hyper');
   const gradientScale = bindings.buffer(kernel.gradientScale, 'gradient_scale');
   const body = `
-  if (${gradientScale}[0] == 0.0) { return; }
-  let learning_rate = ${hyper}[0];
-  let g = ${gradient}[index] * ${gradientScale}[0];
-  let m = ${f32Literal(beta1)} * ${m}[index] + ${f32Literal(1 - beta1)} * g;
-  let v = ${f32Literal(beta2)} * ${v}[index] + ${f32Literal(1 - beta2)} * g * g;
-  let p = ${parameter}[index];
-  let step = (m / ${hyper}[1]) / (sqrt(v / ${hyper}[2]) + ${f32Literal(epsilon)});
-  ${m}[index] = m;
-  ${v}[index] = v;
-  ${parameter}[index] = p - learning_rate * (${f32Literal(weightDecay)} * p) - learning_rate * step;`;
+  if (${gradientScale.at('0')} == 0.0) { return; }
+  let learning_rate = ${hyper.at('0')};
+  let g = ${gradient.at('index')} * ${gradientScale.at('0')};
+  let m = ${f32Literal(beta1)} * ${m.at('index')} + ${f32Literal(1 - beta1)} * g;
+  let v = ${f32Literal(beta2)} * ${v.at('index')} + ${f32Literal(1 - beta2)} * g * g;
+  let p = ${parameter.at('index')};
+  let step = (m / ${hyper.at('1')}) / (sqrt(v / ${hyper.at('2')}) + ${f32Literal(epsilon)});
+  ${m.set('index', 'm')}
+  ${v.set('index', 'v')}
+  ${parameter.set('index', `p - learning_rate * (${f32Literal(weightDecay)} * p) - learning_rate * step`)}`;
   return [threadDispatch({ label: 'adamw', count: elements / vector, bindings, body, device: context.device })];
 }

@@ -12,6 +12,7 @@ import {
   type LoweringContext,
   linearWorkgroup,
   mainHeader,
+  type StorageArray,
   splitGrid,
 } from '../lowering.js';
 import { AttentionTiles, NAN_KEEPING_EXP_WGSL, planTiles, QUAD, type TilePlan, unroll } from './attention-tiles.js';
@@ -43,30 +44,30 @@ export function lowerAttentionGrad(
  */
 function lowerFacts(kernel: AttentionGradKernel, context: LoweringContext, scratch: number): Dispatch {
   const { batch, queries, keys, heads } = kernel;
-  const bindings = new BindingSet();
+  const bindings = new BindingSet(context);
   const begin = bindings.buffer(kernel.begin, 'interval_begin', 'i32');
   const end = bindings.buffer(kernel.end, 'interval_end', 'i32');
   const lse = bindings.buffer(kernel.lse, 'lse');
   const delta = bindings.buffer(kernel.delta, 'delta');
   const facts = bindings.scratch(scratch, 'facts', 'u32');
   const body = `
-  let low = u32(clamp(${begin}[index / ${heads}u], 0, ${keys}));
-  let high = u32(clamp(${end}[index / ${heads}u], 0, ${keys}));
-  ${facts}[index * 4u] = bitcast<u32>(${lse}[index]);
-  ${facts}[index * 4u + 1u] = bitcast<u32>(${delta}[index]);
-  ${facts}[index * 4u + 2u] = select(0u, low, low < high);
-  ${facts}[index * 4u + 3u] = select(0u, high, low < high);`;
+  let low = u32(clamp(${begin.at(`index / ${heads}u`)}, 0, ${keys}));
+  let high = u32(clamp(${end.at(`index / ${heads}u`)}, 0, ${keys}));
+  ${facts.set('index * 4u', `bitcast<u32>(${lse.at('index')})`)}
+  ${facts.set('index * 4u + 1u', `bitcast<u32>(${delta.at('index')})`)}
+  ${facts.set('index * 4u + 2u', 'select(0u, low, low < high)')}
+  ${facts.set('index * 4u + 3u', 'select(0u, high, low < high)')}`;
   const { device } = context;
   return threadDispatch({ label: 'attentionGrad facts', count: batch * queries * heads, bindings, body, device });
 }
 
 /** WGSL reading the facts of query `query` into a vec4u; a query past the end has an empty interval. */
-function factsFunction(facts: string, kernel: AttentionGradKernel): string {
+function factsFunction(facts: StorageArray, kernel: AttentionGradKernel): string {
   return `
 fn query_facts(batch: u32, query: u32, head: u32) -> vec4u {
   if (query >= ${kernel.queries}u) { return vec4u(); }
   let at = ((batch * ${kernel.queries}u + query) * ${kernel.heads}u + head) * 4u;
-  return vec4u(${QUAD.map((i) => `${facts}[at + ${i}u]`).join(', ')});
+  return vec4u(${QUAD.map((i) => facts.at(`at + ${i}u`)).join(', ')});
 }`;
 }
 
@@ -79,7 +80,7 @@ function lowerQueryGrad(
   const { batch, queries, keys, heads, kvHeads } = kernel;
   const scale = f32Literal(kernel.scale);
   const tiles = new AttentionTiles(kernel, plan);
-  const bindings = new BindingSet();
+  const bindings = new BindingSet(context);
   const q = tiles.operand(bindings, kernel.q, 'q', 'query');
   const k = tiles.operand(bindings, kernel.k, 'k', 'key');
   const v = tiles.operand(bindings, kernel.v, 'v', 'key');
@@ -142,7 +143,7 @@ function lowerKeyValueGrad(
   const scale = f32Literal(kernel.scale);
   const group = heads / kvHeads;
   const tiles = new AttentionTiles(kernel, plan);
-  const bindings = new BindingSet();
+  const bindings = new BindingSet(context);
   const q = tiles.operand(bindings, kernel.q, 'q', 'query');
   const k = tiles.operand(bindings, kernel.k, 'k', 'key');
   const v = tiles.operand(bindings, kernel.v, 'v', 'key');

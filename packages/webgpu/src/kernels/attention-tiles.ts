@@ -4,7 +4,7 @@
  * the 4 x 4 scores of rows 4 quad + i and columns lane + j LANES, i and j below 4, as vec4f `s0` .. `s3` (one for each row).
  */
 import type { AttentionShape } from '@transfusion/tensor';
-import type { BindingSet, LoweringDevice, StorageType } from '../lowering.js';
+import type { BindingSet, LoweringDevice, StorageArray, StorageType } from '../lowering.js';
 
 /** How a workgroup of quads x lanes threads is laid out. A block has 4 quads rows, a tile 4 lanes columns. */
 export interface TilePlan {
@@ -30,7 +30,7 @@ export function planTiles(rows: number, headDim: number, device: LoweringDevice)
 
 /** A [batch, sequence, heads, headDim] operand at one head: position p starts at `base + p * stride` storage elements. */
 export interface HeadOperand {
-  name: string;
+  array: StorageArray;
   base: string;
   stride: number;
   length: number;
@@ -58,7 +58,7 @@ export class AttentionTiles {
   readonly threads: number;
   readonly blockRows: number;
   readonly tileColumns: number;
-  readonly #loaded = new Set<string>();
+  readonly #loaded = new Set<StorageArray>();
 
   constructor(
     readonly shape: AttentionShape,
@@ -75,11 +75,11 @@ export class AttentionTiles {
   operand(bindings: BindingSet, buffer: number, name: string, side: 'query' | 'key'): HeadOperand {
     const { queries, keys, heads, kvHeads, headDim } = this.shape;
     const unit = this.storageType === 'vec4f' ? headDim / 4 : headDim;
-    const variable = bindings.buffer(buffer, name, this.storageType);
-    this.#loaded.add(variable);
+    const array = bindings.buffer(buffer, name, this.storageType);
+    this.#loaded.add(array);
     const [length, count, head] = side === 'query' ? [queries, heads, 'head'] : [keys, kvHeads, 'kv_head'];
     return {
-      name: variable,
+      array,
       base: `(batch * ${length * count}u + ${head}) * ${unit}u`,
       stride: count * unit,
       length,
@@ -96,7 +96,7 @@ var<workgroup> reach: array<atomic<u32>, 2>;
 var<workgroup> visited: vec2u;
 const QUADS = ${quads}u;
 const LANES = ${lanes}u;
-${[...this.#loaded].map((name) => this.#loadFunction(name)).join('\n')}`;
+${[...this.#loaded].map((array) => this.#loadFunction(array)).join('\n')}`;
   }
 
   /**
@@ -145,13 +145,13 @@ fn cover(low: u32, high: u32) {
     const column = (j: number) =>
       staged
         ? `tile[(lane + ${j}u * LANES) * ${this.plan.chunk + 1}u + part]`
-        : `load_${columns.name}(${columns.base} + min(first_column + lane + ${j}u * LANES, ${columns.length - 1}u) * ${columns.stride}u, part)`;
+        : `load_${columns.array.name}(${columns.base} + min(first_column + lane + ${j}u * LANES, ${columns.length - 1}u) * ${columns.stride}u, part)`;
     return this.#chunks()
       .map(
         ({ start, size }) => `
     ${staged ? `workgroupBarrier();\n${this.stage(columns, start, size)}\n    workgroupBarrier();` : ''}
     for (var part = 0u; part < ${size}u; part++) {
-${unroll(4, (i) => `      let a${i} = load_${rows.name}(row_offset${i}, part + ${start}u);`)}
+${unroll(4, (i) => `      let a${i} = load_${rows.array.name}(row_offset${i}, part + ${start}u);`)}
 ${unroll(4, (j) => `      let b${j} = ${column(j)};`)}
 ${unroll(4, (i) => `      ${name}${i} += vec4f(${QUAD.map((j) => `dot(a${i}, b${j})`).join(', ')});`)}
     }`,
@@ -166,7 +166,7 @@ ${unroll(4, (i) => `      ${name}${i} += vec4f(${QUAD.map((j) => `dot(a${i}, b${
       let part = i % ${size}u;
       var value = vec4f();
       if (first_column + column < ${columns.length}u) {
-        value = load_${columns.name}(${columns.base} + (first_column + column) * ${columns.stride}u, part + ${start}u);
+        value = load_${columns.array.name}(${columns.base} + (first_column + column) * ${columns.stride}u, part + ${start}u);
       }
       tile[column * ${this.plan.chunk + 1}u + part] = value;
     }`;
@@ -213,7 +213,7 @@ ${unroll(4, (i) => `      ${name}${i} += vec4f(${QUAD.map((j) => `dot(a${i}, b${
         const column = (n: number) =>
           staged
             ? `tile[k * ${chunk + 1}u + ${part(n)}]`
-            : `load_${columns.name}(${columns.base} + min(first_column + k, ${columns.length - 1}u) * ${columns.stride}u, ${part(n)} + ${start}u)`;
+            : `load_${columns.array.name}(${columns.base} + min(first_column + k, ${columns.length - 1}u) * ${columns.stride}u, ${part(n)} + ${start}u)`;
         return `
     ${index > 0 || restage ? 'workgroupBarrier();' : ''}
 ${restage ? this.stage(columns, start, size) : ''}
@@ -242,9 +242,9 @@ ${unroll(4, (i) => `        ${name}_${i}_${start + n} += weight[${i}] * value;`)
           const value = `${variable(i)} * ${factor(i)}`;
           const store =
             this.storageType === 'vec4f'
-              ? `${destination.name}[row_offset${i} + column] = ${value};`
+              ? destination.array.set(`row_offset${i} + column`, value)
               : `let value = ${value};
-      for (var c = 0u; c < min(4u, ${headDim}u - column * 4u); c++) { ${destination.name}[row_offset${i} + column * 4u + c] = value[c]; }`;
+      for (var c = 0u; c < min(4u, ${headDim}u - column * 4u); c++) { ${destination.array.set(`row_offset${i} + column * 4u + c`, 'value[c]')} }`;
           return `  {
     let column = ${column};
     if (column < ${this.width}u && first_row + ${i}u < ${destination.length}u) {
@@ -269,13 +269,13 @@ ${unroll(4, (i) => `        ${name}_${i}_${start + n} += weight[${i}] * value;`)
     }));
   }
 
-  #loadFunction(name: string): string {
+  #loadFunction(array: StorageArray): string {
     if (this.storageType === 'vec4f') {
-      return `fn load_${name}(offset: u32, part: u32) -> vec4f { return ${name}[offset + part]; }`;
+      return `fn load_${array.name}(offset: u32, part: u32) -> vec4f { return ${array.at('offset + part')}; }`;
     }
-    return `fn load_${name}(offset: u32, part: u32) -> vec4f {
+    return `fn load_${array.name}(offset: u32, part: u32) -> vec4f {
   var value = vec4f();
-  for (var c = 0u; c < min(4u, ${this.shape.headDim}u - part * 4u); c++) { value[c] = ${name}[offset + part * 4u + c]; }
+  for (var c = 0u; c < min(4u, ${this.shape.headDim}u - part * 4u); c++) { value[c] = ${array.at('offset + part * 4u + c')}; }
   return value;
 }`;
   }

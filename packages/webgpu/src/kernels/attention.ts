@@ -29,7 +29,7 @@ export function lowerAttention(
 ): Dispatch[] {
   const { batch, queries, keys, heads, kvHeads, scale } = kernel;
   const tiles = new AttentionTiles(kernel, plan);
-  const bindings = new BindingSet();
+  const bindings = new BindingSet(context);
   const q = tiles.operand(bindings, kernel.q, 'q', 'query');
   const k = tiles.operand(bindings, kernel.k, 'k', 'key');
   const v = tiles.operand(bindings, kernel.v, 'v', 'key');
@@ -67,8 +67,8 @@ ${tiles.rowSetup(q, 'block')}
 ${tiles.coveredRange(`
   for (var i = 0u; i < 4u; i++) {
     if (first_row + i < ${queries}u) {
-      let low = clamp(${begin}[batch * ${queries}u + first_row + i], 0, ${keys});
-      let high = clamp(${end}[batch * ${queries}u + first_row + i], 0, ${keys});
+      let low = clamp(${begin.at(`batch * ${queries}u + first_row + i`)}, 0, ${keys});
+      let high = clamp(${end.at(`batch * ${queries}u + first_row + i`)}, 0, ${keys});
       if (low < high) {
         begins[i] = low;
         ends[i] = high;
@@ -108,7 +108,7 @@ ${tiles.accumulate('o', v, { inTile: true })}
     for (var i = 0u; i < 4u; i++) {
       if (first_row + i < ${queries}u) {
         let row_lse = select(running_max[i] + precise_log(running_sum[i]), 0.0, empty[i]);
-        ${lse}[(batch * ${queries}u + first_row + i) * ${heads}u + head] = row_lse;
+        ${lse.set(`(batch * ${queries}u + first_row + i) * ${heads}u + head`, 'row_lse')}
       }
     }
   }

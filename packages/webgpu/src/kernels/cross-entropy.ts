@@ -11,7 +11,7 @@ import { threadDispatch } from './thread-dispatch.js';
 
 export function lowerCrossEntropy(kernel: CrossEntropyKernel, context: LoweringContext): Dispatch[] {
   const { rows, classes } = kernel;
-  const bindings = new BindingSet();
+  const bindings = new BindingSet(context);
   const logits = bindings.buffer(kernel.logits, 'logits');
   const targets = bindings.buffer(kernel.targets, 'targets', 'i32');
   const loss = bindings.buffer(kernel.loss, 'loss');
@@ -19,14 +19,14 @@ export function lowerCrossEntropy(kernel: CrossEntropyKernel, context: LoweringC
   // A negative target becomes a u32 above 2^31, so one comparison covers both ends.
   const body = `
   let base = row * ${classes}u;
-  ${rowLogSumExp({ columns: classes, load: `${logits}[base + column]` })}
+  ${rowLogSumExp({ columns: classes, load: logits.at('base + column') })}
   if (!inside || lane != 0u) { return; }
   let log_sum = maximum + precise_log(total);
-  ${lse}[row] = log_sum;
-  let label = u32(${targets}[row]);
+  ${lse.set('row', 'log_sum')}
+  let label = u32(${targets.at('row')});
   var value = 0.0;
-  if (label < ${classes}u) { value = log_sum - ${logits}[base + label]; }
-  ${loss}[row] = value;`;
+  if (label < ${classes}u) { value = log_sum - ${logits.at('base + label')}; }
+  ${loss.set('row', 'value')}`;
   const { device } = context;
   return [rowDispatch({ label: 'crossEntropy', rows, columns: classes, bindings, body, device })];
 }
@@ -34,7 +34,7 @@ export function lowerCrossEntropy(kernel: CrossEntropyKernel, context: LoweringC
 /** Needs no sum over the row: one thread per logit. */
 export function lowerCrossEntropyGrad(kernel: CrossEntropyGradKernel, context: LoweringContext): Dispatch[] {
   const { rows, classes } = kernel;
-  const bindings = new BindingSet();
+  const bindings = new BindingSet(context);
   const logits = bindings.buffer(kernel.logits, 'logits');
   const targets = bindings.buffer(kernel.targets, 'targets', 'i32');
   const lse = bindings.buffer(kernel.lse, 'lse');
@@ -42,13 +42,13 @@ export function lowerCrossEntropyGrad(kernel: CrossEntropyGradKernel, context: L
   const dLogits = bindings.buffer(kernel.dLogits, 'd_logits');
   const body = `
   let row = index / ${classes}u;
-  let label = u32(${targets}[row]);
+  let label = u32(${targets.at('row')});
   var gradient = 0.0;
   if (label < ${classes}u) {
-    let probability = precise_exp(${logits}[index] - ${lse}[row]);
-    gradient = ${dLoss}[row] * (probability - select(0.0, 1.0, index % ${classes}u == label));
+    let probability = precise_exp(${logits.at('index')} - ${lse.at('row')});
+    gradient = ${dLoss.at('row')} * (probability - select(0.0, 1.0, index % ${classes}u == label));
   }
-  ${dLogits}[index] = gradient;`;
+  ${dLogits.set('index', 'gradient')}`;
   const functions = numericsWgsl(['precise_exp']);
   const { device } = context;
   return [threadDispatch({ label: 'crossEntropyGrad', count: rows * classes, bindings, body, functions, device })];

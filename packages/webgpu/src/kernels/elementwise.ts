@@ -18,27 +18,27 @@ export function lowerElementwise(kernel: ElementwiseKernel, context: LoweringCon
   const workgroupSize = Math.min(256, context.device.maxInvocationsPerWorkgroup);
   const workgroups = Math.ceil(elements / workgroupSize);
   const grid = splitGrid(workgroups, context.device);
-  const bindings = new BindingSet();
+  const bindings = new BindingSet(context);
 
   const { statements, coordinates } = splitIndex('i', shape, 'c');
   const index = (view: ElementwiseKernel['output']) =>
     isContiguous(view, shape) ? (view.offset > 0 ? `${view.offset}u + i` : 'i') : viewIndex(view, shape, coordinates);
   const read = inputs.map((view, position) => {
     const type = context.dtype(view.buffer);
-    return { code: `${bindings.buffer(view.buffer, `input${position}`, type)}[${index(view)}]`, type };
+    return { code: bindings.buffer(view.buffer, `input${position}`, type).at(index(view)), type };
   });
   const resultType = context.dtype(output.buffer);
   const target = bindings.buffer(output.buffer, 'output', resultType);
   const body = expressionWgsl(expression, read, resultType);
 
-  const code = `${numericsWgsl(body.functions)}
-${bindings.declarations()}
+  const code = `${bindings.declarations()}
+${numericsWgsl(body.functions)}
 ${mainHeader(workgroupSize)} {
   let i = ${linearWorkgroup(grid)} * ${workgroupSize}u + lane;
   if (i >= ${elements}u) { return; }
 ${statements}
 ${body.statements}
-  ${target}[${index(output)}] = ${body.result};
+  ${target.set(index(output), body.result)}
 }`;
   return [{ label: `elementwise [${shape}]`, code, bindings: bindings.bindings, workgroups: grid }];
 }

@@ -14,15 +14,15 @@ export function lowerGather(kernel: GatherKernel, context: LoweringContext): Dis
   const type: StorageType = vector === 4 ? 'vec4f' : scalar;
   const rowLength = width / vector;
 
-  const bindings = new BindingSet();
+  const bindings = new BindingSet(context);
   const table = bindings.buffer(kernel.table, 'table', type);
   const indices = bindings.buffer(kernel.indices, 'indices', 'i32');
   const output = bindings.buffer(kernel.output, 'output', type);
   // A negative index becomes a u32 above 2^31, so one comparison covers both ends.
   const body = `
-  let source = u32(${indices}[index / ${rowLength}u]);
+  let source = u32(${indices.at(`index / ${rowLength}u`)});
   var value = ${type}();
-  if (source < ${tableRows}u) { value = ${table}[source * ${rowLength}u + index % ${rowLength}u]; }
-  ${output}[index] = value;`;
+  if (source < ${tableRows}u) { value = ${table.at(`source * ${rowLength}u + index % ${rowLength}u`)}; }
+  ${output.set('index', 'value')}`;
   return [threadDispatch({ label: 'gather', count: rows * rowLength, bindings, body, device: context.device })];
 }

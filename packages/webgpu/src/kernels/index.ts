@@ -4,10 +4,12 @@ import type { Dispatch, Lowering, LoweringContext } from '../lowering.js';
 import { lowerAdamW } from './adamw.js';
 import { lowerAttention } from './attention.js';
 import { lowerAttentionGrad } from './attention-grad.js';
+import { lowerConv2d, lowerConv2dInputGrad, lowerConv2dWeightGrad } from './conv2d/conv2d.js';
 import { lowerCrossEntropy, lowerCrossEntropyGrad } from './cross-entropy.js';
 import { lowerElementwise } from './elementwise.js';
 import { lowerGather } from './gather.js';
-import { lowerMatmul } from './matmul/index.js';
+import { lowerGroupNorm, lowerGroupNormGrad } from './group-norm.js';
+import { lowerMatmul } from './products/matmul.js';
 import { lowerRandom } from './random.js';
 import { lowerReduce } from './reduce.js';
 import { lowerRmsNorm, lowerRmsNormGrad } from './rms-norm.js';
@@ -20,6 +22,9 @@ const LOWERINGS: { [Kind in KernelKind]: Lowering<Extract<Kernel, { kind: Kind }
   elementwise: lowerElementwise,
   reduce: lowerReduce,
   matmul: lowerMatmul,
+  conv2d: lowerConv2d,
+  conv2dInputGrad: lowerConv2dInputGrad,
+  conv2dWeightGrad: lowerConv2dWeightGrad,
   gather: lowerGather,
   scatterAdd: lowerScatterAdd,
   writeRows: lowerWriteRows,
@@ -27,6 +32,8 @@ const LOWERINGS: { [Kind in KernelKind]: Lowering<Extract<Kernel, { kind: Kind }
   softmaxGrad: lowerSoftmaxGrad,
   rmsNorm: lowerRmsNorm,
   rmsNormGrad: lowerRmsNormGrad,
+  groupNorm: lowerGroupNorm,
+  groupNormGrad: lowerGroupNormGrad,
   rope: lowerRope,
   attention: lowerAttention,
   attentionGrad: lowerAttentionGrad,

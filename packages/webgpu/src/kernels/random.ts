@@ -82,15 +82,15 @@ export function lowerRandom(kernel: RandomKernel, context: LoweringContext): Dis
   const normal = distribution === 'normal';
   const whole = elements % 4 === 0;
 
-  const bindings = new BindingSet();
+  const bindings = new BindingSet(context);
   const seed = bindings.buffer(kernel.seed, 'seed', 'i32');
   const output = bindings.buffer(kernel.output, 'output', whole ? 'vec4f' : 'f32');
   const store = whole
-    ? `${output}[index] = values;`
-    : `for (var i = 0u; i < min(4u, ${elements}u - index * 4u); i++) { ${output}[index * 4u + i] = values[i]; }`;
+    ? `${output.set('index', 'values')}`
+    : `for (var i = 0u; i < min(4u, ${elements}u - index * 4u); i++) { ${output.set('index * 4u + i', 'values[i]')} }`;
   const body = `
-  let key = vec2u(u32(${seed}[0]), u32(${seed}[1]));
-  let words = philox(key, vec4u(index, ${stream >>> 0}u, u32(${seed}[2]), u32(${seed}[3])));
+  let key = vec2u(u32(${seed.at('0')}), u32(${seed.at('1')}));
+  let words = philox(key, vec4u(index, ${stream >>> 0}u, u32(${seed.at('2')}), u32(${seed.at('3')})));
   ${
     normal
       ? 'let values = vec4f(box_muller(words.x, words.y), box_muller(words.z, words.w));'

@@ -15,6 +15,7 @@ import {
   type LoweringContext,
   linearWorkgroup,
   mainHeader,
+  type StorageArray,
   splitGrid,
   workgroupReduce,
 } from '../lowering.js';
@@ -46,14 +47,14 @@ export function lowerReduce(kernel: ReduceKernel, context: LoweringContext): Dis
   const fold = planFold(kernel, kept, reduced);
   const label = `reduce ${kernel.op} [${keptShape}]x[${reducedShape}] ${fold.strategy}`;
 
-  const bindings = new BindingSet();
+  const bindings = new BindingSet(context);
   const keptIndex = splitIndex('kept', keptShape, 'a');
   const reducedIndex = splitIndex('position', reducedShape, 'b');
   const coordinates = [...keptIndex.coordinates, ...reducedIndex.coordinates];
   const inputs = kernel.inputs.map((view, position): ExpressionInput => {
     const type = context.dtype(view.buffer);
-    const name = bindings.buffer(view.buffer, `input${position}`, type);
-    return { code: `${name}[${viewIndex(view, kernel.shape, coordinates)}]`, type };
+    const array = bindings.buffer(view.buffer, `input${position}`, type);
+    return { code: array.at(viewIndex(view, kernel.shape, coordinates)), type };
   });
   const value = {
     bindings,
@@ -85,12 +86,12 @@ function foldScratch(options: {
   const { op, kept, reduced, context } = options;
   const lanes = workgroupLanes(reduced, context);
   const segments = Math.ceil(reduced / (lanes * RUN));
-  const bindings = new BindingSet();
+  const bindings = new BindingSet(context);
   const partial = bindings.scratch(options.scratch, 'partial');
   const value = {
     bindings,
     expression: [{ op: 'load', input: 0 }] satisfies Expression,
-    inputs: [{ code: `${partial}[kept * ${reduced}u + position]`, type: 'f32' }] satisfies ExpressionInput[],
+    inputs: [{ code: partial.at(`kept * ${reduced}u + position`), type: 'f32' }] satisfies ExpressionInput[],
     statements: '',
   };
   const fold: Fold = { op, kept, reduced, segments, strategy: reduced <= SHORT ? 'column' : 'row' };
@@ -141,7 +142,7 @@ function foldDispatch(options: {
   label: string;
   fold: Fold;
   value: { bindings: BindingSet; expression: Expression; inputs: ExpressionInput[]; statements: string };
-  output: string;
+  output: StorageArray;
   context: LoweringContext;
 }): Dispatch {
   const { fold, value, output, context } = options;
@@ -160,8 +161,8 @@ function foldDispatch(options: {
   const [keptCode, segmentCode] = row
     ? [`item / ${segments}u`, `item % ${segments}u`]
     : [`item % ${kept}u`, `item / ${kept}u`];
-  const code = `${numericsWgsl(body.functions)}
-${value.bindings.declarations()}
+  const code = `${value.bindings.declarations()}
+${numericsWgsl(body.functions)}
 fn combine(a: f32, b: f32) -> f32 { return ${combine}; }
 ${row ? workgroupReduce({ name: 'fold_workgroup', size: lanes, combine }) : ''}
 fn element(kept: u32, position: u32) -> f32 {
@@ -193,8 +194,8 @@ ${mainHeader(lanes)} {
 ${
   row
     ? `  let folded = fold_workgroup(lane, fold_run(kept, begin + lane, ${lanes}u, end));
-  if (lane == 0u) { ${output}[kept * ${segments}u + segment] = folded; }`
-    : `  ${output}[kept * ${segments}u + segment] = fold_run(kept, begin, 1u, end);`
+  if (lane == 0u) { ${output.set(`kept * ${segments}u + segment`, 'folded')} }`
+    : `  ${output.set(`kept * ${segments}u + segment`, 'fold_run(kept, begin, 1u, end)')}`
 }
 }`;
   return { label: options.label, code, bindings: value.bindings.bindings, workgroups: grid };

@@ -9,7 +9,7 @@ import { rowDispatch } from './rows.js';
 
 export function lowerRmsNorm(kernel: RmsNormKernel, context: LoweringContext): Dispatch[] {
   const { rows, columns, epsilon } = kernel;
-  const bindings = new BindingSet();
+  const bindings = new BindingSet(context);
   const x = bindings.buffer(kernel.x, 'x');
   const weight = bindings.buffer(kernel.weight, 'weight');
   const output = bindings.buffer(kernel.output, 'output');
@@ -18,23 +18,23 @@ export function lowerRmsNorm(kernel: RmsNormKernel, context: LoweringContext): D
   let base = row * ${columns}u;
   var lane_total = 0.0;
   for (var column = lane; column < ${columns}u; column += LANES) {
-    let value = ${x}[base + column];
+    let value = ${x.at('base + column')};
     lane_total += value * value;
   }
   let mean = row_sum(thread, lane_total) / ${f32Literal(columns)};
   // sqrt is more accurate than inverseSqrt on most devices, and this is once per row.
   let scale = 1.0 / sqrt(mean + ${f32Literal(epsilon)});
   if (!inside) { return; }
-  if (lane == 0u) { ${rstd}[row] = scale; }
+  if (lane == 0u) { ${rstd.set('row', 'scale')} }
   for (var column = lane; column < ${columns}u; column += LANES) {
-    ${output}[base + column] = ${x}[base + column] * scale * ${weight}[column];
+    ${output.set('base + column', `${x.at('base + column')} * scale * ${weight.at('column')}`)}
   }`;
   return [rowDispatch({ label: 'rmsNorm', rows, columns, bindings, body, device: context.device })];
 }
 
 export function lowerRmsNormGrad(kernel: RmsNormGradKernel, context: LoweringContext): Dispatch[] {
   const { rows, columns } = kernel;
-  const bindings = new BindingSet();
+  const bindings = new BindingSet(context);
   const x = bindings.buffer(kernel.x, 'x');
   const weight = bindings.buffer(kernel.weight, 'weight');
   const rstd = bindings.buffer(kernel.rstd, 'rstd');
@@ -44,13 +44,13 @@ export function lowerRmsNormGrad(kernel: RmsNormGradKernel, context: LoweringCon
   let base = row * ${columns}u;
   var lane_total = 0.0;
   for (var column = lane; column < ${columns}u; column += LANES) {
-    lane_total += ${dy}[base + column] * ${weight}[column] * ${x}[base + column];
+    lane_total += ${dy.at('base + column')} * ${weight.at('column')} * ${x.at('base + column')};
   }
-  let scale = ${rstd}[row];
+  let scale = ${rstd.at('row')};
   let correction = scale * scale * (row_sum(thread, lane_total) / ${f32Literal(columns)});
   if (!inside) { return; }
   for (var column = lane; column < ${columns}u; column += LANES) {
-    ${dx}[base + column] = scale * (${dy}[base + column] * ${weight}[column] - ${x}[base + column] * correction);
+    ${dx.set('base + column', `scale * (${dy.at('base + column')} * ${weight.at('column')} - ${x.at('base + column')} * correction)`)}
   }`;
   return [rowDispatch({ label: 'rmsNormGrad', rows, columns, bindings, body, device: context.device })];
 }

@@ -12,7 +12,7 @@ export function lowerRope(kernel: RopeKernel, context: LoweringContext): Dispatc
   const { rows, heads, headDim, tableRows, interleaved, inverse } = kernel;
   const pairs = headDim / 2;
 
-  const bindings = new BindingSet();
+  const bindings = new BindingSet(context);
   const x = bindings.buffer(kernel.x, 'x');
   const positions = bindings.buffer(kernel.positions, 'positions', 'i32');
   const cos = bindings.buffer(kernel.cos, 'cos_table');
@@ -22,16 +22,16 @@ export function lowerRope(kernel: RopeKernel, context: LoweringContext): Dispatc
   let pair = index % ${pairs}u;
   let first = index / ${pairs}u * ${headDim}u + pair${interleaved ? ' * 2u' : ''};
   let second = first + ${interleaved ? 1 : pairs}u;
-  let a = ${x}[first];
-  let b = ${x}[second];
+  let a = ${x.at('first')};
+  let b = ${x.at('second')};
   var c = 1.0;
   var s = 0.0;
-  let position = u32(${positions}[index / ${heads * pairs}u]);
+  let position = u32(${positions.at(`index / ${heads * pairs}u`)});
   if (position < ${tableRows}u) {
-    c = ${cos}[position * ${pairs}u + pair];
-    s = ${inverse ? '-' : ''}${sin}[position * ${pairs}u + pair];
+    c = ${cos.at(`position * ${pairs}u + pair`)};
+    s = ${inverse ? '-' : ''}${sin.at(`position * ${pairs}u + pair`)};
   }
-  ${output}[first] = a * c - b * s;
-  ${output}[second] = a * s + b * c;`;
+  ${output.set('first', 'a * c - b * s')}
+  ${output.set('second', 'a * s + b * c')}`;
   return [threadDispatch({ label: 'rope', count: rows * heads * pairs, bindings, body, device: context.device })];
 }

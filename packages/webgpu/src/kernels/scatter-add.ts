@@ -32,7 +32,7 @@ export function lowerScatterAdd(kernel: ScatterAddKernel, context: LoweringConte
   const chunk = tests * size;
   const words = chunk / 32;
 
-  const bindings = new BindingSet();
+  const bindings = new BindingSet(context);
   const updates = bindings.buffer(kernel.updates, 'updates', type);
   const indices = bindings.buffer(kernel.indices, 'indices', 'i32');
   const output = bindings.buffer(kernel.output, 'output', type);
@@ -50,7 +50,7 @@ ${mainHeader(size)} {
     for (var word = lane; word < ${words}u; word += ${size}u) { atomicStore(&found[word], 0u); }
     workgroupBarrier();
     for (var test = lane; test < ${chunk}u; test += ${size}u) {
-      if (start + test < ${rows}u && u32(${indices}[start + test]) == row) {
+      if (start + test < ${rows}u && u32(${indices.at('start + test')}) == row) {
         atomicOr(&found[test / 32u], 1u << (test % 32u));
       }
     }
@@ -59,14 +59,14 @@ ${mainHeader(size)} {
       for (var word = 0u; word < ${words}u; word++) {
         var bits = atomicLoad(&found[word]);
         while (bits != 0u) {
-          sum += ${updates}[(start + word * 32u + countTrailingZeros(bits)) * ${rowLength}u + column];
+          sum += ${updates.at(`(start + word * 32u + countTrailingZeros(bits)) * ${rowLength}u + column`)};
           bits &= bits - 1u;
         }
       }
     }
     workgroupBarrier();
   }
-  if (column < ${rowLength}u) { ${output}[row * ${rowLength}u + column] = sum; }
+  if (column < ${rowLength}u) { ${output.set(`row * ${rowLength}u + column`, 'sum')} }
 }
 `;
   return [{ label: 'scatterAdd', code, bindings: bindings.bindings, workgroups }];

@@ -8,17 +8,17 @@ import { rowDispatch, rowLogSumExp } from './rows.js';
 
 export function lowerSoftmax(kernel: SoftmaxKernel, context: LoweringContext): Dispatch[] {
   const { rows, columns, log } = kernel;
-  const bindings = new BindingSet();
+  const bindings = new BindingSet(context);
   const input = bindings.buffer(kernel.input, 'input');
   const output = bindings.buffer(kernel.output, 'output');
   const body = `
   let base = row * ${columns}u;
-  ${rowLogSumExp({ columns, load: `${input}[base + column]` })}
+  ${rowLogSumExp({ columns, load: input.at('base + column') })}
   if (!inside) { return; }
   ${log ? 'let log_total = precise_log(total);' : 'let scale = 1.0 / total;'}
   for (var column = lane; column < ${columns}u; column += LANES) {
-    let x = ${input}[base + column] - maximum;
-    ${output}[base + column] = ${log ? 'x - log_total' : 'precise_exp(x) * scale'};
+    let x = ${input.at('base + column')} - maximum;
+    ${output.set('base + column', `${log ? 'x - log_total' : 'precise_exp(x) * scale'}`)}
   }`;
   const label = log ? 'logSoftmax' : 'softmax';
   return [rowDispatch({ label, rows, columns, bindings, body, device: context.device })];
@@ -26,7 +26,7 @@ export function lowerSoftmax(kernel: SoftmaxKernel, context: LoweringContext): D
 
 export function lowerSoftmaxGrad(kernel: SoftmaxGradKernel, context: LoweringContext): Dispatch[] {
   const { rows, columns, log } = kernel;
-  const bindings = new BindingSet();
+  const bindings = new BindingSet(context);
   const y = bindings.buffer(kernel.y, 'y');
   const dy = bindings.buffer(kernel.dy, 'dy');
   const dx = bindings.buffer(kernel.dx, 'dx');
@@ -34,14 +34,14 @@ export function lowerSoftmaxGrad(kernel: SoftmaxGradKernel, context: LoweringCon
   let base = row * ${columns}u;
   var lane_total = 0.0;
   for (var column = lane; column < ${columns}u; column += LANES) {
-    lane_total += ${dy}[base + column]${log ? '' : ` * ${y}[base + column]`};
+    lane_total += ${dy.at('base + column')}${log ? '' : ` * ${y.at('base + column')}`};
   }
   let total = row_sum(thread, lane_total);
   if (!inside) { return; }
   for (var column = lane; column < ${columns}u; column += LANES) {
-    let value = ${y}[base + column];
-    let gradient = ${dy}[base + column];
-    ${dx}[base + column] = ${log ? 'gradient - precise_exp(value) * total' : 'value * (gradient - total)'};
+    let value = ${y.at('base + column')};
+    let gradient = ${dy.at('base + column')};
+    ${dx.set('base + column', `${log ? 'gradient - precise_exp(value) * total' : 'value * (gradient - total)'}`)}
   }`;
   const label = log ? 'logSoftmaxGrad' : 'softmaxGrad';
   return [rowDispatch({ label, rows, columns, bindings, body, device: context.device })];

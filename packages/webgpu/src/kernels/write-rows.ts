@@ -14,13 +14,13 @@ export function lowerWriteRows(kernel: WriteRowsKernel, context: LoweringContext
   const type: StorageType = vector === 4 ? 'vec4f' : scalar;
   const rowLength = width / vector;
 
-  const bindings = new BindingSet();
+  const bindings = new BindingSet(context);
   const target = bindings.buffer(kernel.target, 'destination', type);
   const indices = bindings.buffer(kernel.indices, 'indices', 'i32');
   const values = bindings.buffer(kernel.values, 'values', type);
   // A negative index becomes a u32 above 2^31, so one comparison covers both ends.
   const body = `
-  let row = u32(${indices}[index / ${rowLength}u]);
-  if (row < ${tableRows}u) { ${target}[row * ${rowLength}u + index % ${rowLength}u] = ${values}[index]; }`;
+  let row = u32(${indices.at(`index / ${rowLength}u`)});
+  if (row < ${tableRows}u) { ${target.set(`row * ${rowLength}u + index % ${rowLength}u`, values.at('index'))} }`;
   return [threadDispatch({ label: 'writeRows', count: rows * rowLength, bindings, body, device: context.device })];
 }

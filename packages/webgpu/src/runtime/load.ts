@@ -102,7 +102,8 @@ function lowerProgram(program: Program, { lowering, limits }: LoadContext): Lowe
     let scratchEnd = 0;
     const dispatches = lowerKernel(kernel, {
       elements: (buffer) => program.buffers[buffer].elements,
-      dtype: (buffer) => program.buffers[buffer].dtype,
+      dtype: (buffer) => (program.buffers[buffer].dtype === 'i32' ? 'i32' : 'f32'),
+      isHalf: (buffer) => program.buffers[buffer].dtype === 'f16',
       scratch: (bytes) => {
         scratch.push({ byteOffset: scratchEnd, bytes });
         scratchEnd = Math.ceil((scratchEnd + bytes) / alignment) * alignment;

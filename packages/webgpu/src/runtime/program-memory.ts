@@ -1,5 +1,5 @@
 /** @file Where the buffers of a program are: ranges of arenas, of packed inputs and constants, and states. */
-import { BYTES_PER_ELEMENT, OutOfMemoryError, type Program } from '@transfusion/tensor';
+import { bufferBytes, OutOfMemoryError, type Program } from '@transfusion/tensor';
 import type { DeviceLimits } from '../adapter/limits.js';
 import { type DeviceMemory, formatBytes, type MemoryRequest } from './memory.js';
 import { USAGE } from './readback.js';
@@ -59,7 +59,7 @@ export class ProgramMemory {
     const alignment = limits.minStorageBufferOffsetAlignment;
     this.#memory = memory;
     const maxBinding = limits.maxStorageBufferBindingSize;
-    const size = (buffer: number) => program.buffers[buffer].elements * BYTES_PER_ELEMENT;
+    const size = (buffer: number) => bufferBytes(program.buffers[buffer]);
     program.buffers.forEach((buffer, index) => requireBinding(`'${buffer.name}'`, size(index), maxBinding, program));
     requireBinding('scratch memory', scratchBytes, maxBinding, program);
 

@@ -2,7 +2,6 @@
  * @file Matrix product with a few rows (decoding a token) for GPUs: bound by reading b once. A workgroup computes some
  * columns of all rows; its lanes share k, and a tree in workgroup memory adds their sums.
  */
-import type { MatmulKernel } from '@transfusion/tensor';
 import {
   BindingSet,
   type Dispatch,
@@ -11,31 +10,33 @@ import {
   mainHeader,
   splitGrid,
 } from '../../lowering.js';
-import { bindOperand, contiguousAlongK, storeWgsl } from './problem.js';
+import { type Product, storeWgsl } from './product.js';
 
 /** The most rows of a skinny product. */
 export const SKINNY_ROWS = 4;
 
-export function lowerSkinny(kernel: MatmulKernel, context: LoweringContext): Dispatch[] {
-  const { batch, m, n, k } = kernel;
+export function lowerSkinny(product: Product, context: LoweringContext): Dispatch[] {
+  const { batch, m, n, k } = product;
   const lanes = context.device.maxInvocationsPerWorkgroup >= 256 ? 256 : 64;
   // Neighbouring lanes read neighbouring memory of b: along k, or along the columns.
-  const lanesAlongK = contiguousAlongK(kernel, 'b') || n === 1;
+  const lanesAlongK = product.b.contiguous === 'depth' || n === 1;
   const columnsPerGroup = lanesAlongK ? lanes / 32 : lanes / 4;
   const share = lanes / columnsPerGroup;
   const groups = Math.ceil(n / columnsPerGroup);
   const rows = [...Array(m).keys()];
 
-  const bindings = new BindingSet();
-  const a = bindOperand({ kernel, side: 'a', access: 'scalar', bindings });
-  const b = bindOperand({ kernel, side: 'b', access: 'scalar', bindings });
-  const store = storeWgsl(kernel, context, bindings);
+  const bindings = new BindingSet(context);
+  const a = product.a.bind(bindings, 'scalar');
+  const b = product.b.bind(bindings, 'scalar');
+  const store = storeWgsl(product, context, bindings);
   const grid = splitGrid(batch * groups, context.device);
   const [columnOfLane, shareOfLane] = lanesAlongK
     ? [`lane / ${share}u`, `lane % ${share}u`]
     : [`lane % ${columnsPerGroup}u`, `lane / ${columnsPerGroup}u`];
   // Sums are laid out as [row, share, column], so that the tree halves the shares.
   const code = `${bindings.declarations()}
+${a.functions}
+${b.functions}
 ${store}
 var<workgroup> sums: array<f32, ${lanes * m}>;
 ${mainHeader(lanes)} {
@@ -47,10 +48,13 @@ ${mainHeader(lanes)} {
   let column = item % ${groups}u * ${columnsPerGroup}u + local_column;
   let slot = part * ${columnsPerGroup}u + local_column;
 ${rows.map((i) => `  var sum${i} = 0.0f;`).join('\n')}
+${rows.map((i) => `  ${a.side(`row${i}`, 'batch', `${i}u`)}`).join('\n')}
+  ${b.side('own_column', 'batch', `min(column, ${n - 1}u)`)}
   if (column < ${n}u) {
     for (var k = part; k < ${k}u; k += ${share}u) {
-      let factor = ${b.at('batch', 'k', 'column')};
-${rows.map((i) => `      sum${i} = fma(${a.at('batch', `${i}u`, 'k')}, factor, sum${i});`).join('\n')}
+      ${a.depth('ka', 'k')} ${b.depth('kb', 'k')}
+      let factor = ${b.at('own_column', 'kb')};
+${rows.map((i) => `      sum${i} = fma(${a.at(`row${i}`, 'ka')}, factor, sum${i});`).join('\n')}
     }
   }
 ${rows.map((i) => `  sums[${i * lanes}u + slot] = sum${i};`).join('\n')}
@@ -65,6 +69,5 @@ ${rows.map((i) => `      sums[${i * lanes}u + slot] += sums[${i * lanes}u + slot
 ${rows.map((i) => `    store(batch, ${i}u, column, sums[${i * lanes}u + slot]);`).join('\n')}
   }
 }`;
-  const label = `matmul ${batch}x${m}x${n}x${k} skinny`;
-  return [{ label, code, bindings: bindings.bindings, workgroups: grid }];
+  return [{ label: `${product.label} skinny`, code, bindings: bindings.bindings, workgroups: grid }];
 }

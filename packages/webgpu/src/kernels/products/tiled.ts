@@ -3,7 +3,6 @@
  * 64x16 tiles of both operands in workgroup memory. Where the output has too few tiles to fill a GPU, k is split between
  * workgroups, whose partial tiles a second dispatch adds.
  */
-import type { MatmulKernel } from '@transfusion/tensor';
 import {
   BindingSet,
   type Dispatch,
@@ -13,7 +12,7 @@ import {
   mainHeader,
   splitGrid,
 } from '../../lowering.js';
-import { bindOperand, contiguousAlongK, type Operand, storeWgsl, widestAccess } from './problem.js';
+import { type Access, type OperandReader, type Product, storeWgsl, widestAccess } from './product.js';
 import { addSplits, storePartialWgsl } from './split.js';
 
 const TILE = 64;
@@ -30,8 +29,8 @@ export function tiledFits(device: LoweringDevice): boolean {
   return device.maxInvocationsPerWorkgroup >= LANES && device.maxWorkgroupStorageBytes >= 2 * TILE_K * PITCH * 16;
 }
 
-export function lowerTiled(kernel: MatmulKernel, context: LoweringContext): Dispatch[] {
-  const { batch, m, n, k } = kernel;
+export function lowerTiled(product: Product, context: LoweringContext): Dispatch[] {
+  const { batch, m, n, k } = product;
   const tilesM = Math.ceil(m / TILE);
   const tilesN = Math.ceil(n / TILE);
   const tiles = batch * tilesM * tilesN;
@@ -40,19 +39,21 @@ export function lowerTiled(kernel: MatmulKernel, context: LoweringContext): Disp
   const splits = Math.ceil(k / splitLength);
   const scratch = splits > 1 ? context.scratch(splits * batch * m * n * 4) : undefined;
 
-  const bindings = new BindingSet();
-  const a = bindOperand({ kernel, side: 'a', access: tileAccess(kernel, 'a'), bindings });
-  const b = bindOperand({ kernel, side: 'b', access: tileAccess(kernel, 'b'), bindings });
+  const bindings = new BindingSet(context);
+  const a = product.a.bind(bindings, tileAccess(product, 'a'));
+  const b = product.b.bind(bindings, tileAccess(product, 'b'));
   const store =
-    scratch === undefined ? storeWgsl(kernel, context, bindings) : storePartialWgsl(kernel, scratch, bindings);
+    scratch === undefined ? storeWgsl(product, context, bindings) : storePartialWgsl(product, scratch, bindings);
   const grid = splitGrid(tiles * splits, context.device);
   const outer = [0, 1, 2, 3];
   // Partial products are laid out as [splits, batch, m, n].
   const place = splits === 1 ? 'batch' : `split * ${batch}u + batch`;
   const code = `${bindings.declarations()}
+${a.functions}
+${b.functions}
 ${store}
-${loadQuad('a', a, kernel)}
-${loadQuad('b', b, kernel)}
+${loadQuad('a', a, product)}
+${loadQuad('b', b, product)}
 var<workgroup> tile_a: array<vec4f, ${TILE_K * PITCH}>;
 var<workgroup> tile_b: array<vec4f, ${TILE_K * PITCH}>;
 ${mainHeader(LANES)} {
@@ -64,8 +65,8 @@ ${mainHeader(LANES)} {
   let batch = tile / ${tilesN * tilesM * splits}u;
   let x = lane % 16u;
   let y = lane / 16u;
-  ${lanePosition(kernel, 'a')}
-  ${lanePosition(kernel, 'b')}
+  ${lanePosition(product, 'a')}
+  ${lanePosition(product, 'b')}
   ${outer.map((i) => `var sum${i} = vec4f();`).join(' ')}
   let k_end = min((split + 1u) * ${splitLength}u, ${k}u);
   for (var k = split * ${splitLength}u; k < k_end; k += ${TILE_K}u) {
@@ -81,52 +82,48 @@ ${outer.map((i) => `      sum${i} = fma(vec4f(quad_a[${i}]), quad_b, sum${i});`)
   }
   let row = first_row + y * 4u;
   let column = first_column + x * 4u;
-${outer.map((i) => storeQuad(i, kernel, place)).join('\n')}
+${outer.map((i) => storeQuad(i, product, place)).join('\n')}
 }`;
-  const label = `matmul ${batch}x${m}x${n}x${k} tiled`;
-  const dispatch: Dispatch = { label, code, bindings: bindings.bindings, workgroups: grid };
+  const dispatch: Dispatch = { label: `${product.label} tiled`, code, bindings: bindings.bindings, workgroups: grid };
   if (scratch === undefined) return [dispatch];
-  return [dispatch, addSplits({ kernel, context, scratch, splits })];
+  return [dispatch, addSplits({ product, context, scratch, splits })];
 }
 
 /** A quad is along the tile's side, so vec4 access needs that axis to be the contiguous one. */
-function tileAccess(kernel: MatmulKernel, side: 'a' | 'b') {
-  return contiguousAlongK(kernel, side) ? 'scalar' : widestAccess(kernel, side);
+function tileAccess(product: Product, side: 'a' | 'b'): Access {
+  return product[side].contiguous === 'depth' ? 'scalar' : widestAccess(product, side);
 }
 
 /** Which quad of the operand's tile a lane loads: neighbouring lanes load neighbouring memory. */
-function lanePosition(kernel: MatmulKernel, side: 'a' | 'b'): string {
-  const [alongK, alongSide] = contiguousAlongK(kernel, side) ? ['x', 'y'] : ['y', 'x'];
+function lanePosition(product: Product, side: 'a' | 'b'): string {
+  const [alongK, alongSide] = product[side].contiguous === 'depth' ? ['x', 'y'] : ['y', 'x'];
   return `let ${side}_k = ${alongK}; let ${side}_quad = ${alongSide};`;
 }
 
 /** `fn load_a(batch, position, k) -> vec4f`: rows position .. position + 3 of op(a) (columns of op(b)) at k, zeros outside. */
-function loadQuad(side: 'a' | 'b', operand: Operand, kernel: MatmulKernel): string {
-  const length = side === 'a' ? kernel.m : kernel.n;
-  const at = (position: string) =>
-    side === 'a' ? operand.at('batch', position, 'k') : operand.at('batch', 'k', position);
-  const guardK = kernel.k % TILE_K === 0 ? '' : `  if (k >= ${kernel.k}u) { return vec4f(); }\n`;
+function loadQuad(side: 'a' | 'b', operand: OperandReader, product: Product): string {
+  const length = side === 'a' ? product.m : product.n;
+  const guardK = product.k % TILE_K === 0 ? '' : `  if (k >= ${product.k}u) { return vec4f(); }\n`;
   const exact = length % TILE === 0;
   const header = `fn load_${side}(batch: u32, position: u32, k: u32) -> vec4f {\n${guardK}`;
-  if (operand.access === 'vec4') {
+  if (tileAccess(product, side) === 'vec4') {
     const guard = exact ? '' : `  if (position >= ${length}u) { return vec4f(); }\n`;
-    return `${header}${guard}  return ${at('position')};\n}`;
+    return `${header}${guard}  ${operand.side('at', 'batch', 'position')} ${operand.depth('depth', 'k')}
+  return ${operand.at('at', 'depth')};\n}`;
   }
-  if (exact) {
-    return `${header}  return vec4f(${[0, 1, 2, 3].map((i) => at(`position + ${i}u`)).join(', ')});\n}`;
-  }
-  const guarded = [0, 1, 2, 3].map(
-    (i) => `  if (position + ${i}u < ${length}u) { quad[${i}] = ${at(`position + ${i}u`)}; }`,
-  );
-  return `${header}  var quad = vec4f();\n${guarded.join('\n')}\n  return quad;\n}`;
+  const lines = [0, 1, 2, 3].map((i) => {
+    const load = `${operand.side('at', 'batch', `position + ${i}u`)} quad[${i}] = ${operand.at('at', 'depth')};`;
+    return exact ? `  { ${load} }` : `  if (position + ${i}u < ${length}u) { ${load} }`;
+  });
+  return `${header}  ${operand.depth('depth', 'k')}\n  var quad = vec4f();\n${lines.join('\n')}\n  return quad;\n}`;
 }
 
-function storeQuad(i: number, kernel: MatmulKernel, place: string): string {
-  const exact = kernel.n % TILE === 0;
+function storeQuad(i: number, product: Product, place: string): string {
+  const exact = product.n % TILE === 0;
   const stores = [0, 1, 2, 3].map((j) => {
     const store = `store(${place}, row + ${i}u, column + ${j}u, sum${i}[${j}]);`;
-    return exact ? `    ${store}` : `    if (column + ${j}u < ${kernel.n}u) { ${store} }`;
+    return exact ? `    ${store}` : `    if (column + ${j}u < ${product.n}u) { ${store} }`;
   });
-  const open = kernel.m % TILE === 0 ? '  {' : `  if (row + ${i}u < ${kernel.m}u) {`;
+  const open = product.m % TILE === 0 ? '  {' : `  if (row + ${i}u < ${product.m}u) {`;
   return `${open}\n${stores.join('\n')}\n  }`;
 }
