@@ -37,6 +37,7 @@ await guarded(async () => {
   const follow = async (request: Request) => {
     if (request.kind === 'prepare') return prepareRow(request);
     if (!task) throw new Error('no row is ready');
+    if (request.kind === 'profile') return answer({ kind: 'profiled', profile: await task.profile?.() });
     if (request.kind === 'check') return answer({ kind: 'checked', numbers: await task.check() });
     const start = performance.now();
     await task.run(request.times);

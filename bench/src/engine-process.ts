@@ -3,6 +3,7 @@ import { type ChildProcess, fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import type { BackendName, EngineName } from './engines/engine.js';
 import type { Answer, Request } from './messages.js';
+import type { Profile } from './rows/row.js';
 
 const PROGRAM = fileURLToPath(new URL('./engine-child.js', import.meta.url));
 /** How much of what a dying process wrote is repeated. */
@@ -48,6 +49,11 @@ export class EngineProcess {
   /** @returns the numbers that all engines must agree on, once `run` has been called */
   async check(): Promise<Float32Array> {
     return (await this.#ask({ kind: 'check' }, 'checked')).numbers;
+  }
+
+  /** @returns where the time of a run goes; undefined where the row cannot tell */
+  async profile(): Promise<Profile | undefined> {
+    return (await this.#ask({ kind: 'profile' }, 'profiled')).profile;
   }
 
   async close(): Promise<void> {

@@ -4,6 +4,7 @@ import { relative } from 'node:path';
 import { describeMachine } from './machine.js';
 import { measure } from './measure.js';
 import { type Options, parseOptions, USAGE, UsageError } from './options.js';
+import { profileRows } from './profile.js';
 import { formatTable, type Results, resultRow } from './results.js';
 import { ROWS } from './rows/index.js';
 
@@ -37,6 +38,7 @@ async function run({ rows, backends, repeats, quick, out }: Options): Promise<vo
 try {
   const options = parseOptions(process.argv.slice(2));
   if (options === 'help') console.log(USAGE);
+  else if (options.profile) await profileRows(options);
   else await run(options);
 } catch (error) {
   console.error(error instanceof Error ? error.message : error);

@@ -1,4 +1,5 @@
 /** @file What the bench and an engine's process say to each other. */
+import type { Profile } from './rows/row.js';
 
 export type Request =
   | {
@@ -8,7 +9,9 @@ export type Request =
       reduced: boolean;
     }
   | { kind: 'run'; times: number }
-  | { kind: 'check' };
+  | { kind: 'check' }
+  /** Where the time of our engine goes. */
+  | { kind: 'profile' };
 
 export type Answer =
   /** Sent once, when the engine is open. */
@@ -17,4 +20,5 @@ export type Answer =
   | { kind: 'ran'; seconds: number }
   /** Numbers that all engines must agree on. */
   | { kind: 'checked'; numbers: Float32Array }
+  | { kind: 'profiled'; profile: Profile | undefined }
   | { kind: 'failed'; message: string };

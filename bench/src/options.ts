@@ -10,6 +10,8 @@ export interface Options {
   backends: BackendName[];
   repeats: number;
   quick: boolean;
+  /** Take the times of our kernels instead of comparing engines. */
+  profile: boolean;
   /** File of the results. */
   out: string;
 }
@@ -27,6 +29,7 @@ export const USAGE = `npm run bench -- [options]
   --backend NAMES   backends, by commas: ${BACKENDS.join(', ')} (default: both)
   --repeats N       rounds of interleaved repeats, at most (default: 7; 3 with --quick)
   --quick           short repeats and less work: to see that it runs
+  --profile         where the time of our engine goes, by kind of kernel; Chrome traces go to bench/profile/
   --out FILE        where the results go (default: bench/results.json)
 `;
 
@@ -45,7 +48,7 @@ export function parseOptions(args: string[]): Options | 'help' {
   if (!Number.isInteger(repeats) || repeats < 1) {
     throw new UsageError(`--repeats is '${values.repeats}', but must be a whole number, at least 1`);
   }
-  return { rows, backends, repeats, quick, out: values.out ?? DEFAULT_OUT };
+  return { rows, backends, repeats, quick, profile: values.profile ?? false, out: values.out ?? DEFAULT_OUT };
 }
 
 function parse(args: string[]) {
@@ -57,6 +60,7 @@ function parse(args: string[]) {
         backend: { type: 'string' },
         repeats: { type: 'string' },
         quick: { type: 'boolean' },
+        profile: { type: 'boolean' },
         out: { type: 'string' },
         help: { type: 'boolean', short: 'h' },
       },

@@ -25,6 +25,10 @@ function program(terminal: Terminal): Command {
     .option('--runs <folder>', 'where runs are kept', 'runs')
     .option('--overwrite', 'start over where a run of that name exists')
     .option('--dry-run', 'print the resolved configuration, parameters, work and memory, and do nothing')
+    .option(
+      '--profile',
+      'take the times of a dozen steps by kind of kernel, write Chrome traces, and save nothing else',
+    )
     .addHelpText('after', TRAIN_EXAMPLES)
     .action(async (options) => {
       const { config: file, ...others } = options;
@@ -53,7 +57,8 @@ Examples:
   trainer train --preset tiny                      a minute's run that shows that everything works
   trainer train --preset emoji --dry-run           what training on all emoji would take
   trainer train --preset emoji --set seed=1        train; Ctrl-C saves and leaves
-  trainer train --resume runs/emoji                go on`;
+  trainer train --resume runs/emoji                go on
+  trainer train --preset emoji --profile           where the time of a step goes`;
 
 function collect(value: string, previous: string[]): string[] {
   return [...previous, value];

@@ -3,7 +3,7 @@ import { attention, compile, createVariable } from '@transfusion/tensor';
 import { runInBatches } from '../engines/jax-js-batches.js';
 import { fastestProduct } from '../engines/tfjs-product.js';
 import { normalArray } from './random-array.js';
-import { defineRow } from './row.js';
+import { defineRow, profileRuns } from './row.js';
 
 const BATCH = 8;
 const LENGTH = 256;
@@ -51,6 +51,7 @@ export const attentionRow = defineRow({
         },
       });
       return {
+        profile: () => profileRuns(attend, () => attend.profile({})),
         run: async (times) => void (await Promise.all(Array.from({ length: times }, () => attend.run({})))),
         check: () => state.mixed.read(),
       };

@@ -3,7 +3,7 @@ import type { Tensor4D } from '@tensorflow/tfjs-core';
 import { compile, conv2d, createVariable, grad } from '@transfusion/tensor';
 import { runInBatches } from '../engines/jax-js-batches.js';
 import { normalArray } from './random-array.js';
-import { defineRow } from './row.js';
+import { defineRow, profileRuns } from './row.js';
 
 const SIZE = 64;
 const CHANNELS = 64;
@@ -46,6 +46,7 @@ export const conv2dRow = defineRow({
         },
       });
       return {
+        profile: () => profileRuns(layer, () => layer.profile({})),
         run: async (times) => void (await Promise.all(Array.from({ length: times }, () => layer.run({})))),
         async check() {
           const results = await Promise.all([state.y, state.dx, state.dWeight].map((result) => result.read()));

@@ -2,7 +2,7 @@
 import { compile, createVariable } from '@transfusion/tensor';
 import { runInBatches } from '../engines/jax-js-batches.js';
 import { normalArray } from './random-array.js';
-import { defineRow } from './row.js';
+import { defineRow, profileRuns } from './row.js';
 
 const SIZE = 1024;
 /** Enough of the result to see that it is right: this many rows of it. */
@@ -34,6 +34,7 @@ export const matmulRow = defineRow({
         },
       });
       return {
+        profile: () => profileRuns(product, () => product.profile({})),
         run: async (times) => void (await Promise.all(Array.from({ length: times }, () => product.run({})))),
         check: async () => (await state.c.read()).slice(0, CHECKED_ROWS * SIZE),
       };

@@ -1,4 +1,12 @@
 /** @file What a row of the bench is: one piece of work, written once for each engine. */
+import {
+  type ChromeTrace,
+  chromeTrace,
+  formatProfile,
+  type KernelSpan,
+  type Program,
+  summarise,
+} from '@transfusion/tensor';
 import type { ApiName, EngineApis, OpenEngine } from '../engines/engine.js';
 
 /** The work of a row, ready to run in one engine: inputs in place. */
@@ -7,7 +15,34 @@ export interface Task {
   run(times: number): Promise<void>;
   /** Numbers that all engines must agree on. Called when the work has been run twice. */
   check(): Promise<Float32Array>;
+  /** Where the time of one run goes, in our engine. */
+  profile?(): Promise<Profile>;
 }
+
+export interface Profile {
+  /** For people. */
+  table: string;
+  /** In the Trace Event Format. */
+  trace: ChromeTrace;
+}
+
+/** Profiles some runs of a compiled function. */
+export async function profileRuns(
+  compiled: { program: Program },
+  run: () => Promise<{ spans: KernelSpan[]; clock: string }>,
+): Promise<Profile> {
+  const runs: KernelSpan[][] = [];
+  let clock = '';
+  for (let i = 0; i < PROFILED_RUNS; i++) {
+    const profiled = await run();
+    runs.push(profiled.spans);
+    clock = profiled.clock;
+  }
+  const { program } = compiled;
+  return { table: `${clock}\n${formatProfile(summarise(program, runs))}`, trace: chromeTrace(program, runs) };
+}
+
+const PROFILED_RUNS = 5;
 
 export interface Row<Problem = unknown> {
   /** Its name in the results and for `--only`. */

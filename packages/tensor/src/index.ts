@@ -28,6 +28,8 @@ export { rmsNorm } from './ops/rms-norm.js';
 export { type RopeTable, rope, ropeTable } from './ops/rope.js';
 export { gather, scatterAdd, writeRows } from './ops/rows.js';
 export * from './philox.js';
+export { type ChromeTrace, chromeTrace } from './profile/chrome-trace.js';
+export { formatProfile, type ProfileRow, summarise } from './profile/summary.js';
 export type * from './program/backend.js';
 export type * from './program/kernels.js';
 export type { BufferStorage, BufferType, DType, Program, ProgramBuffer } from './program/program.js';

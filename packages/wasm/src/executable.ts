@@ -4,10 +4,13 @@ import {
   BYTES_PER_ELEMENT,
   type Executable,
   type HostArray,
+  type ProfiledRun,
   type Program,
   TransfusionError,
 } from '@transfusion/tensor';
 import { WasmBuffer } from './device-buffer.js';
+import { KernelId } from './kernel-id.js';
+import { COMMAND_WORDS } from './layout.js';
 import { encodeProgram, layOut, serializeCommands } from './program-memory.js';
 import type { Runtime } from './runtime.js';
 
@@ -26,6 +29,8 @@ export class WasmExecutable implements Executable {
   readonly #inputs: Slot[] = [];
   readonly #outputs: Slot[];
   readonly #list: number;
+  /** What each command is, for profiles. */
+  readonly #parts: { kernel: number; part: string }[];
   readonly #block: number;
   readonly commands: number;
   #disposed = false;
@@ -48,7 +53,7 @@ export class WasmExecutable implements Executable {
       if (storage.kind === 'constant') runtime.write(addresses[index], storage.data);
     });
     this.#outputs = program.outputs.map(slot);
-    const { commands } = encodeProgram(
+    const { commands, kernels } = encodeProgram(
       program,
       runtime.threads,
       (buffer) => addresses[buffer],
@@ -56,13 +61,34 @@ export class WasmExecutable implements Executable {
     );
     this.#list = this.#block + layout.commands;
     this.commands = commands.length;
+    this.#parts = commands.map(({ kernel }, i) => ({ kernel: kernels[i], part: KernelId[kernel] }));
     runtime.write(this.#list, serializeCommands(commands, this.#list));
   }
 
   async run(inputs: HostArray[]): Promise<ArrayBuffer[]> {
+    this.#writeInputs(inputs);
+    this.#runtime.replay(this.#list, this.commands, this.#name);
+    return this.#readOutputs();
+  }
+
+  async profile(inputs: HostArray[]): Promise<ProfiledRun> {
+    this.#writeInputs(inputs);
+    const origin = performance.now();
+    const seconds = () => (performance.now() - origin) / 1000;
+    const spans = this.#parts.map((part, command) => {
+      const start = seconds();
+      this.#runtime.replay(this.#list + command * COMMAND_WORDS * 4, 1, this.#name);
+      return { ...part, start, end: seconds() };
+    });
+    return { outputs: this.#readOutputs(), spans, clock: 'wall clock around each command' };
+  }
+
+  #writeInputs(inputs: HostArray[]): void {
     this.#check(inputs);
     this.#inputs.forEach((slot, index) => this.#runtime.write(slot.address, inputs[index]));
-    this.#runtime.replay(this.#list, this.commands, this.#name);
+  }
+
+  #readOutputs(): ArrayBuffer[] {
     return this.#outputs.map(({ address, elements }) => this.#runtime.read(address, elements * BYTES_PER_ELEMENT));
   }
 

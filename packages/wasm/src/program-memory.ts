@@ -39,13 +39,20 @@ export function layOut(program: Program, threads: number): ProgramLayout {
   return { bytes, offsets, scratch, commands };
 }
 
+export interface EncodedProgram {
+  commands: Command[];
+  /** The kernel of each command, by position in the program. */
+  kernels: number[];
+  scratchBytes: number;
+}
+
 /** All commands of a program, for buffers at the given addresses. */
 export function encodeProgram(
   program: Program,
   threads: number,
   address: (buffer: number) => number,
   scratchBase: number,
-): { commands: Command[]; scratchBytes: number } {
+): EncodedProgram {
   let used = 0;
   let scratchBytes = 0;
   const context: EncodeContext = {
@@ -59,11 +66,14 @@ export function encodeProgram(
       return scratchBase + offset;
     },
   };
-  const commands = program.kernels.flatMap((kernel) => {
+  const kernels: number[] = [];
+  const commands = program.kernels.flatMap((kernel, number) => {
     used = 0;
-    return encodeKernel(kernel, context);
+    const own = encodeKernel(kernel, context);
+    kernels.push(...own.map(() => number));
+    return own;
   });
-  return { commands, scratchBytes };
+  return { commands, kernels, scratchBytes };
 }
 
 /** Arguments start at multiples of this many words: 16 bytes. */

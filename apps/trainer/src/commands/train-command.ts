@@ -5,6 +5,7 @@ import { type BackendChoice, formatSeconds, openBackend, type Terminal } from '@
 import { TransfusionError } from '@transfusion/tensor';
 import { type ConfigSources, changeConfig, resolveConfig } from '../config/resolve-config.js';
 import { describeRun } from '../train/dry-run.js';
+import { profileTraining } from '../train/profile.js';
 import { type LoadedRun, loadRun, runFiles } from '../train/run-folder.js';
 import { openSession } from '../train/session.js';
 import { type TrainResult, train } from '../train/train.js';
@@ -17,6 +18,8 @@ export interface TrainCommandOptions extends ConfigSources {
   /** Start over where there is a run of that name. */
   overwrite?: boolean;
   dryRun?: boolean;
+  /** Take the times of some steps instead of training. */
+  profile?: boolean;
   backend: BackendChoice;
 }
 
@@ -29,11 +32,15 @@ export async function trainCommand(options: TrainCommandOptions, terminal: Termi
     terminal.out(await describeRun(config, { cacheFolder }));
     return undefined;
   }
-  if (!resumed && !options.overwrite) await refuseExisting(folder);
+  if (!resumed && !options.overwrite && !options.profile) await refuseExisting(folder);
   const backend = await openBackend(options.backend, terminal);
   try {
     const session = await openSession({ config, backend, cacheFolder, resume: resumed });
     try {
+      if (options.profile) {
+        terminal.out(await profileTraining(session, join(folder, 'profile'), resumed?.state.step ?? 0));
+        return undefined;
+      }
       const { rows, sequenceLength } = session.options.batch;
       terminal.log(`${folder}: ${config.steps} steps of ${rows} x ${sequenceLength} tokens; Ctrl-C saves and leaves`);
       const result = await train({ session, folder, start: resumed?.state, signal: terminal.signal });

@@ -23,7 +23,8 @@ function planningBackend(onLoad: (program: Program) => void): Backend {
     createBuffer: buffer,
     async load(program) {
       onLoad(program);
-      return { run: () => Promise.reject(new Error('nothing runs while planning')), dispose() {} };
+      const refuse = () => Promise.reject(new Error('nothing runs while planning'));
+      return { run: refuse, profile: refuse, dispose() {} };
     },
     stats: () => ({ liveBytes: 0, liveBuffers: 0, builtKernels: 0, builtBindGroups: 0 }),
     async dispose() {},

@@ -1,7 +1,7 @@
 /** @file Runs optimizer steps: one program per step, or accumulated gradients and then an update. */
 import { adamwHyper } from '@transfusion/nn';
 import { createLearningRate } from '@transfusion/schedulers';
-import { type Backend, TransfusionError } from '@transfusion/tensor';
+import { type Backend, type KernelSpan, type Program, TransfusionError } from '@transfusion/tensor';
 import type { RunConfig } from '../config/run-config.js';
 import type { BatchArrays } from '../data/batches.js';
 import {
@@ -31,7 +31,17 @@ export interface StepRunner {
   arenaBytes: number;
   /** Trains on the batches of one step. Steps count from 1. @throws TransfusionError TRAINING_DIVERGED */
   run(step: number, batches: BatchArrays[]): Promise<StepResult>;
+  /** Trains on the batches of one step, taking the times of all kernels. */
+  profile(step: number, batches: BatchArrays[]): Promise<ProgramProfile[]>;
   dispose(): void;
+}
+
+/** Kernel times of a program, one list for each run of it. */
+export interface ProgramProfile {
+  program: Program;
+  runs: KernelSpan[][];
+  /** How the times were taken. */
+  clock: string;
 }
 
 interface RunnerOptions {
@@ -58,6 +68,10 @@ export async function createStepRunner({ backend, state, options, config }: Runn
         const { language, diffusion, norm, lossScale } = await compiled.run({ batch, ...numbers(step) });
         return { language: language[0], diffusion: diffusion[0], gradientNorm: norm[0], lossScale: lossScale?.[0] };
       },
+      async profile(step: number, [batch]: BatchArrays[]) {
+        const { spans, clock } = await compiled.profile({ batch, ...numbers(step) });
+        return [{ program: compiled.program, runs: [spans], clock }];
+      },
     };
   }
 
@@ -77,6 +91,15 @@ export async function createStepRunner({ backend, state, options, config }: Runn
         const { norm, lossScale } = await update.run(numbers(step));
         return { language, diffusion, gradientNorm: norm[0], lossScale: lossScale?.[0] };
       },
+      async profile(step: number, batches: BatchArrays[]) {
+        const parts: KernelSpan[][] = [];
+        for (const batch of batches) parts.push((await accumulate.profile({ batch })).spans);
+        const { spans, clock } = await update.profile(numbers(step));
+        return [
+          { program: accumulate.program, runs: parts, clock },
+          { program: update.program, runs: [spans], clock },
+        ];
+      },
     };
   }
 
@@ -93,6 +116,7 @@ export async function createStepRunner({ backend, state, options, config }: Runn
       }
       return { ...result, learningRate: learningRate(step) };
     },
+    profile: (step, batches) => execute.profile(step, batches),
     dispose() {
       for (const program of execute.programs) program.dispose();
     },

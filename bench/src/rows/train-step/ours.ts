@@ -10,7 +10,7 @@ import {
   transfusionSpec,
 } from '@transfusion/transformer';
 import type { EngineApis } from '../../engines/engine.js';
-import type { Task } from '../row.js';
+import { profileRuns, type Task } from '../row.js';
 import {
   LAMBDA,
   LEARNING_RATE,
@@ -47,11 +47,12 @@ export async function ourTrainStep({ backend }: EngineApis['ours'], problem: Tra
       return { outputs: { language, diffusion, norm }, updates };
     },
   });
-  return stepTask(async (number) => {
-    const hyper = adamwHyper({ ...OPTIMIZER, learningRate: LEARNING_RATE, step: number });
-    const { language, diffusion, norm } = await step.run({ batch, hyper });
+  const hyperOf = (number: number) => adamwHyper({ ...OPTIMIZER, learningRate: LEARNING_RATE, step: number });
+  const task = stepTask(async (number) => {
+    const { language, diffusion, norm } = await step.run({ batch, hyper: hyperOf(number) });
     return [language[0], diffusion[0], norm[0]];
   });
+  return { ...task, profile: () => profileRuns(step, () => step.profile({ batch, hyper: hyperOf(1) })) };
 }
 
 function batchInputs({ rows, images }: TrainStepProblem) {

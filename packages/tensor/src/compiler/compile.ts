@@ -3,10 +3,10 @@ import { TransfusionError } from '../errors.js';
 import { apply } from '../graph/node.js';
 import { checkShape, type Shape, sameShape, shapeError, showShape, sizeOf } from '../graph/shape.js';
 import { inputOp, stateOp } from '../ops/leaf.js';
-import type { Backend, Executable, HostArray } from '../program/backend.js';
+import type { Backend, Executable, HostArray, ProfiledRun } from '../program/backend.js';
+import { kernelFlops } from '../program/cost.js';
 import { bufferBytes, type DType, type Program, type ProgramBuffer } from '../program/program.js';
 import { Tensor } from '../tensor.js';
-import { kernelFlops } from './kernel-builders.js';
 import { type Lowered, type LowerOptions, lower, type StateUpdate } from './lower.js';
 import { type Lifetime, planMemory } from './plan-memory.js';
 import { InPlaceConflict, schedule, type Unit } from './schedule.js';
@@ -67,6 +67,10 @@ export interface CompileOptions<Inputs, State, Outputs> {
 export interface Compiled<Inputs, Outputs> {
   /** Writes the inputs, replays the kernels, reads the outputs. Runs execute in the order of the calls. */
   run(inputs: MapTree<Inputs, TensorSpec, HostArray>): Promise<MapTree<Outputs, Tensor, Float32Array>>;
+  /** `run`, and when each kernel ran: slower than `run`, as every kernel is waited for. */
+  profile(
+    inputs: MapTree<Inputs, TensorSpec, HostArray>,
+  ): Promise<Omit<ProfiledRun, 'outputs'> & { outputs: MapTree<Outputs, Tensor, Float32Array> }>;
   readonly program: Program;
   dispose(): void;
 }
@@ -97,13 +101,20 @@ export async function compile<Inputs, State, Outputs>(
     states.map((state) => variables[state].buffer),
   );
   const paths = [...trace.outputTensors.keys()];
+  const arraysOf = (values: unknown) => {
+    const given = checkInputs(name, trace.specs, values);
+    return inputs.map((input) => given[input]);
+  };
+  const outputsOf = (results: ArrayBuffer[]) => {
+    const arrays = new Map(paths.map((path, i) => [path, new Float32Array(results[i])]));
+    return mapTree(trace.outputs, isTensor, (_, path) => arrays.get(path)!) as MapTree<Outputs, Tensor, Float32Array>;
+  };
   return {
     program,
-    async run(values) {
-      const given = checkInputs(name, trace.specs, values);
-      const results = await executable.run(inputs.map((input) => given[input]));
-      const arrays = new Map(paths.map((path, i) => [path, new Float32Array(results[i])]));
-      return mapTree(trace.outputs, isTensor, (_, path) => arrays.get(path)!) as MapTree<Outputs, Tensor, Float32Array>;
+    run: async (values) => outputsOf(await executable.run(arraysOf(values))),
+    async profile(values) {
+      const { outputs, ...profile } = await executable.profile(arraysOf(values));
+      return { ...profile, outputs: outputsOf(outputs) };
     },
     dispose: () => executable.dispose(),
   };

@@ -179,17 +179,3 @@ export const kernelBuilders: Readonly<Record<string, KernelBuilder>> = {
     output: output(0),
   }),
 };
-
-/** Floating-point operations of a kernel: products exactly (a convolution's padding counted), attention as if half of the keys were visible. */
-export function kernelFlops(kernel: Kernel): number {
-  if (kernel.kind === 'matmul') return 2 * kernel.batch * kernel.m * kernel.n * kernel.k;
-  if (kernel.kind === 'conv2d' || kernel.kind === 'conv2dInputGrad' || kernel.kind === 'conv2dWeightGrad') {
-    const outputs = kernel.batch * kernel.outputHeight * kernel.outputWidth * kernel.outputChannels;
-    return 2 * outputs * kernel.kernelHeight * kernel.kernelWidth * kernel.channels;
-  }
-  if (kernel.kind === 'attention' || kernel.kind === 'attentionGrad') {
-    const pairs = (kernel.batch * kernel.heads * kernel.queries * kernel.keys) / 2;
-    return pairs * kernel.headDim * (kernel.kind === 'attention' ? 4 : 10);
-  }
-  return 0;
-}

@@ -27,6 +27,25 @@ export interface DeviceBuffer {
   destroy(): void;
 }
 
+/** When a part of a kernel ran. A kernel may have several parts, such as packing its operands. */
+export interface KernelSpan {
+  /** Position in `Program.kernels`. */
+  kernel: number;
+  /** For people: what ran. */
+  part: string;
+  /** Seconds since the run began. */
+  start: number;
+  end: number;
+}
+
+export interface ProfiledRun {
+  outputs: ArrayBuffer[];
+  /** In the order in which they ran. */
+  spans: KernelSpan[];
+  /** For people: how the times were taken. */
+  clock: string;
+}
+
 /** A loaded program. A run writes the inputs, replays the kernels and reads the outputs; it creates nothing on the device. */
 export interface Executable {
   /**
@@ -35,6 +54,8 @@ export interface Executable {
    * first one's promise is fulfilled.
    */
   run(inputs: HostArray[]): Promise<ArrayBuffer[]>;
+  /** Like `run`, one kernel at a time with its time taken: for finding out where the time goes. */
+  profile(inputs: HostArray[]): Promise<ProfiledRun>;
   /** Frees everything the program holds. */
   dispose(): void;
 }

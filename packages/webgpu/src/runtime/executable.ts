@@ -1,12 +1,23 @@
 /** @file A loaded program: everything a run needs exists; a run writes inputs, replays dispatches and reads outputs. */
-import { BackendError, type Executable, type HostArray, type Program, TransfusionError } from '@transfusion/tensor';
+import {
+  BackendError,
+  type Executable,
+  type HostArray,
+  type ProfiledRun,
+  type Program,
+  TransfusionError,
+} from '@transfusion/tensor';
 import type { WebGpuDeviceBuffer } from './device-buffer.js';
 import type { Faults } from './faults.js';
+import { profileDispatches } from './profile.js';
 import type { ProgramMemory } from './program-memory.js';
 import type { ReadbackRing } from './readback.js';
 
 /** A dispatch ready to be encoded. */
 export interface PreparedDispatch {
+  /** The kernel it belongs to, and what it is, for profiles. */
+  kernel: number;
+  label: string;
   pipeline: GPUComputePipeline;
   bindGroup: GPUBindGroup;
   workgroups: [number, number, number];
@@ -43,13 +54,28 @@ export class WebGpuExecutable implements Executable {
 
   /** Everything up to the submission happens before this returns, so that runs keep the order of the calls. */
   async run(inputs: HostArray[]): Promise<ArrayBuffer[]> {
+    this.#writeInputs(inputs);
+    const encoder = this.#device.createCommandEncoder();
+    this.#encode(encoder.beginComputePass());
+    return await this.#finish(encoder);
+  }
+
+  async profile(inputs: HostArray[]): Promise<ProfiledRun> {
+    this.#writeInputs(inputs);
+    const { spans, clock } = await profileDispatches(this.#device, this.#dispatches);
+    return { outputs: await this.#finish(this.#device.createCommandEncoder()), spans, clock };
+  }
+
+  #writeInputs(inputs: HostArray[]): void {
     this.#check(inputs);
     inputs.forEach((data, index) => {
       const { gpu, byteOffset } = this.#memory.inputs[index];
       this.#device.queue.writeBuffer(gpu, byteOffset, data as Float32Array<ArrayBuffer>);
     });
-    const encoder = this.#device.createCommandEncoder();
-    this.#encode(encoder.beginComputePass());
+  }
+
+  /** Submits what was encoded and gives the outputs' contents. */
+  async #finish(encoder: GPUCommandEncoder): Promise<ArrayBuffer[]> {
     const read = this.#outputs?.encode(encoder);
     this.#device.queue.submit([encoder.finish()]);
     try {

@@ -63,18 +63,20 @@ export async function loadProgram(
       memory.destroy();
       outputs?.destroy();
     };
-    const bound = lowered.flatMap((kernel) =>
-      kernel.dispatches.map((dispatch) => ({ dispatch, bindGroup: bind(dispatch, kernel, memory, context) })),
+    const bound = lowered.flatMap((kernel, number) =>
+      kernel.dispatches.map((dispatch) => {
+        return { kernel: number, dispatch, bindGroup: bind(dispatch, kernel, memory, context) };
+      }),
     );
     return { value: { memory, outputs, bound, free }, free };
   });
 
   try {
     const dispatches = await Promise.all(
-      prepared.bound.map(async ({ dispatch, bindGroup }): Promise<PreparedDispatch> => {
+      prepared.bound.map(async ({ kernel, dispatch, bindGroup }): Promise<PreparedDispatch> => {
         const { label, code, bindings, workgroups } = dispatch;
         const pipeline = await context.pipelines.get({ label, code, bindingCount: bindings.length });
-        return { pipeline, bindGroup, workgroups };
+        return { kernel, label, pipeline, bindGroup, workgroups };
       }),
     );
     context.faults.check();
