@@ -1,6 +1,6 @@
+import { chromeTrace, formatProfile, summarise } from '../index.js';
 import type { Kernel } from '../program/kernels.js';
 import type { Program, ProgramBuffer } from '../program/program.js';
-import { chromeTrace, formatProfile, summarise } from '../index.js';
 
 const buffer = (elements: number, dtype: ProgramBuffer['dtype'] = 'f32'): ProgramBuffer => ({
   dtype,
@@ -75,7 +75,13 @@ test('kernels of a kind are added up, each run apart, and the median run counts'
 
 test('the table has a line per kind and the sum', () => {
   const lines = formatProfile(summarise(program, [run([1, 1, 2, 1])])).split('\n');
-  expect(lines.map((line) => line.split(/ {2,}/)[0])).toEqual(['kernel', 'matmul NN', 'matmul NT', 'elementwise', 'all']);
+  expect(lines.map((line) => line.split(/ {2,}/)[0])).toEqual([
+    'kernel',
+    'matmul NN',
+    'matmul NT',
+    'elementwise',
+    'all',
+  ]);
   expect(lines[1]).toMatch(/^matmul NN +2 +2000\.000 +40\.0 % /);
   expect(lines[4]).toMatch(/^all +4 +5000\.000$/);
 });

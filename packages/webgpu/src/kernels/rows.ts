@@ -13,6 +13,16 @@ import { numericsWgsl } from './numerics.js';
 const ELEMENTS_PER_LANE = 4;
 const SMALLEST_WORKGROUP = 64;
 
+/** Few, so that both cores of a small machine have rows to do. */
+const SMALLEST_SOFTWARE_WORKGROUP = 16;
+
+/** On a software adapter a row's lanes would wait for each other at barriers longer than they work. */
+function lanesPerRow(rows: number, columns: number, device: LoweringDevice): number {
+  if (device.software && rows >= SMALLEST_SOFTWARE_WORKGROUP) return 1;
+  const wanted = 2 ** Math.ceil(Math.log2(Math.max(1, columns / ELEMENTS_PER_LANE)));
+  return Math.min(wanted, 256, device.maxInvocationsPerWorkgroup);
+}
+
 /**
  * A dispatch over the rows of a matrix in which a group of lanes shares each row: one workgroup per row, or several
  * narrow rows per workgroup.
@@ -32,9 +42,8 @@ export function rowDispatch(options: {
   device: LoweringDevice;
 }): Dispatch {
   const { label, rows, columns, bindings, body, device } = options;
-  const wanted = 2 ** Math.ceil(Math.log2(Math.max(1, columns / ELEMENTS_PER_LANE)));
-  const lanes = Math.min(wanted, 256, device.maxInvocationsPerWorkgroup);
-  const size = Math.max(lanes, SMALLEST_WORKGROUP);
+  const lanes = lanesPerRow(rows, columns, device);
+  const size = Math.max(lanes, device.software ? SMALLEST_SOFTWARE_WORKGROUP : SMALLEST_WORKGROUP);
   const rowsPerWorkgroup = size / lanes;
   const workgroups = splitGrid(Math.ceil(rows / rowsPerWorkgroup), device);
   const code = `${bindings.declarations()}
