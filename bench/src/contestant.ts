@@ -1,5 +1,4 @@
-/** @file An engine in the rounds of a row: how often a repeat does the work, what its repeats took. */
-import type { EngineProcess } from './engine-process.js';
+/** @file A contestant in the rounds of a row: how often a repeat does the work, what its repeats took. */
 import { median } from './statistics.js';
 
 /** One engine's speed in a row. */
@@ -23,19 +22,25 @@ export interface Pace {
 
 const MOST_RUNS_PER_REPEAT = 1000;
 
+/** What a contestant runs: an engine's process, or something beside it in the same process. */
+export interface Runner {
+  /** @returns seconds for all of `times` runs */
+  run(times: number): Promise<number>;
+}
+
 export class Contestant {
   readonly #secondsPerRun: number[] = [];
   #runsPerRepeat = 1;
   #spent = 0;
 
   constructor(
-    readonly engine: EngineProcess,
+    readonly runner: Runner,
     readonly description: string,
   ) {}
 
   /** The first run after preparing: sets the length of repeats, and is as good as one where it is long enough. */
   async firstRun({ repeatSeconds }: Pace): Promise<void> {
-    const seconds = await this.engine.run(1);
+    const seconds = await this.runner.run(1);
     this.#runsPerRepeat = Math.max(1, Math.min(MOST_RUNS_PER_REPEAT, Math.round(repeatSeconds / seconds)));
     if (this.#runsPerRepeat === 1) this.#record(seconds);
   }
@@ -44,7 +49,7 @@ export class Contestant {
   async repeat({ repeats, engineSeconds }: Pace): Promise<void> {
     const done = this.#secondsPerRun.length;
     if (done >= repeats || (done > 0 && (this.#spent * (done + 1)) / done > engineSeconds)) return;
-    this.#record(await this.engine.run(this.#runsPerRepeat));
+    this.#record(await this.runner.run(this.#runsPerRepeat));
   }
 
   speed(work: number): Speed {

@@ -31,7 +31,7 @@ await guarded(async () => {
     task = await prepare(row, engine, row.problem(reduced));
     // What is compiled or allocated on first use is not to be measured.
     await task.run(1);
-    answer({ kind: 'prepared' });
+    answer({ kind: 'prepared', beside: Object.keys(task.beside ?? {}) });
   };
 
   const follow = async (request: Request) => {
@@ -39,9 +39,12 @@ await guarded(async () => {
     if (!task) throw new Error('no row is ready');
     if (request.kind === 'profile') return answer({ kind: 'profiled', profile: await task.profile?.() });
     if (request.kind === 'check') return answer({ kind: 'checked', numbers: await task.check() });
+    task.hostSeconds?.();
     const start = performance.now();
-    await task.run(request.times);
-    answer({ kind: 'ran', seconds: (performance.now() - start) / 1000 });
+    const work = request.beside === undefined ? task.run : task.beside?.[request.beside];
+    if (!work) throw new Error(`nothing beside is called '${request.beside}'`);
+    await work(request.times);
+    answer({ kind: 'ran', seconds: task.hostSeconds?.() ?? (performance.now() - start) / 1000 });
   };
 
   process.on('message', (request: Request) => void guarded(() => follow(request)));

@@ -36,14 +36,18 @@ export class EngineProcess {
     return { engine, description, software };
   }
 
-  /** Readies a row and runs it once. @throws Error that says why the engine cannot do it */
-  async prepare(row: string, reduced: boolean): Promise<void> {
-    await this.#ask({ kind: 'prepare', row, reduced }, 'prepared');
+  /**
+   * Readies a row and runs it once.
+   * @returns the names of what can be run beside it
+   * @throws Error that says why the engine cannot do it
+   */
+  async prepare(row: string, reduced: boolean): Promise<string[]> {
+    return (await this.#ask({ kind: 'prepare', row, reduced }, 'prepared')).beside;
   }
 
-  /** @returns seconds for all of `times` runs */
-  async run(times: number): Promise<number> {
-    return (await this.#ask({ kind: 'run', times }, 'ran')).seconds;
+  /** @returns seconds for all of `times` runs, of the work itself or of what is beside it */
+  async run(times: number, beside?: string): Promise<number> {
+    return (await this.#ask({ kind: 'run', times, beside }, 'ran')).seconds;
   }
 
   /** @returns the numbers that all engines must agree on, once `run` has been called */

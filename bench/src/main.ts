@@ -17,7 +17,9 @@ async function run({ rows, backends, repeats, quick, out }: Options): Promise<vo
     log(`the machine is busy (load average ${machine.loadAverage}): compare ratios, not speeds`);
   }
   for (const backend of backends) {
-    for (const row of ROWS.filter(({ name }) => rows.includes(name))) {
+    for (const row of ROWS.filter(
+      ({ name, backends }) => rows.includes(name) && (backends ?? [backend]).includes(backend),
+    )) {
       try {
         const measurement = await measure({ row, backend, repeats, quick, log });
         results.rows.push(resultRow(row.name, backend, measurement));

@@ -23,9 +23,10 @@ export interface Measurement {
   reduced?: string;
   /** GFLOP of one unit, where the unit is not GFLOP/s. */
   gflopPerUnit?: number;
-  speeds: Map<EngineName, Speed>;
+  /** Of engines, and of what is beside ours. */
+  speeds: Map<string, Speed>;
   /** Engines that could not run the row, and why. */
-  absent: Map<EngineName, string>;
+  absent: Map<string, string>;
 }
 
 const FULL = { repeatSeconds: 0.4, engineSeconds: 12 };
@@ -41,19 +42,27 @@ export async function measure(options: MeasureOptions): Promise<Measurement> {
   let reduced = quick;
   let expected: Float32Array | undefined;
   try {
-    for (const name of enginesOn(backend)) {
+    for (const name of enginesOn(backend, row)) {
       log(`${row.name} on ${backend}: readying ${name}`);
       await field.attempt(name, async () => {
-        const opened = await EngineProcess.open({ name, backend, timeoutSeconds: TIMEOUT_SECONDS });
-        field.enter(name, new Contestant(opened.engine, opened.description));
-        reduced ||= opened.software;
-        await opened.engine.prepare(row.name, reduced);
+        const { engine, description, software } = await EngineProcess.open({
+          name,
+          backend,
+          timeoutSeconds: TIMEOUT_SECONDS,
+        });
+        field.enter(name, new Contestant(engine, description), engine);
+        reduced ||= software;
+        const beside = await engine.prepare(row.name, reduced);
+        for (const other of beside) {
+          field.enter(other, new Contestant({ run: (times) => engine.run(times, other) }, 'in the same process'));
+        }
       });
     }
     log(`${row.name} on ${backend}: measuring`);
-    await field.each(async (contestant) => {
+    await field.each(async (contestant, engine) => {
       await contestant.firstRun(pace);
-      const numbers = await contestant.engine.check();
+      if (!engine) return;
+      const numbers = await engine.check();
       expected ??= numbers;
       const difference = relativeDifference(numbers, expected);
       if (!(difference <= row.tolerance)) {
@@ -79,39 +88,50 @@ export async function measure(options: MeasureOptions): Promise<Measurement> {
   }
 }
 
-function enginesOn(backend: BackendName): EngineName[] {
-  return (Object.keys(ENGINES) as EngineName[]).filter((name) => engineSetting(name).backends.includes(backend));
+/** Those that have the backend and for which the row is written; ours in any case. */
+function enginesOn(backend: BackendName, row: Row): EngineName[] {
+  return (Object.keys(ENGINES) as EngineName[]).filter((name) => {
+    const { api, backends } = engineSetting(name);
+    return (backends as readonly BackendName[]).includes(backend) && row.engines[api] !== undefined;
+  });
 }
 
 /** The engines still in, ours first, and those that are out. */
 class Field {
-  readonly contestants = new Map<EngineName, Contestant>();
-  readonly absent = new Map<EngineName, string>();
+  readonly contestants = new Map<string, Contestant>();
+  readonly #engines = new Map<string, EngineProcess>();
+  readonly absent = new Map<string, string>();
 
-  enter(name: EngineName, contestant: Contestant): void {
+  enter(name: string, contestant: Contestant, engine?: EngineProcess): void {
     this.contestants.set(name, contestant);
+    if (engine) this.#engines.set(name, engine);
   }
 
   /** Takes the engine out if `work` fails. @throws Error if it is ours, without which there is nothing to compare */
-  async attempt(name: EngineName, work: () => Promise<void>): Promise<void> {
+  async attempt(name: string, work: () => Promise<void>): Promise<void> {
     try {
       await work();
     } catch (error) {
       if (name === 'ours') throw error;
-      await this.contestants.get(name)?.engine.close();
+      await this.#engines.get(name)?.close();
       this.contestants.delete(name);
       this.absent.set(name, error instanceof Error ? error.message : String(error));
     }
   }
 
   /** One after the other; the order changes, so that nobody always follows the same. */
-  async each(work: (contestant: Contestant) => Promise<void>, options: { reversed?: boolean } = {}): Promise<void> {
+  async each(
+    work: (contestant: Contestant, engine: EngineProcess | undefined) => Promise<void>,
+    options: { reversed?: boolean } = {},
+  ): Promise<void> {
     const order = [...this.contestants];
     if (options.reversed) order.reverse();
-    for (const [name, contestant] of order) await this.attempt(name, () => work(contestant));
+    for (const [name, contestant] of order) {
+      await this.attempt(name, () => work(contestant, this.#engines.get(name)));
+    }
   }
 
   async close(): Promise<void> {
-    await Promise.all([...this.contestants.values()].map(({ engine }) => engine.close()));
+    await Promise.all([...this.#engines.values()].map((engine) => engine.close()));
   }
 }

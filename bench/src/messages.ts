@@ -8,7 +8,8 @@ export type Request =
       /** Less work: see `Row.problem`. */
       reduced: boolean;
     }
-  | { kind: 'run'; times: number }
+  /** `beside`: not the engine's own way, but the one of this name in `Task.beside`. */
+  | { kind: 'run'; times: number; beside?: string }
   | { kind: 'check' }
   /** Where the time of our engine goes. */
   | { kind: 'profile' };
@@ -16,7 +17,8 @@ export type Request =
 export type Answer =
   /** Sent once, when the engine is open. */
   | { kind: 'open'; description: string; software: boolean }
-  | { kind: 'prepared' }
+  /** `beside`: the names of `Task.beside`. */
+  | { kind: 'prepared'; beside: string[] }
   | { kind: 'ran'; seconds: number }
   /** Numbers that all engines must agree on. */
   | { kind: 'checked'; numbers: Float32Array }

@@ -1,10 +1,12 @@
 import { type Options, parseOptions, UsageError } from './options.js';
+import { ROWS } from './rows/index.js';
 
 describe('parseOptions', () => {
   test('defaults to every row on both backends', () => {
     const options = parseOptions([]) as Options;
     expect(options).toMatchObject({ backends: ['wasm', 'webgpu'], repeats: 7, quick: false });
-    expect(options.rows).toEqual(['matmul-1024', 'attention', 'train-step']);
+    expect(options.rows).toEqual(ROWS.map(({ name }) => name));
+    expect(options.rows).toEqual(expect.arrayContaining(['matmul-1024', 'conv2d', 'train-step', 'decode-token']));
     expect(options.out).toMatch(/bench.results\.json$/);
   });
 
@@ -22,6 +24,7 @@ describe('parseOptions', () => {
       backends: ['webgpu'],
       repeats: 3,
       quick: true,
+      profile: false,
       out: 'x.json',
     });
   });

@@ -1,6 +1,6 @@
 /** @file `bench/results.json` and the table: what was measured, for machines and for people. */
 import type { Speed } from './contestant.js';
-import type { BackendName, EngineName } from './engines/engine.js';
+import type { BackendName } from './engines/engine.js';
 import type { Machine } from './machine.js';
 import type { Measurement } from './measure.js';
 
@@ -37,7 +37,7 @@ export function resultRow(name: string, backend: BackendName, measurement: Measu
     ...(measurement.reduced ? [measurement.reduced] : []),
     ...[...absent].map(([engine, reason]) => `${engine} does not run it: ${reason}`),
   ];
-  const byEngine = <T>(value: (speed: Speed) => T, entries: [EngineName, Speed][] = [...speeds]) =>
+  const byEngine = <T>(value: (speed: Speed) => T, entries: [string, Speed][] = [...speeds]) =>
     Object.fromEntries(entries.map(([engine, speed]) => [engine, value(speed)]));
   return {
     name,

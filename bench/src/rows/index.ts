@@ -1,8 +1,19 @@
 /** @file Every row, in the order of the table. */
 import { attentionRow } from './attention.js';
 import { conv2dRow } from './conv2d.js';
+import { decodeTokenRow } from './decode-token.js';
+import { denoiseStepRow } from './denoise-step.js';
 import { matmulRow } from './matmul-1024.js';
+import { replayHostRow } from './replay-host.js';
 import type { Row } from './row.js';
 import { trainStepRow } from './train-step/index.js';
 
-export const ROWS: readonly Row[] = [matmulRow, conv2dRow, attentionRow, trainStepRow];
+export const ROWS: readonly Row[] = [
+  matmulRow,
+  conv2dRow,
+  attentionRow,
+  trainStepRow,
+  decodeTokenRow,
+  denoiseStepRow,
+  replayHostRow,
+];

@@ -1,5 +1,6 @@
 /** @file One f32 matrix product of 1024 x 1024 x 1024; operands and result stay on the device. */
 import { compile, createVariable } from '@transfusion/tensor';
+import { Bounds } from '../bounds/bounds.js';
 import { runInBatches } from '../engines/jax-js-batches.js';
 import { normalArray } from './random-array.js';
 import { defineRow, profileRuns } from './row.js';
@@ -7,6 +8,12 @@ import { defineRow, profileRuns } from './row.js';
 const SIZE = 1024;
 /** Enough of the result to see that it is right: this many rows of it. */
 const CHECKED_ROWS = 8;
+
+/** What the processor could do at most: all threads multiply and add in registers. */
+function multiplyAddsAlone() {
+  const bounds = new Bounds();
+  return async (times: number) => bounds.multiplyAdds(times * 2 * SIZE ** 3);
+}
 
 export const matmulRow = defineRow({
   name: 'matmul-1024',
@@ -36,6 +43,7 @@ export const matmulRow = defineRow({
       return {
         profile: () => profileRuns(product, () => product.profile({})),
         run: async (times) => void (await Promise.all(Array.from({ length: times }, () => product.run({})))),
+        beside: backend.name === 'wasm' ? { 'multiply-adds in registers': multiplyAddsAlone() } : {},
         check: async () => (await state.c.read()).slice(0, CHECKED_ROWS * SIZE),
       };
     },

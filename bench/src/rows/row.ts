@@ -7,14 +7,21 @@ import {
   type Program,
   summarise,
 } from '@transfusion/tensor';
-import type { ApiName, EngineApis, OpenEngine } from '../engines/engine.js';
+import type { ApiName, BackendName, EngineApis, OpenEngine } from '../engines/engine.js';
 
 /** The work of a row, ready to run in one engine: inputs in place. */
 export interface Task {
   /** Does the work `times` times and returns when all of it is done. */
   run(times: number): Promise<void>;
+  /** Seconds that the host was busy in since the last call, where a row measures that instead of the whole. */
+  hostSeconds?(): number;
   /** Numbers that all engines must agree on. Called when the work has been run twice. */
   check(): Promise<Float32Array>;
+  /**
+   * Other ways to do the same work in the same process, by name, measured as rivals are: what a row compares where no
+   * other engine has the like, or a bound of what is possible. Each does it `times` times.
+   */
+  beside?: Partial<Record<string, (times: number) => Promise<void>>>;
   /** Where the time of one run goes, in our engine. */
   profile?(): Promise<Profile>;
 }
@@ -53,6 +60,8 @@ export interface Row<Problem = unknown> {
   unit: string;
   /** The work's sizes and numbers, the same in every process. `reduced`: less of it, for software adapters and `--quick`. */
   problem(reduced: boolean): Problem;
+  /** Where it makes sense; absent: everywhere. */
+  backends?: readonly BackendName[];
   /** How a reduced problem differs; absent where it does not. */
   reduced?: string;
   /** Units of one run. */

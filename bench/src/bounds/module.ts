@@ -1,0 +1,92 @@
+/**
+ * @file A WebAssembly module, written byte by byte, of two loops that bound what kernels can do: multiply-adds that touch
+ * nothing but registers, and loads that do nothing with what they load. [WebAssembly specification, binary format]
+ */
+
+/** Accumulators of the multiply-add loop: more than its latency asks for, fewer than there are registers. */
+const CHAINS = 12;
+/** Vectors that one turn of the reading loop loads. */
+const LOADS = 8;
+
+/** Floating-point operations of one turn of `multiplyAdds`. */
+export const FLOPS_PER_TURN = CHAINS * 4 * 2;
+/** Bytes of one turn of `read`. */
+export const BYTES_PER_TURN = LOADS * 16;
+
+const I32 = 0x7f;
+const V128 = 0x7b;
+
+/** LEB128 of a whole number from 0. */
+function number(value: number): number[] {
+  return value < 128 ? [value] : [(value & 127) | 128, ...number(value >>> 7)];
+}
+
+const vector = (items: number[][]) => [...number(items.length), ...items.flat()];
+const section = (id: number, content: number[]) => [id, ...number(content.length), ...content];
+const text = (value: string) => [...number(value.length), ...new TextEncoder().encode(value)];
+
+const get = (local: number) => [0x20, ...number(local)];
+const set = (local: number) => [0x21, ...number(local)];
+const constant = (value: number) => [0x41, ...number(value)];
+const simd = (opcode: number) => [0xfd, ...number(opcode)];
+const LOAD = 0;
+const XOR = 81;
+const EXTRACT_F32 = 31;
+const SPLAT_F32 = 19;
+const ADD_F32 = 228;
+const RELAXED_MADD = 261;
+
+/** `loop`, then `body`, then once more while local 0, less `step`, is not zero. */
+function countDown(body: number[], step: number): number[] {
+  return [0x03, 0x40, ...body, ...get(0), ...constant(step), 0x6b, 0x22, 0x00, 0x0d, 0x00, 0x0b];
+}
+
+/** A function's code: locals of one type, then instructions. */
+function code(locals: [count: number, type: number], instructions: number[]): number[] {
+  const body = [...vector([[...number(locals[0]), locals[1]]]), ...instructions, 0x0b];
+  return [...number(body.length), ...body];
+}
+
+/** multiplyAdds(turns): local 0 turns, 1 .. CHAINS the accumulators, then the two factors. */
+function multiplyAdds(): number[] {
+  const [x, y] = [CHAINS + 1, CHAINS + 2];
+  const chains = Array.from({ length: CHAINS }, (_, i) => i + 1);
+  // 0.5 twice: the sums stay finite for as long as anybody waits.
+  const half = [0x43, 0, 0, 0, 0x3f];
+  const turn = chains.flatMap((chain) => [...get(x), ...get(y), ...get(chain), ...simd(RELAXED_MADD), ...set(chain)]);
+  const sum = chains.flatMap((chain) => [...get(chain), ...(chain === 1 ? [] : simd(ADD_F32))]);
+  const prepare = [...half, ...simd(SPLAT_F32), ...set(x), ...half, ...simd(SPLAT_F32), ...set(y)];
+  return code([CHAINS + 2, V128], [...prepare, ...countDown(turn, 1), ...sum, ...simd(EXTRACT_F32), 0]);
+}
+
+/** read(bytes): from the start of memory; local 0 what is left, which is also the address of the end of the part to load. */
+function read(): number[] {
+  const turn = Array.from({ length: LOADS }, (_, i) => [
+    ...get(1),
+    ...[...get(0), ...constant(BYTES_PER_TURN), 0x6b],
+    ...[...simd(LOAD), 4, ...number(16 * i)],
+    ...simd(XOR),
+    ...set(1),
+  ]).flat();
+  return code([1, V128], [...countDown(turn, BYTES_PER_TURN), ...get(1), ...simd(EXTRACT_F32), 0]);
+}
+
+/** Exports multiplyAdds(turns) and read(bytes), which return a number so that nothing is optimised away; imports env.memory. */
+export function boundsModule(): Uint8Array<ArrayBuffer> {
+  const F32 = 0x7d;
+  return new Uint8Array([
+    ...[0, 0x61, 0x73, 0x6d, 1, 0, 0, 0],
+    ...section(1, vector([[0x60, ...vector([[I32]]), ...vector([[F32]])]])),
+    // A shared memory of 1 page at least and 65,536 at most.
+    ...section(2, vector([[...text('env'), ...text('memory'), 2, 3, ...number(1), ...number(65_536)]])),
+    ...section(3, vector([[0], [0]])),
+    ...section(
+      7,
+      vector([
+        [...text('multiplyAdds'), 0, 0],
+        [...text('read'), 0, 1],
+      ]),
+    ),
+    ...section(10, vector([multiplyAdds(), read()])),
+  ]);
+}
