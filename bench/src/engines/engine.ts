@@ -3,6 +3,7 @@
 import type * as jaxJs from '@jax-js/jax';
 import type * as tensorflow from '@tensorflow/tfjs-core';
 import type { Backend } from '@transfusion/tensor';
+import type { TorchApi } from './torch.js';
 
 export type BackendName = 'wasm' | 'webgpu';
 
@@ -11,6 +12,8 @@ export interface EngineApis {
   ours: { backend: Backend };
   'jax-js': { jax: typeof jaxJs };
   tfjs: { tf: typeof tensorflow };
+  /** PyTorch, on the CPU. */
+  torch: TorchApi;
 }
 
 /** An engine's way of being programmed: a row has one implementation for each. */
@@ -30,6 +33,7 @@ export const ENGINES = {
   'jax-js': { api: 'jax-js', backends: ['wasm', 'webgpu'] },
   'jax-js with workers': { api: 'jax-js', backends: ['wasm'], webWorkers: true },
   tfjs: { api: 'tfjs', backends: ['wasm', 'webgpu'] },
+  torch: { api: 'torch', backends: ['wasm'] },
 } as const satisfies Record<string, EngineSetting>;
 
 export type EngineName = keyof typeof ENGINES;

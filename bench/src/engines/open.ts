@@ -9,6 +9,7 @@ import { installGpu } from './dawn.js';
 import { type BackendName, type EngineName, engineSetting, type OpenEngine } from './engine.js';
 import { installIteratorHelpers } from './iterator-helpers.js';
 import { setNavigator } from './navigator.js';
+import { openTorch } from './torch.js';
 import { installWebWorkers } from './web-worker.js';
 
 const require = createRequire(import.meta.url);
@@ -20,6 +21,10 @@ export async function openEngine(engine: EngineName, backend: BackendName): Prom
   const { api, webWorkers } = engineSetting(engine);
   if (api === 'ours') return openOurs(backend);
   if (api === 'jax-js') return openJaxJs(backend, webWorkers ?? false);
+  if (api === 'torch') {
+    const { api, version } = openTorch();
+    return { name: 'torch', api, description: `PyTorch ${version} on the CPU`, software: false };
+  }
   return openTfjs(backend);
 }
 

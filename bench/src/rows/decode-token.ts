@@ -29,8 +29,13 @@ export const decodeTokenRow = defineRow({
       read.dispose();
       const next = await compileTokens({ backend, parameters, cache, queries: 1 });
       const inputs = { ...positionArrays(CONTEXT, 1, (position) => position + 1), tokens: Int32Array.of(3) };
-      // Every thread reads its share of the weights, and finds it where the kernels would: in memory, or in a large cache.
-      const bounds = new Bounds((4 * WEIGHTS) / availableParallelism());
+      // Every thread reads its share, and finds it where the kernels would: in memory, or in a large cache.
+      const reading = (elements: number) => {
+        const bounds = new Bounds((4 * elements) / availableParallelism());
+        return async (times: number) => {
+          for (let i = 0; i < times; i++) bounds.read();
+        };
+      };
       return {
         async run(times) {
           for (let i = 0; i < times; i++) await next.run(inputs);
@@ -38,9 +43,8 @@ export const decodeTokenRow = defineRow({
         beside:
           backend.name === 'wasm'
             ? {
-                'reading the weights': async (times) => {
-                  for (let i = 0; i < times; i++) bounds.read();
-                },
+                'reading the weights': reading(WEIGHTS),
+                'reading weights and cache': reading(WEIGHTS + 2 * CONTEXT * MODEL.layers * MODEL.channels),
               }
             : {},
         profile: () => profileRuns(next, () => next.profile(inputs)),

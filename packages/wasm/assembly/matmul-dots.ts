@@ -8,7 +8,7 @@ import { fma } from './simd';
 
 /** The sums of the lanes of four vectors, as one vector. */
 @inline
-function sums(a: v128, b: v128, c: v128, d: v128): v128 {
+export function sums(a: v128, b: v128, c: v128, d: v128): v128 {
   const ab = f32x4.add(v128.shuffle<f32>(a, b, 0, 4, 1, 5), v128.shuffle<f32>(a, b, 2, 6, 3, 7));
   const cd = f32x4.add(v128.shuffle<f32>(c, d, 0, 4, 1, 5), v128.shuffle<f32>(c, d, 2, 6, 3, 7));
   return f32x4.add(v128.shuffle<f64>(ab, cd, 0, 2), v128.shuffle<f64>(ab, cd, 1, 3));
@@ -55,6 +55,40 @@ function dots2x4(a0: usize, a1: usize, b0: usize, stride: usize, k: i32, c0: usi
   v128.store(c0, first);
 }
 
+/** c[4] = a . b_j for four adjacent rows b_j: a single row of a, two vectors of each b at a time. Bound by reading b. */
+function dots1x4(a: usize, b0: usize, stride: usize, k: i32, c: usize): void {
+  let b1 = b0 + stride;
+  let b2 = b1 + stride;
+  let b3 = b2 + stride;
+  let s00 = f32x4.splat(0);
+  let s01 = s00;
+  let s02 = s00;
+  let s03 = s00;
+  let s10 = s00;
+  let s11 = s00;
+  let s12 = s00;
+  let s13 = s00;
+  const end = a + (<usize>(k & ~7) << 2);
+  for (; a < end; a += 32, b0 += 32, b1 += 32, b2 += 32, b3 += 32) {
+    const x = v128.load(a);
+    const y = v128.load(a, 16);
+    s00 = fma(x, v128.load(b0), s00);
+    s10 = fma(y, v128.load(b0, 16), s10);
+    s01 = fma(x, v128.load(b1), s01);
+    s11 = fma(y, v128.load(b1, 16), s11);
+    s02 = fma(x, v128.load(b2), s02);
+    s12 = fma(y, v128.load(b2, 16), s12);
+    s03 = fma(x, v128.load(b3), s03);
+    s13 = fma(y, v128.load(b3, 16), s13);
+  }
+  let total = sums(f32x4.add(s00, s10), f32x4.add(s01, s11), f32x4.add(s02, s12), f32x4.add(s03, s13));
+  for (let i = k & 7; i > 0; i--, a += 4, b0 += 4, b1 += 4, b2 += 4, b3 += 4) {
+    const z = f32x4(load<f32>(b0), load<f32>(b1), load<f32>(b2), load<f32>(b3));
+    total = fma(v128.load32_splat(a), z, total);
+  }
+  v128.store(c, total);
+}
+
 /** a . b */
 function dot(a: usize, b: usize, k: i32): f32 {
   let s0 = f32x4.splat(0);
@@ -86,6 +120,10 @@ export function matmulDots(args: usize, tile: i32, thread: i32): void {
   const stride = <usize>k << 2;
   let column = first;
   for (; column + 4 <= end; column += 4) {
+    if (m == 1) {
+      dots1x4(a, b + <usize>column * stride, stride, k, output + (<usize>column << 2));
+      continue;
+    }
     for (let row = 0; row < m; row += 2) {
       // An odd last row is computed twice.
       const next = min(row + 1, m - 1);

@@ -4,6 +4,7 @@ import { jaxTrainStep } from './jax-js.js';
 import { ourTrainStep } from './ours.js';
 import { LENGTH, MODEL, trainStepFlops, trainStepProblem } from './problem.js';
 import { tfjsTrainStep } from './tfjs.js';
+import { torchTrainStep } from './torch.js';
 
 export const trainStepRow = defineRow({
   name: 'train-step',
@@ -16,5 +17,5 @@ export const trainStepRow = defineRow({
   flops: trainStepFlops,
   // Losses after an update, whose gradients were summed in other orders.
   tolerance: 1e-3,
-  engines: { ours: ourTrainStep, 'jax-js': jaxTrainStep, tfjs: tfjsTrainStep },
+  engines: { ours: ourTrainStep, 'jax-js': jaxTrainStep, tfjs: tfjsTrainStep, torch: torchTrainStep },
 });

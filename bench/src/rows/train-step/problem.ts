@@ -30,7 +30,7 @@ export const OPTIMIZER = { beta1: 0.9, beta2: 0.95, epsilon: 1e-8, weightDecay: 
 export const LEARNING_RATE = 3e-4;
 
 /** The steps whose losses and gradient norm all engines must agree on: the second shows whether the first one's update is right. */
-const CHECKED_STEPS = 2;
+export const CHECKED_STEPS = 2;
 
 /** A task out of a step that takes its number, from 1, and returns [language loss, diffusion loss, gradient norm]. */
 export function stepTask(step: (number: number) => Promise<ArrayLike<number>>): Task {

@@ -7,7 +7,6 @@ import type { MatmulKernel, MatrixOperand } from '@transfusion/tensor';
 import type { Command, EncodeContext } from '../command.js';
 import type { EncodedExpression } from '../expression.js';
 import { KernelId } from '../kernel-id.js';
-import { itemsPerTile } from '../tiles.js';
 import { type PackedOperand, packCommand, packedBytes } from './matmul-pack.js';
 import { planBlocks } from './matmul-plan.js';
 import { combineCommand, encodeEpilogue, withOutput } from './product-output.js';
@@ -16,6 +15,8 @@ import { combineCommand, encodeEpilogue, withOutput } from './product-output.js'
 const ROWS_AT_ONCE = 3;
 /** From this many columns on, a is packed too: one stream instead of four rows, 3 % faster at 1024. */
 const LEAST_COLUMNS_PACKED = 256;
+/** A product of a few rows that takes longer is shared between threads. */
+const LEAST_SHARED_NANOSECONDS = 6_000;
 /** Up to this many rows packing b would cost more than reading it in place. */
 const ROWS_UNPACKED = 16;
 const COLUMNS_PER_PANEL = 8;
@@ -39,11 +40,23 @@ function collapseBatch(kernel: MatmulKernel): MatmulKernel {
   return { ...kernel, batch: 1, m: batch * m, a: { ...a, batchStride: 0 } };
 }
 
+/**
+ * Decoding a token is a row of short products, between which no thread falls asleep: worth sharing from a few microseconds
+ * on.
+ */
+function columnsPerTile(batch: number, n: number, nanosecondsPerColumn: number): number {
+  const all = batch * n * nanosecondsPerColumn;
+  if (all < LEAST_SHARED_NANOSECONDS) return n;
+  const wanted = Math.max(2, Math.round(all / LEAST_SHARED_NANOSECONDS)) / batch;
+  return Math.max(32, Math.ceil(n / Math.max(1, wanted) / 32) * 32);
+}
+
 /** A few rows: a tile is a range of columns, multiples of 32 so that cache lines are not shared. */
 function rowsCommand(product: MatmulKernel, epilogue: EncodedExpression | undefined, context: EncodeContext): Command {
   const { batch, m, n, k, a, b } = product;
-  const nanosecondsPerColumn = k * Math.max(0.25, m * 0.08) + m * (epilogue?.cost ?? 0);
-  const perTile = batch * n * nanosecondsPerColumn < 40_000 ? n : itemsPerTile(n, nanosecondsPerColumn, 32);
+  // One row reads b at the speed of memory, a few are bound by arithmetic.
+  const nanosecondsPerColumn = k * Math.max(0.15, m * 0.08) + m * (epilogue?.cost ?? 0);
+  const perTile = columnsPerTile(batch, n, nanosecondsPerColumn);
   const columnTiles = Math.ceil(n / perTile);
   const args = [m, n, k, perTile, columnTiles, context.address(a.buffer), a.batchStride * 4];
   args.push(context.address(b.buffer), b.batchStride * 4);
