@@ -45,7 +45,7 @@ function symbolicObjective() {
       constant(arrays[name as keyof typeof arrays], spec.shape),
     ]),
   ) as BatchTensors;
-  return { loss: transfusionLoss(losses(model, p, inputs)), leaves: flattenTree<Tensor>(p, isTensor) };
+  return { loss: transfusionLoss(losses({ model }, p, inputs)), leaves: flattenTree<Tensor>(p, isTensor) };
 }
 
 describe('the objective, in f64', () => {
@@ -107,7 +107,7 @@ test('loss and gradients on wasm agree with f64', async () => {
       inputs: { batch: batchInputs(model, shape) },
       state: state.parameters,
       fn: ({ batch }, p) => {
-        const total = transfusionLoss(losses(model, p, batch));
+        const total = transfusionLoss(losses({ model }, p, batch));
         return { outputs: { total, slopes: grad(total, [...flattenTree<Tensor>(p, isTensor).values()]) } };
       },
     });

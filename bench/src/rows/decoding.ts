@@ -78,7 +78,9 @@ export function compileTokens({ backend, parameters, cache, queries }: DecodingO
     state: { parameters, layers: cache },
     fn: ({ rows, ...given }, state) => {
       const inputs = { ...given, patchIndex: constant(new Int32Array(queries).fill(-1), [1, queries]) };
-      const { hidden, cache: layers } = forward(MODEL, state.parameters, inputs, { rows, layers: state.layers });
+      const { hidden, cache: layers } = forward(MODEL, state.parameters, inputs, {
+        cache: { rows, layers: state.layers },
+      });
       const last = gather(hidden.reshape([queries, MODEL.channels]), constant(Int32Array.of(queries - 1), [1]));
       return { outputs: { logits: languageLogits(state.parameters, last) }, updates: { layers } };
     },
@@ -99,7 +101,9 @@ export function compilePatches({ backend, parameters, cache, queries }: Decoding
       );
       const tokens = constant(new Int32Array(queries).fill(-1), [1, queries]);
       const inputs = { ...given, tokens, patchIndex: index, patches: latents };
-      const { hidden, cache: layers } = forward(MODEL, state.parameters, inputs, { rows, layers: state.layers });
+      const { hidden, cache: layers } = forward(MODEL, state.parameters, inputs, {
+        cache: { rows, layers: state.layers },
+      });
       return { outputs: { prediction: predictPatches(state.parameters, hidden, index) }, updates: { layers } };
     },
   });

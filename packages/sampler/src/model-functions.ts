@@ -36,7 +36,7 @@ export function compileTokenFunction({ queries, ...options }: FunctionOptions & 
     state: { parameters, layers },
     fn: ({ rows, last, ...given }, state) => {
       const inputs = { ...given, patchIndex: constant(new Int32Array(batch * queries).fill(-1), [batch, queries]) };
-      const { hidden, cache } = forward(config, state.parameters, inputs, { rows, layers: state.layers });
+      const { hidden, cache } = forward(config, state.parameters, inputs, { cache: { rows, layers: state.layers } });
       const lastHidden = gather(hidden.reshape([-1, config.channels]), last);
       return { outputs: { logits: languageLogits(state.parameters, lastHidden) }, updates: { layers: cache } };
     },
@@ -63,7 +63,7 @@ export function compilePatchFunction({ patches, ...options }: FunctionOptions & 
       );
       const tokens = constant(new Int32Array(batch * patches).fill(-1), [batch, patches]);
       const inputs = { ...positions, tokens, patchIndex, patches: latents };
-      const { hidden, cache } = forward(config, state.parameters, inputs, { rows, layers: state.layers });
+      const { hidden, cache } = forward(config, state.parameters, inputs, { cache: { rows, layers: state.layers } });
       return {
         outputs: { prediction: predictPatches(state.parameters, hidden, patchIndex) },
         updates: { layers: cache },

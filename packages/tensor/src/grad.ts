@@ -10,8 +10,18 @@ import type { Tensor } from './tensor.js';
  */
 export function grad(loss: Tensor, wrt: readonly Tensor[]): Tensor[] {
   if (loss.size !== 1) throw shapeError(`grad: the loss must have one element, got ${showShape(loss.shape)}`);
-  const needed = nodesBetween(loss, wrt);
-  const gradients = new Map<Tensor, Tensor>([[loss, scalar(1).broadcastTo(loss.shape)]]);
+  const gradients = vectorJacobianProduct([loss], [scalar(1).broadcastTo(loss.shape)], wrt);
+  return wrt.map((tensor, i) => gradients[i] ?? scalar(0).broadcastTo(tensor.shape));
+}
+
+/** Gradients with respect to `wrt` from those of `outputs`; undefined where the outputs do not depend on a tensor. */
+export function vectorJacobianProduct(
+  outputs: readonly Tensor[],
+  outputGradients: readonly Tensor[],
+  wrt: readonly Tensor[],
+): (Tensor | undefined)[] {
+  const needed = nodesBetween(outputs, wrt);
+  const gradients = new Map<Tensor, Tensor>(outputs.map((output, i) => [output, outputGradients[i]]));
   const accumulate = (tensor: Tensor, gradient: Tensor) => {
     const previous = gradients.get(tensor);
     gradients.set(tensor, previous ? previous.add(gradient) : gradient);
@@ -26,14 +36,14 @@ export function grad(loss: Tensor, wrt: readonly Tensor[]): Tensor[] {
       if (gradient && (needed.has(input.node) || wrt.includes(input))) accumulate(input, gradient);
     });
   }
-  return wrt.map((tensor) => gradients.get(tensor) ?? scalar(0).broadcastTo(tensor.shape));
+  return wrt.map((tensor) => gradients.get(tensor));
 }
 
-/** Nodes on a path from `wrt` to `loss`: only they need gradients. */
-function nodesBetween(loss: Tensor, wrt: readonly Tensor[]): Set<GraphNode> {
+/** Nodes on a path from `wrt` to `outputs`: only they need gradients. */
+function nodesBetween(outputs: readonly Tensor[], wrt: readonly Tensor[]): Set<GraphNode> {
   const wanted = new Set(wrt.map((tensor) => tensor.node));
   const depends = new Map<GraphNode, boolean>();
-  const stack: GraphNode[] = [loss.node];
+  const stack: GraphNode[] = outputs.map(({ node }) => node);
   while (stack.length > 0) {
     const node = stack[stack.length - 1];
     if (depends.has(node)) {

@@ -18,6 +18,7 @@ export { grad } from './grad.js';
 export { type Shape, showShape, sizeOf } from './graph/shape.js';
 export { type AdamWAttributes, type AdamWStep, adamw } from './ops/adamw.js';
 export { type AttentionOptions, attention } from './ops/attention.js';
+export { checkpoint } from './ops/checkpoint.js';
 export { type Conv2dOptions, conv2d, type Padding, upsampleNearest } from './ops/conv2d.js';
 export { crossEntropy } from './ops/cross-entropy.js';
 export { type GroupNormOptions, groupNorm, layerNorm } from './ops/group-norm.js';

@@ -29,8 +29,7 @@ function call(rows: readonly Row[], first: number, last: number, layers: LayerCa
     Array.from({ length: last - first }, (_, i) => (store ? b * CAPACITY + first + i : -1)),
   );
   const result = forward(config, parameters, inputsOf(part(rows, first, last), images), {
-    rows: constant(Int32Array.from(cacheRows), [rows.length, last - first]),
-    layers,
+    cache: { rows: constant(Int32Array.from(cacheRows), [rows.length, last - first]), layers },
   });
   return { logits: languageLogits(parameters, result.hidden), cache: result.cache };
 }

@@ -1,6 +1,6 @@
 /** @file The Transfusion model (Zhou et al. 2024, section 3): text tokens and image patches through one transformer. */
 import { linear, project, rmsNorm, sinusoidalEmbedding } from '@transfusion/nn';
-import { gather, ropeTable, type Tensor } from '@transfusion/tensor';
+import { checkpoint, gather, ropeTable, type Tensor } from '@transfusion/tensor';
 import { block, type CacheContext, type LayerCache, type SequenceContext } from './block.js';
 import type { ModelConfig } from './config.js';
 import type { TransfusionParameters } from './parameters.js';
@@ -29,12 +29,19 @@ export interface ForwardResult {
   cache: LayerCache[];
 }
 
+export interface ForwardOptions {
+  /** Keys and values of earlier positions. */
+  cache?: CacheContext;
+  /** Compute every block's activations again in the backward pass instead of keeping them. Not with a cache. Default false. */
+  checkpointBlocks?: boolean;
+}
+
 /** Embeds the sequence, runs the backbone. Heads are applied by `languageLogits` and `predictPatches`. */
 export function forward(
   config: ModelConfig,
   p: TransfusionParameters,
   inputs: SequenceInputs,
-  cache?: CacheContext,
+  { cache, checkpointBlocks = false }: ForwardOptions = {},
 ): ForwardResult {
   const headDim = config.channels / config.heads;
   const { positions, begin, end } = inputs;
@@ -49,6 +56,11 @@ export function forward(
   let x = embed(config, p, inputs);
   const stored: LayerCache[] = [];
   p.blocks.forEach((parameters, i) => {
+    if (checkpointBlocks) {
+      const input = x;
+      x = checkpoint(() => block(parameters, input, context).x);
+      return;
+    }
     const result = block(parameters, x, context, cache && { rows: cache.rows, layer: cache.layers[i] });
     x = result.x;
     if (result.cache) stored.push(result.cache);

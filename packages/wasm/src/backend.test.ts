@@ -55,6 +55,7 @@ function smallProgram(): Program {
     ],
     kernels,
     arenaBytes: [(square + SIZE) * 4],
+    liveBytes: (square + SIZE) * 4,
     outputs: [2, 4],
     flops: 2 * SIZE ** 3,
   };
@@ -227,7 +228,7 @@ test.each([1, 2])('a kernel that traps on %d threads is an error for this run an
     ],
   };
   const program: Program = {
-    ...{ name: 'walks off', kernels: [walksOff], outputs: [], flops: 0, arenaBytes: [elements * 8] },
+    ...{ name: 'walks off', kernels: [walksOff], outputs: [], flops: 0, arenaBytes: [elements * 8], liveBytes: 0 },
     buffers: [{ dtype: 'f32', elements: elements * 2, name: 'x', storage: { kind: 'arena', arena: 0, byteOffset: 0 } }],
   };
   const executable = await backend.load(program, []);

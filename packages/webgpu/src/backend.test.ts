@@ -53,6 +53,7 @@ function accumulate(elements: number): Program {
     ],
     kernels,
     arenaBytes: [Math.ceil((elements * 4) / 256) * 256 + 256],
+    liveBytes: 0,
     outputs: [3, 4],
     flops: 3 * elements,
   };

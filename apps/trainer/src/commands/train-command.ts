@@ -5,6 +5,7 @@ import { type BackendChoice, formatSeconds, openBackend, type Terminal } from '@
 import { TransfusionError } from '@transfusion/tensor';
 import { type ConfigSources, changeConfig, resolveConfig } from '../config/resolve-config.js';
 import { describeRun } from '../train/dry-run.js';
+import { describeMemory, type StepPlan } from '../train/plan-step.js';
 import { profileTraining } from '../train/profile.js';
 import { type LoadedRun, loadRun, runFiles } from '../train/run-folder.js';
 import { openSession } from '../train/session.js';
@@ -35,7 +36,8 @@ export async function trainCommand(options: TrainCommandOptions, terminal: Termi
   if (!resumed && !options.overwrite && !options.profile) await refuseExisting(folder);
   const backend = await openBackend(options.backend, terminal);
   try {
-    const session = await openSession({ config, backend, cacheFolder, resume: resumed });
+    const onPlan = (plan: StepPlan) => terminal.log(describeMemory(plan));
+    const session = await openSession({ config, backend, cacheFolder, onPlan, resume: resumed });
     try {
       if (options.profile) {
         terminal.out(await profileTraining(session, join(folder, 'profile'), resumed?.state.step ?? 0));

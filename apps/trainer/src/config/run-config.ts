@@ -92,6 +92,10 @@ export const runConfigSchema = z.strictObject({
     .enum(['f32', 'f16'])
     .default('f32')
     .describe('of products and activations; f16 needs a WebGPU adapter with shader-f16, and scales the loss'),
+  checkpointActivations: z
+    .boolean()
+    .default(false)
+    .describe('compute every block again in the backward pass: far less memory, about a third more time'),
   lambda: z.number().min(0).default(5).describe('weight of the diffusion loss (paper: 5)'),
   diffusion: diffusionConfigSchema.prefault({}),
   optimizer: optimizerSchema,

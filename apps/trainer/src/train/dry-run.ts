@@ -2,7 +2,7 @@
 import { countParameters } from '@transfusion/nn';
 import { transfusionSpec } from '@transfusion/transformer';
 import type { RunConfig } from '../config/run-config.js';
-import { planTrainStep } from './plan-step.js';
+import { megabytes, planTrainStep } from './plan-step.js';
 import { prepareRun } from './session.js';
 
 /** The resolved configuration, parameters, FLOPs per step and memory, as text. */
@@ -10,9 +10,7 @@ export async function describeRun(config: RunConfig, options: { cacheFolder: str
   const { options: step, examples } = await prepareRun(config, options);
   const parameters = countParameters(transfusionSpec(step.model));
   const { rows, sequenceLength } = step.batch;
-  const { flops, arenaBytes } = await planTrainStep(step);
-  const copies = step.accumulation > 1 ? 5 : 4;
-  const stateBytes = parameters * 4 * copies;
+  const { flops, stateBytes, arenaBytes, liveBytes } = await planTrainStep(step);
   const lines = [
     JSON.stringify({ ...config, resolvedModel: step.model }, null, 2),
     '',
@@ -21,12 +19,8 @@ export async function describeRun(config: RunConfig, options: { cacheFolder: str
     `parameters        ${parameters.toLocaleString('en')}`,
     `batch             ${rows} rows x ${sequenceLength} positions x ${step.accumulation}`,
     `work per step     ${(flops / 1e9).toFixed(2)} GFLOP, ${((flops * config.steps) / 1e12).toFixed(1)} TFLOP in all`,
-    `memory: state     ${megabytes(stateBytes)} (weights, two moments, average${copies === 5 ? ', gradients' : ''})`,
-    `memory: scratch   ${megabytes(arenaBytes)} (activations and gradients, planned)`,
+    `memory: state     ${megabytes(stateBytes)} (weights, two moments, average${step.accumulation > 1 ? ', gradients' : ''})`,
+    `memory: scratch   ${megabytes(arenaBytes)} (activations and gradients; ${megabytes(liveBytes)} in use at once)`,
   ];
   return lines.join('\n');
-}
-
-function megabytes(bytes: number): string {
-  return `${(bytes / 2 ** 20).toFixed(1)} MiB`;
 }

@@ -1,5 +1,5 @@
 /** @file Compiles a training step for no device at all: only to learn its FLOPs and memory. */
-import type { Backend, DeviceBuffer, Program } from '@transfusion/tensor';
+import { type Backend, BYTES_PER_ELEMENT, type DeviceBuffer, type Program } from '@transfusion/tensor';
 import {
   compileAccumulate,
   compileTrainStep,
@@ -9,20 +9,23 @@ import {
 } from './train-step.js';
 
 /** Limits as a CPU has them; nothing is allocated and nothing can run. */
-function planningBackend(onLoad: (program: Program) => void): Backend {
-  const buffer = (elements: number): DeviceBuffer => ({
-    elements,
-    write() {},
-    read: () => Promise.reject(new Error('nothing runs while planning')),
-    destroy() {},
-  });
+function planningBackend(events: { onBuffer(bytes: number): void; onLoad(program: Program): void }): Backend {
+  const buffer = (elements: number): DeviceBuffer => {
+    events.onBuffer(elements * BYTES_PER_ELEMENT);
+    return {
+      elements,
+      write() {},
+      read: () => Promise.reject(new Error('nothing runs while planning')),
+      destroy() {},
+    };
+  };
   return {
     name: 'plan',
     description: 'plans only',
     limits: { alignment: 64, maxArenaBytes: 2 ** 40, maxBufferBytes: 2 ** 40, maxExpressionInputs: 16, f16: true },
     createBuffer: buffer,
     async load(program) {
-      onLoad(program);
+      events.onLoad(program);
       const refuse = () => Promise.reject(new Error('nothing runs while planning'));
       return { run: refuse, profile: refuse, dispose() {} };
     },
@@ -31,11 +34,29 @@ function planningBackend(onLoad: (program: Program) => void): Backend {
   };
 }
 
-export async function planTrainStep(options: TrainStepOptions): Promise<{ flops: number; arenaBytes: number }> {
-  const plan = { flops: 0, arenaBytes: 0 };
-  const backend = planningBackend(({ flops, arenaBytes }) => {
-    plan.flops += flops;
-    plan.arenaBytes += arenaBytes.reduce((sum, bytes) => sum + bytes, 0);
+export interface StepPlan {
+  /** Of an optimizer step. */
+  flops: number;
+  /** Weights, moments, averages, and sums of gradients where batches are accumulated. */
+  stateBytes: number;
+  /** Scratch memory: activations and gradients. */
+  arenaBytes: number;
+  /** The most of it that is in use at one moment. */
+  liveBytes: number;
+}
+
+/** What a training step will take, by compiling it for nothing. */
+export async function planTrainStep(options: TrainStepOptions): Promise<StepPlan> {
+  const plan: StepPlan = { flops: 0, stateBytes: 0, arenaBytes: 0, liveBytes: 0 };
+  const backend = planningBackend({
+    onBuffer: (bytes) => {
+      plan.stateBytes += bytes;
+    },
+    onLoad: ({ flops, arenaBytes, liveBytes }) => {
+      plan.flops += flops;
+      plan.arenaBytes += arenaBytes.reduce((sum, bytes) => sum + bytes, 0);
+      plan.liveBytes += liveBytes;
+    },
   });
   const state = createTrainState(backend, options, {});
   if (options.accumulation === 1) {
@@ -45,5 +66,14 @@ export async function planTrainStep(options: TrainStepOptions): Promise<{ flops:
   await compileAccumulate(backend, state, options);
   const { flops } = plan;
   await compileUpdate(backend, state, options);
-  return { flops: flops * options.accumulation, arenaBytes: plan.arenaBytes };
+  return { ...plan, flops: flops * options.accumulation };
+}
+
+/** One line for a person. */
+export function describeMemory({ stateBytes, arenaBytes }: StepPlan): string {
+  return `memory: ${megabytes(stateBytes)} of weights, moments and averages, ${megabytes(arenaBytes)} of activations and gradients`;
+}
+
+export function megabytes(bytes: number): string {
+  return `${(bytes / 2 ** 20).toFixed(1)} MiB`;
 }

@@ -11,6 +11,7 @@ import { modelConfigOf } from '../config/model-config.js';
 import type { RunConfig } from '../config/run-config.js';
 import { type BatchSource, batchShape, createBatchSource } from '../data/batches.js';
 import { type Example, type Examples, loadExamples } from '../data/examples.js';
+import { planTrainStep, type StepPlan } from './plan-step.js';
 import { type StateValues, stateParts } from './resume-state.js';
 import { createStepRunner, type StepRunner } from './step-runner.js';
 import { createTrainState, type TrainState, type TrainStepOptions } from './train-step.js';
@@ -33,13 +34,22 @@ export interface SessionOptions {
   config: RunConfig;
   backend: Backend;
   cacheFolder: string;
+  /** Told what the run will take, before any of it is allocated. */
+  onPlan?: (plan: StepPlan) => void;
   /** To resume from: the run's tokenizer and state. */
   resume?: { tokenizer: Tokenizer; values: StateValues };
 }
 
-export async function openSession({ config, backend, cacheFolder, resume }: SessionOptions): Promise<TrainingSession> {
+export async function openSession({
+  config,
+  backend,
+  cacheFolder,
+  onPlan,
+  resume,
+}: SessionOptions): Promise<TrainingSession> {
   const prepared = await prepareRun(config, { cacheFolder, tokenizer: resume?.tokenizer });
   const { examples, options, pipeline, codec } = prepared;
+  if (onPlan) onPlan(await planTrainStep(options));
   const state = createTrainState(
     backend,
     options,
@@ -104,9 +114,18 @@ export async function prepareRun(
   };
   const pipeline = parseConfig(pipelineConfigSchema, parts, 'configuration');
   const { maxGradientNorm, ...optimizer } = config.optimizer;
-  const { lambda, precision } = config;
+  const { lambda, precision, checkpointActivations } = config;
   const { accumulation } = config.batch;
-  const options: TrainStepOptions = { model, batch, lambda, optimizer, maxGradientNorm, accumulation, precision };
+  const options: TrainStepOptions = {
+    model,
+    batch,
+    lambda,
+    optimizer,
+    maxGradientNorm,
+    accumulation,
+    precision,
+    checkpointActivations,
+  };
   return { examples, codec, pipeline, options };
 }
 

@@ -55,6 +55,8 @@ export interface TrainStepOptions {
   accumulation: number;
   /** Of products and activations; 'f16' scales the loss. Default 'f32'. */
   precision?: Precision;
+  /** Whether blocks are computed again in the backward pass, to save memory. Default false. */
+  checkpointActivations?: boolean;
 }
 
 /** What persists between steps. */
@@ -115,10 +117,14 @@ export function batchInputs(model: ModelConfig, batch: BatchShape) {
 export type BatchTensors = { [Key in keyof ReturnType<typeof batchInputs>]: Tensor };
 
 /** Both losses of a batch: noise is drawn and added in the graph. */
-export function losses(model: ModelConfig, p: TransfusionParameters, inputs: BatchTensors) {
+export function losses(
+  { model, checkpointActivations }: Pick<TrainStepOptions, 'model' | 'checkpointActivations'>,
+  p: TransfusionParameters,
+  inputs: BatchTensors,
+) {
   const noise = randomNormal({ seed: inputs.noiseSeed, shape: inputs.latents.shape, stream: 0 });
   const { noised, target } = addNoise({ latents: inputs.latents, noise, coefficients: inputs.noiseCoefficients });
-  const { hidden } = forward(model, p, { ...inputs, patches: noised });
+  const { hidden } = forward(model, p, { ...inputs, patches: noised }, { checkpointBlocks: checkpointActivations });
   const language = languageLoss({
     logits: languageLogits(p, hidden),
     targets: inputs.targets,
@@ -208,7 +214,7 @@ export function compileTrainStep(backend: Backend, state: TrainState, options: T
     state,
     fn: ({ batch, ...numbers }, tensors) => {
       const p: TrainState<Tensor> = tensors;
-      const both = losses(options.model, p.parameters, batch);
+      const both = losses(options, p.parameters, batch);
       const gradients = gradientsOf(objective(both, options, p.lossScale), p.parameters);
       const { norm, updates } = update(options, p, gradients, numbers);
       return { outputs: { ...both, norm, ...scaleOutput(p.lossScale) }, updates };
@@ -226,7 +232,7 @@ export function compileAccumulate(backend: Backend, state: TrainState, options: 
     state: { parameters: state.parameters, gradients: state.gradients!, lossScale: state.lossScale },
     fn: ({ batch }, tensors) => {
       const p: Pick<TrainState<Tensor>, 'parameters' | 'lossScale'> & { gradients: TransfusionParameters } = tensors;
-      const both = losses(options.model, p.parameters, batch);
+      const both = losses(options, p.parameters, batch);
       const latest = flattenTree<Tensor>(gradientsOf(objective(both, options, p.lossScale), p.parameters), isTensor);
       const gradients = mapTree(p.gradients, isTensor, (sum, path) => sum.add(latest.get(path)!));
       return { outputs: both, updates: { gradients } };
@@ -261,6 +267,6 @@ export function compileLosses(
     name: 'evaluate',
     inputs: { batch: batchInputs(options.model, options.batch) },
     state: parameters,
-    fn: ({ batch }, p) => ({ outputs: losses(options.model, p, batch) }),
+    fn: ({ batch }, p) => ({ outputs: losses({ model: options.model }, p, batch) }),
   });
 }

@@ -2,6 +2,7 @@
 import { TransfusionError } from '../errors.js';
 import { apply } from '../graph/node.js';
 import { checkShape, type Shape, sameShape, shapeError, showShape, sizeOf } from '../graph/shape.js';
+import { inlineCheckpoints } from '../ops/checkpoint.js';
 import { inputOp, stateOp } from '../ops/leaf.js';
 import type { Backend, Executable, HostArray, ProfiledRun } from '../program/backend.js';
 import { kernelFlops } from '../program/cost.js';
@@ -158,7 +159,7 @@ function traceFunction<Inputs, State, Outputs>(options: CompileOptions<Inputs, S
 /** Simplifies, lowers, orders, places. A state whose update cannot be in place is updated through a copy. */
 function buildProgram(name: string, trace: Trace<unknown>, backend: Backend, precision: Precision): Program {
   const roots = [...trace.outputTensors.values(), ...trace.updates.map(({ value }) => value)];
-  const simplified = simplify(roots);
+  const simplified = simplify(inlineCheckpoints(roots));
   const outputs = simplified.slice(0, trace.outputTensors.size);
   const updates = trace.updates.map(({ state }, i) => ({ state, value: simplified[outputs.length + i] }));
   const copiedStates = new Set<number>();
@@ -199,7 +200,8 @@ function place(name: string, { buffers, outputs }: Lowered, units: Unit[], backe
   });
   const kernels = units.map(({ kernel }) => kernel);
   const flops = kernels.reduce((sum, kernel) => sum + kernelFlops(kernel), 0);
-  return { name, buffers: placed, kernels, arenaBytes: plan.arenaBytes, outputs, flops };
+  const { arenaBytes, liveBytes } = plan;
+  return { name, buffers: placed, kernels, arenaBytes, liveBytes, outputs, flops };
 }
 
 /** Which of the declared inputs or states the program touches. */

@@ -36,7 +36,7 @@ describe('planMemory', () => {
 
   test('never needs more than twice what lives at one moment, in chains of equal buffers', () => {
     const chain = Array.from({ length: 50 }, (_, i) => ({ bytes: 640, first: i, last: i + 1, name: 'x' }));
-    expect(planMemory(chain, limits).arenaBytes).toEqual([1280]);
+    expect(planMemory(chain, limits)).toMatchObject({ arenaBytes: [1280], liveBytes: 1280 });
   });
 
   test('opens another arena where one would grow too large', () => {
@@ -55,6 +55,6 @@ describe('planMemory', () => {
   });
 
   test('plans nothing for nothing', () => {
-    expect(planMemory([], limits)).toEqual({ placements: [], arenaBytes: [] });
+    expect(planMemory([], limits)).toEqual({ placements: [], arenaBytes: [], liveBytes: 0 });
   });
 });

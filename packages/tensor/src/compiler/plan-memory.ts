@@ -18,6 +18,8 @@ export interface Placement {
 export interface MemoryPlan {
   placements: Placement[];
   arenaBytes: number[];
+  /** The largest sum of buffers that live at the same time. */
+  liveBytes: number;
 }
 
 /** Greedy by size (Pisarchyk and Lee 2020): the largest buffer first, each at the lowest free offset. */
@@ -32,7 +34,7 @@ export function planMemory(lifetimes: readonly Lifetime[], limits: BackendLimits
     if (bytes > limits.maxBufferBytes || size > limits.maxArenaBytes) {
       throw new OutOfMemoryError({
         message: `'${name}' needs ${bytes} bytes; this backend allows ${Math.min(limits.maxBufferBytes, limits.maxArenaBytes)} per buffer`,
-        fix: 'use fewer or shorter rows per step (and gradient accumulation), or a smaller model',
+        fix: 'use fewer or shorter rows per step (and gradient accumulation), recompute activations (checkpointActivations), or use a smaller model',
       });
     }
     for (let arena = 0; ; arena++) {
@@ -47,7 +49,23 @@ export function planMemory(lifetimes: readonly Lifetime[], limits: BackendLimits
       break;
     }
   }
-  return { placements, arenaBytes: arenas.map((arena) => Math.max(...arena.map(({ end }) => end))) };
+  const arenaBytes = arenas.map((arena) => Math.max(...arena.map(({ end }) => end)));
+  return { placements, arenaBytes, liveBytes: largestLive(lifetimes) };
+}
+
+function largestLive(lifetimes: readonly Lifetime[]): number {
+  const changes: number[] = [];
+  for (const { bytes, first, last } of lifetimes) {
+    changes[first] = (changes[first] ?? 0) + bytes;
+    changes[last + 1] = (changes[last + 1] ?? 0) - bytes;
+  }
+  let live = 0;
+  let largest = 0;
+  for (const change of changes) {
+    live += change ?? 0;
+    largest = Math.max(largest, live);
+  }
+  return largest;
 }
 
 function lowestGap(live: { start: number; end: number }[], size: number): number {

@@ -1,6 +1,7 @@
 /** @file A program in the making: its buffers, its kernels, and where every tensor lies. */
 import type { Shape } from '../graph/shape.js';
 import { shapeError } from '../graph/shape.js';
+import { barrierOp } from '../ops/checkpoint.js';
 import { constantOp, inputOp, stateOp } from '../ops/leaf.js';
 import { broadcastOp, broadcastStrides, permuteOp, reshapeOp, sliceOp } from '../ops/movement.js';
 import type { Expression, Kernel, View } from '../program/kernels.js';
@@ -103,6 +104,11 @@ export class ProgramBuilder {
       if (reshaped) return { version, offset, strides: reshaped };
       const copy = this.copy(source, this.arenaBuffer(source));
       return { version: copy, ...contiguousLayout(tensor.shape) };
+    }
+    if (op === barrierOp) {
+      // The same memory, whose readers come after the other operands are written.
+      const others = tensor.node.inputs.slice(1).flatMap((other) => this.locate(other).version.writers);
+      return { version: { ...version, writers: [...version.writers, ...others] }, offset, strides };
     }
     throw new Error(`no location for ${op.name}`);
   }

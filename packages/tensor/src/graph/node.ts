@@ -56,6 +56,11 @@ export interface GraphNode {
 
 let nextId = 0;
 
+/** The id that the next node will have. */
+export function nextNodeId(): number {
+  return nextId;
+}
+
 type TensorClass = new (node: GraphNode, output: number) => Tensor;
 
 let tensorClass: TensorClass;

@@ -41,6 +41,7 @@ const program: Program = {
     },
   ],
   arenaBytes: [0],
+  liveBytes: 0,
   outputs: [],
   flops: 60_000,
 };

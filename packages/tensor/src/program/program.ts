@@ -46,6 +46,8 @@ export interface Program {
   kernels: Kernel[];
   /** Bytes of each arena. No two buffers that live at the same time overlap. */
   arenaBytes: number[];
+  /** The most bytes of arena buffers that live at the same time: no placement needs less. */
+  liveBytes: number;
   /** Buffers whose contents `Executable.run` returns, in this order. */
   outputs: number[];
   /** Floating-point operations of one run, counting a multiply-add as two. */

@@ -45,6 +45,7 @@ function prepare<Name extends string>({ inputs, outputs, kernel }: KernelRun<Nam
     buffers,
     kernels: [kernel(numbers)],
     arenaBytes: [],
+    liveBytes: 0,
     outputs: names.map((name) => numbers[name]),
     flops: 0,
   };

@@ -30,7 +30,15 @@ export async function runKernels(
     states.set(index, state);
     return { dtype: 'f32', name, elements: content, storage: { kind: 'state', index: states.size - 1 } };
   });
-  const program: Program = { name: kernels[0].kind, buffers, kernels, arenaBytes: [], outputs: [], flops: 0 };
+  const program: Program = {
+    name: kernels[0].kind,
+    buffers,
+    kernels,
+    arenaBytes: [],
+    liveBytes: 0,
+    outputs: [],
+    flops: 0,
+  };
   const executable = await backend.load(program, [...states.values()]);
   await executable.run(inputs);
   executable.dispose();

@@ -25,7 +25,7 @@ export class KernelRun {
   /** Runs the kernels in order and reads the f32 buffers `outputs`. */
   async run(kernels: Kernel[], outputs: number[]): Promise<Float32Array[]> {
     const name = kernels.map((kernel) => kernel.kind).join(', ');
-    const program: Program = { name, buffers: this.#buffers, kernels, arenaBytes: [], outputs, flops: 0 };
+    const program: Program = { name, buffers: this.#buffers, kernels, arenaBytes: [], liveBytes: 0, outputs, flops: 0 };
     const executable = await this.backend.load(program, []);
     try {
       const results = await executable.run(this.#data);
