@@ -2,6 +2,8 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { readMetrics } from '@transfusion/checkpoint/node';
+import { countParameters } from '@transfusion/nn';
+import { transfusionSpec } from '@transfusion/transformer';
 import { openWasm } from '@transfusion/wasm';
 import { resolveConfig } from '../apps/trainer/src/config/resolve-config';
 import { planTrainStep } from '../apps/trainer/src/train/plan-step';
@@ -55,6 +57,19 @@ test('told to stop, it saves and exits 0; resumed on another number of threads i
       diffusion,
     ]);
   expect(await lossesOf('stopped')).toEqual(await lossesOf('whole'));
+});
+
+test('--profile tells where the time goes, writes a trace, and leaves the run as it is', async () => {
+  const run = join(runs, 'whole');
+  const before = checkpointHash(run);
+  const profiled = await trainer(['train', '--resume', run, '--runs', runs, '--backend', 'wasm', '--profile']);
+  expect(profiled.code).toBe(0);
+  expect(profiled.text).toMatch(/memory: \d+\.\d MiB of weights/);
+  expect(profiled.text).toMatch(/a step takes [\d.]+ ms/);
+  for (const kind of ['matmul NT', 'matmul TN', 'attentionGrad', 'adamw']) expect(profiled.text).toContain(kind);
+  const { traceEvents } = JSON.parse(readFileSync(join(run, 'profile', 'trace-train-step.json'), 'utf8'));
+  expect(traceEvents.length).toBeGreaterThan(500);
+  expect(checkpointHash(run)).toEqual(before);
 });
 
 test('a run that crashed after its checkpoint repeats the steps since, to the same bits', async () => {
@@ -174,7 +189,11 @@ test.each([1, 2])(
     try {
       const session = await openSession({ config, backend, cacheFolder });
       const { flops, arenaBytes } = session.runner;
-      expect(await planTrainStep(session.options)).toEqual({ flops, arenaBytes });
+      const parameters = countParameters(transfusionSpec(session.options.model));
+      const copies = accumulation > 1 ? 5 : 4;
+      const plan = await planTrainStep(session.options);
+      expect(plan).toMatchObject({ flops, arenaBytes, stateBytes: 4 * parameters * copies });
+      expect(plan.liveBytes).toBeLessThanOrEqual(arenaBytes);
       session.dispose();
     } finally {
       await backend.dispose();

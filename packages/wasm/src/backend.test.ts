@@ -102,6 +102,35 @@ describe('results', () => {
     expect(backend.stats()).toMatchObject({ liveBytes: 0, liveBuffers: 0 });
   });
 
+  test('a profiled run gives the same results, and the time of every kernel', async () => {
+    const backend = await open();
+    const program = smallProgram();
+    const executable = await backend.load(program, [backend.createBuffer(SIZE)]);
+    const x = noise(SIZE * SIZE);
+    const [expected] = await executable.run([x]);
+    const { outputs, spans, clock } = await executable.profile([x]);
+    expect(sameBits(new Float32Array(outputs[0]), new Float32Array(expected))).toBe(true);
+    expect(new Set(spans.map(({ kernel }) => kernel))).toEqual(new Set(program.kernels.keys()));
+    spans.forEach(({ start, end }, i) => {
+      expect(end).toBeGreaterThanOrEqual(start);
+      expect(start).toBeGreaterThanOrEqual(i === 0 ? 0 : spans[i - 1].end);
+    });
+    expect(spans.map(({ part }) => part)).toContain('matmul');
+    expect(clock).toMatch(/wall clock/);
+  });
+
+  test('threads that have nothing to do sleep', async () => {
+    const backend = await open({ threads: 3 });
+    const executable = await backend.load(smallProgram(), [backend.createBuffer(SIZE)]);
+    await executable.run([noise(SIZE * SIZE)]);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    const before = process.cpuUsage();
+    await new Promise((resolve) => setTimeout(resolve, 500));
+    const { user, system } = process.cpuUsage(before);
+    // Two threads that spun would use 1,000,000 microseconds.
+    expect(user + system).toBeLessThan(200_000);
+  });
+
   test('runs, writes and reads happen in the order of the calls', async () => {
     const backend = await open();
     const total = backend.createBuffer(SIZE);

@@ -36,6 +36,7 @@ class WasmBackend implements Backend {
   readonly limits: BackendLimits;
   readonly #runtime: Runtime;
   #builtKernels = 0;
+  #buildSeconds = 0;
 
   constructor(runtime: Runtime, note: string) {
     this.#runtime = runtime;
@@ -67,14 +68,22 @@ class WasmBackend implements Backend {
         fix: 'create the states with the createBuffer of the backend that loads the program',
       });
     });
+    const begun = performance.now();
     const executable = new WasmExecutable(this.#runtime, program, own);
     this.#builtKernels += executable.commands;
+    this.#buildSeconds += (performance.now() - begun) / 1000;
     return executable;
   }
 
   stats(): BackendStats {
     const { usedBytes, blocks } = this.#runtime.allocator;
-    return { liveBytes: usedBytes, liveBuffers: blocks, builtKernels: this.#builtKernels, builtBindGroups: 0 };
+    return {
+      liveBytes: usedBytes,
+      liveBuffers: blocks,
+      builtKernels: this.#builtKernels,
+      buildSeconds: this.#buildSeconds,
+      builtBindGroups: 0,
+    };
   }
 
   async dispose(): Promise<void> {

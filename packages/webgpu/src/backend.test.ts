@@ -158,6 +158,27 @@ describe('misuse is an error that says what to do', () => {
       await expect(executable.run([])).rejects.toThrow(TransfusionError);
     }));
 
+  test('a profiled run gives the same results and the time of every kernel, with and without timestamps', async () => {
+    for (const timestamps of [true, false]) {
+      const features = new Set([...(await navigator.gpu.requestAdapter())!.features]);
+      if (timestamps ? !features.has('timestamp-query') : !features.delete('timestamp-query')) continue;
+      await withBackend(
+        async (backend) => {
+          const program = accumulate(1000);
+          const executable = await backend.load(program, [backend.createBuffer(1000)]);
+          const built = backend.stats();
+          const { outputs, spans, clock } = await executable.profile([ones(1000)]);
+          expect(floats(outputs[1])).toEqual([2000]);
+          expect(clock).toMatch(timestamps ? /timestamps/ : /wall clock/);
+          expect(new Set(spans.map(({ kernel }) => kernel))).toEqual(new Set(program.kernels.keys()));
+          for (const { start, end } of spans) expect(end).toBeGreaterThanOrEqual(start);
+          expect(backend.stats()).toEqual(built);
+        },
+        () => openWebGpu({ gpu: gpuWith({ features }) }),
+      );
+    }
+  });
+
   test('use after destroy and dispose', async () => {
     const backend = await openTestBackend();
     const [state, other] = [backend.createBuffer(4), backend.createBuffer(4)];

@@ -107,6 +107,7 @@ export class WebGpuDeviceBackend implements WebGpuBackend {
       liveBytes: memory.liveBytes,
       liveBuffers: memory.liveBuffers,
       builtKernels: pipelines.built,
+      buildSeconds: pipelines.buildSeconds,
       builtBindGroups: pipelines.builtBindGroups,
     };
   }

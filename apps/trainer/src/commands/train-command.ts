@@ -39,6 +39,7 @@ export async function trainCommand(options: TrainCommandOptions, terminal: Termi
     const onPlan = (plan: StepPlan) => terminal.log(describeMemory(plan));
     const session = await openSession({ config, backend, cacheFolder, onPlan, resume: resumed });
     try {
+      terminal.log(`kernels ready in ${backend.stats().buildSeconds.toFixed(1)} s`);
       if (options.profile) {
         terminal.out(await profileTraining(session, join(folder, 'profile'), resumed?.state.step ?? 0));
         return undefined;

@@ -29,7 +29,7 @@ function planningBackend(events: { onBuffer(bytes: number): void; onLoad(program
       const refuse = () => Promise.reject(new Error('nothing runs while planning'));
       return { run: refuse, profile: refuse, dispose() {} };
     },
-    stats: () => ({ liveBytes: 0, liveBuffers: 0, builtKernels: 0, builtBindGroups: 0 }),
+    stats: () => ({ liveBytes: 0, liveBuffers: 0, builtKernels: 0, buildSeconds: 0, builtBindGroups: 0 }),
     async dispose() {},
   };
 }

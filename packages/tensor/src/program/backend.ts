@@ -66,6 +66,8 @@ export interface BackendStats {
   liveBuffers: number;
   /** Pipelines or kernel plans built since the backend was opened. A replayed run adds none. */
   builtKernels: number;
+  /** Seconds spent on building them. */
+  buildSeconds: number;
   /** Bind groups created since the backend was opened (0 where there is no such thing). A replayed run adds none. */
   builtBindGroups: number;
 }

@@ -41,7 +41,7 @@ export function openInterpreter(limits: Partial<BackendLimits> = {}): Interprete
         dispose() {},
       };
     },
-    stats: () => ({ liveBytes: 0, liveBuffers: 0, builtKernels: 0, builtBindGroups: 0 }),
+    stats: () => ({ liveBytes: 0, liveBuffers: 0, builtKernels: 0, buildSeconds: 0, builtBindGroups: 0 }),
     async dispose() {},
   };
 }

@@ -7,6 +7,10 @@ export class PipelineCache {
   readonly #pipelines = new Map<string, Promise<GPUComputePipeline>>();
   readonly #layouts = new Map<number, { group: GPUBindGroupLayout; pipeline: GPUPipelineLayout }>();
   #built = 0;
+  /** Pipelines that are being built, and since when there has been one. */
+  #building = 0;
+  #buildingSince = 0;
+  #buildSeconds = 0;
   #builtBindGroups = 0;
 
   constructor(device: GPUDevice) {
@@ -16,6 +20,11 @@ export class PipelineCache {
   /** Pipelines built so far. */
   get built(): number {
     return this.#built;
+  }
+
+  /** Seconds in which at least one pipeline was being built: they are built side by side. */
+  get buildSeconds(): number {
+    return this.#buildSeconds;
   }
 
   get builtBindGroups(): number {
@@ -69,6 +78,7 @@ export class PipelineCache {
 
   async #build(options: { label: string; code: string; bindingCount: number }): Promise<GPUComputePipeline> {
     const { label, code, bindingCount } = options;
+    if (this.#building++ === 0) this.#buildingSince = performance.now();
     const layout = this.layout(bindingCount).pipeline;
     // The compilation's errors are read from the module; this scope keeps them from being reported twice.
     this.#device.pushErrorScope('validation');
@@ -92,6 +102,7 @@ export class PipelineCache {
         cause,
       });
     } finally {
+      if (--this.#building === 0) this.#buildSeconds += (performance.now() - this.#buildingSince) / 1000;
       await scope.catch(() => null);
     }
   }

@@ -15,6 +15,7 @@ export async function openTestBackend(options: { asHardware?: boolean } = {}): P
 export function gpuWith(overrides: {
   limits?: Partial<Record<keyof GPUSupportedLimits, number>>;
   info?: Partial<Record<keyof GPUAdapterInfo, string | boolean>>;
+  features?: ReadonlySet<string>;
   onDevice?: (device: GPUDevice) => void;
 }): GPU {
   const requestAdapter = async (request?: GPURequestAdapterOptions) => {
@@ -25,7 +26,7 @@ export function gpuWith(overrides: {
     });
     const { subgroupMinSize, subgroupMaxSize } = adapter.info;
     return {
-      features: adapter.features,
+      features: overrides.features ?? adapter.features,
       limits,
       info: overrides.info ? { subgroupMinSize, subgroupMaxSize, ...overrides.info } : adapter.info,
       requestDevice: async (descriptor: GPUDeviceDescriptor) => {
