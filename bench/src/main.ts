@@ -1,6 +1,8 @@
 /** @file `npm run bench`: our engine beside others, on the same machine and adapter. */
 import { writeFileSync } from 'node:fs';
 import { relative } from 'node:path';
+import { REQUIRE_GPU } from './engines/require-gpu.js';
+import { partOfPeak } from './gpu-peaks.js';
 import { describeMachine } from './machine.js';
 import { measure } from './measure.js';
 import { type Options, parseOptions, USAGE, UsageError } from './options.js';
@@ -23,7 +25,10 @@ async function run({ rows, backends, repeats, quick, out }: Options): Promise<vo
       try {
         const measurement = await measure({ row, backend, repeats, quick, log });
         results.rows.push(resultRow(row.name, backend, measurement));
-        if (backend === 'webgpu') machine.adapter = measurement.speeds.get('ours')?.description;
+        const ours = measurement.speeds.get('ours');
+        if (backend === 'webgpu') machine.adapter = ours?.description;
+        const part = row.gpuOnly && ours && partOfPeak(ours.description, ours.value);
+        if (part) log(`${row.name}: ${part}`);
       } catch (error) {
         const reason = error instanceof Error ? error.message : String(error);
         results.skipped = [...(results.skipped ?? []), { name: row.name, backend, reason }];
@@ -40,8 +45,11 @@ async function run({ rows, backends, repeats, quick, out }: Options): Promise<vo
 try {
   const options = parseOptions(process.argv.slice(2));
   if (options === 'help') console.log(USAGE);
-  else if (options.profile) await profileRows(options);
-  else await run(options);
+  else {
+    // For the engines' processes.
+    if (options.gpu) process.env[REQUIRE_GPU] = '1';
+    await (options.profile ? profileRows(options) : run(options));
+  }
 } catch (error) {
   console.error(error instanceof Error ? error.message : error);
   if (error instanceof UsageError) console.error(`\n${USAGE}`);

@@ -5,7 +5,7 @@ describe('parseOptions', () => {
   test('defaults to every row on both backends', () => {
     const options = parseOptions([]) as Options;
     expect(options).toMatchObject({ backends: ['wasm', 'webgpu'], repeats: 7, quick: false });
-    expect(options.rows).toEqual(ROWS.map(({ name }) => name));
+    expect(options.rows).toEqual(ROWS.filter(({ gpuOnly }) => !gpuOnly).map(({ name }) => name));
     expect(options.rows).toEqual(expect.arrayContaining(['matmul-1024', 'conv2d', 'train-step', 'decode-token']));
     expect(options.out).toMatch(/bench.results\.json$/);
   });
@@ -25,8 +25,15 @@ describe('parseOptions', () => {
       repeats: 3,
       quick: true,
       profile: false,
+      gpu: false,
       out: 'x.json',
     });
+  });
+
+  test('--gpu takes the rows for GPUs, on WebGPU', () => {
+    const options = parseOptions(['--gpu']) as Options;
+    expect(options).toMatchObject({ gpu: true, backends: ['webgpu'] });
+    expect(options.rows).toContain('matmul-4096');
   });
 
   test('refuses what there is not, and says what there is', () => {

@@ -10,6 +10,8 @@ export interface Options {
   backends: BackendName[];
   repeats: number;
   quick: boolean;
+  /** Only on a real GPU: software adapters are refused. */
+  gpu: boolean;
   /** Take the times of our kernels instead of comparing engines. */
   profile: boolean;
   /** File of the results. */
@@ -29,6 +31,7 @@ export const USAGE = `npm run bench -- [options]
   --backend NAMES   backends, by commas: ${BACKENDS.join(', ')} (default: both)
   --repeats N       rounds of interleaved repeats, at most (default: 7; 3 with --quick)
   --quick           short repeats and less work: to see that it runs
+  --gpu             the rows for a real GPU; without one it says so and measures nothing
   --profile         where the time of our engine goes, by kind of kernel; Chrome traces go to bench/profile/
   --out FILE        where the results go (default: bench/results.json)
 `;
@@ -37,18 +40,20 @@ export const USAGE = `npm run bench -- [options]
 export function parseOptions(args: string[]): Options | 'help' {
   const { values } = parse(args);
   if (values.help) return 'help';
+  const gpu = values.gpu ?? false;
   const rows = choose(
     '--only',
     values.only,
     ROWS.map(({ name }) => name),
+    ROWS.filter(({ gpuOnly }) => gpu || !gpuOnly).map(({ name }) => name),
   );
-  const backends = choose('--backend', values.backend, BACKENDS);
+  const backends = choose('--backend', values.backend, BACKENDS, gpu ? ['webgpu'] : BACKENDS);
   const quick = values.quick ?? false;
   const repeats = values.repeats === undefined ? (quick ? 3 : 7) : Number(values.repeats);
   if (!Number.isInteger(repeats) || repeats < 1) {
     throw new UsageError(`--repeats is '${values.repeats}', but must be a whole number, at least 1`);
   }
-  return { rows, backends, repeats, quick, profile: values.profile ?? false, out: values.out ?? DEFAULT_OUT };
+  return { rows, backends, repeats, quick, gpu, profile: values.profile ?? false, out: values.out ?? DEFAULT_OUT };
 }
 
 function parse(args: string[]) {
@@ -61,6 +66,7 @@ function parse(args: string[]) {
         repeats: { type: 'string' },
         quick: { type: 'boolean' },
         profile: { type: 'boolean' },
+        gpu: { type: 'boolean' },
         out: { type: 'string' },
         help: { type: 'boolean', short: 'h' },
       },
@@ -70,8 +76,13 @@ function parse(args: string[]) {
   }
 }
 
-function choose<Name extends string>(option: string, given: string | undefined, names: readonly Name[]): Name[] {
-  if (given === undefined) return [...names];
+function choose<Name extends string>(
+  option: string,
+  given: string | undefined,
+  names: readonly Name[],
+  byDefault: readonly Name[],
+): Name[] {
+  if (given === undefined) return [...byDefault];
   const wanted = given.split(',').map((name) => name.trim());
   const unknown = wanted.find((name) => !(names as readonly string[]).includes(name));
   if (unknown !== undefined) throw new UsageError(`${option}: there is no '${unknown}'; there are ${names.join(', ')}`);

@@ -9,6 +9,7 @@ import { installGpu } from './dawn.js';
 import { type BackendName, type EngineName, engineSetting, type OpenEngine } from './engine.js';
 import { installIteratorHelpers } from './iterator-helpers.js';
 import { setNavigator } from './navigator.js';
+import { REQUIRE_GPU } from './require-gpu.js';
 import { openTorch } from './torch.js';
 import { installWebWorkers } from './web-worker.js';
 
@@ -33,7 +34,7 @@ async function openOurs(name: BackendName): Promise<OpenEngine> {
     const backend = await openWasm();
     return { name: 'ours', api: { backend }, description: backend.description, software: false };
   }
-  const backend = await openWebGpu();
+  const backend = await openWebGpu({ requireGpu: process.env[REQUIRE_GPU] === '1' });
   const software = backend.adapterKind === 'software';
   return { name: 'ours', api: { backend }, description: backend.description, software };
 }

@@ -4,6 +4,7 @@ import { conv2dRow } from './conv2d.js';
 import { decodeTokenRow } from './decode-token.js';
 import { denoiseStepRow } from './denoise-step.js';
 import { matmulRow } from './matmul-1024.js';
+import { matmulGpuRow } from './matmul-4096.js';
 import { replayHostRow } from './replay-host.js';
 import type { Row } from './row.js';
 import { trainStepRow } from './train-step/index.js';
@@ -16,4 +17,5 @@ export const ROWS: readonly Row[] = [
   decodeTokenRow,
   denoiseStepRow,
   replayHostRow,
+  matmulGpuRow,
 ];

@@ -62,6 +62,8 @@ export interface Row<Problem = unknown> {
   problem(reduced: boolean): Problem;
   /** Where it makes sense; absent: everywhere. */
   backends?: readonly BackendName[];
+  /** Too much for a software adapter: only with `--gpu`, or by name. */
+  gpuOnly?: boolean;
   /** How a reduced problem differs; absent where it does not. */
   reduced?: string;
   /** Units of one run. */
