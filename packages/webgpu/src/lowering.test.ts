@@ -30,20 +30,20 @@ test.each([
 });
 
 test('a buffer asked for twice is bound once, and with one type', () => {
-  const bindings = new BindingSet({ isHalf: () => false });
+  const bindings = new BindingSet({ isHalf: () => false, elements: () => 12, scratchBytes: () => 64 });
   expect(bindings.buffer(5, 'a').name).toBe('a');
   expect(bindings.scratch(5, 'partial', 'u32').name).toBe('partial');
   expect(bindings.buffer(5, 'b').name).toBe('a');
   expect(bindings.bindings).toEqual([{ buffer: 5 }, { scratch: 5 }]);
   expect(bindings.declarations()).toBe(
-    '@group(0) @binding(0) var<storage, read_write> a: array<f32>;\n' +
-      '@group(0) @binding(1) var<storage, read_write> partial: array<u32>;',
+    '@group(0) @binding(0) var<storage, read_write> a: array<f32, 12>;\n' +
+      '@group(0) @binding(1) var<storage, read_write> partial: array<u32, 16>;',
   );
   expect(() => bindings.buffer(5, 'c', 'vec4f')).toThrow(/as f32 \(a\) and as vec4f/);
 });
 
 test('f16 in memory is read as f32 and rounded when it is stored', () => {
-  const bindings = new BindingSet({ isHalf: (buffer) => buffer > 0 });
+  const bindings = new BindingSet({ isHalf: (buffer) => buffer > 0, elements: () => 12, scratchBytes: () => 0 });
   const [wide, half, quads] = [bindings.buffer(0, 'a'), bindings.buffer(1, 'b'), bindings.buffer(2, 'c', 'vec4f')];
   expect([wide.at('i'), half.at('i'), quads.at('i')]).toEqual(['a[i]', 'f32(b[i])', 'vec4f(c[i])']);
   expect([wide.set('i', 'x'), half.set('i', 'x'), quads.set('i', 'x')]).toEqual([
@@ -53,8 +53,8 @@ test('f16 in memory is read as f32 and rounded when it is stored', () => {
   ]);
   expect(bindings.declarations().split('\n')).toEqual([
     'enable f16;',
-    '@group(0) @binding(0) var<storage, read_write> a: array<f32>;',
-    '@group(0) @binding(1) var<storage, read_write> b: array<f16>;',
-    '@group(0) @binding(2) var<storage, read_write> c: array<vec4h>;',
+    '@group(0) @binding(0) var<storage, read_write> a: array<f32, 12>;',
+    '@group(0) @binding(1) var<storage, read_write> b: array<f16, 12>;',
+    '@group(0) @binding(2) var<storage, read_write> c: array<vec4h, 3>;',
   ]);
 });

@@ -111,6 +111,7 @@ function lowerProgram(program: Program, { lowering, limits }: LoadContext): Lowe
         scratchEnd = Math.ceil((scratchEnd + bytes) / alignment) * alignment;
         return scratch.length - 1;
       },
+      scratchBytes: (number) => scratch[number].bytes,
       device: lowering,
     });
     return { dispatches, scratch };
