@@ -4,9 +4,9 @@ import type { Dispatch, LoweringContext } from '../../lowering.js';
 import { lowerElementwise } from '../elementwise.js';
 import { contiguousStrides } from '../views.js';
 import { bindingCount, type Product } from './product.js';
+import { lowerQuad, quadFits } from './quad.js';
 import { lowerRegister } from './register.js';
 import { lowerSkinny, SKINNY_ROWS } from './skinny.js';
-import { lowerSubgroup, subgroupFits } from './subgroup.js';
 import { lowerTiled, tiledFits } from './tiled.js';
 
 /** A way to compute a product. */
@@ -24,7 +24,7 @@ export function lowerProduct(product: Product, context: LoweringContext): Dispat
 }
 
 function chooseVariant(product: Product, { device }: LoweringContext): Variant {
-  if (device.software) return subgroupFits(product, device) ? lowerSubgroup : lowerRegister;
+  if (device.software) return quadFits(product, device) ? lowerQuad : lowerRegister;
   if (product.m <= SKINNY_ROWS) return lowerSkinny;
   return tiledFits(device) ? lowerTiled : lowerRegister;
 }
