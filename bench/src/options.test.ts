@@ -5,7 +5,7 @@ describe('parseOptions', () => {
   test('defaults to every row on both backends', () => {
     const options = parseOptions([]) as Options;
     expect(options).toMatchObject({ backends: ['wasm', 'webgpu'], repeats: 7, quick: false });
-    expect(options.rows).toEqual(ROWS.filter(({ gpuOnly }) => !gpuOnly).map(({ name }) => name));
+    expect(options.rows).toEqual([...ROWS.filter(({ gpuOnly }) => !gpuOnly).map(({ name }) => name), 'scaling']);
     expect(options.rows).toEqual(expect.arrayContaining(['matmul-1024', 'conv2d', 'train-step', 'decode-token']));
     expect(options.out).toMatch(/bench.results\.json$/);
   });

@@ -23,11 +23,16 @@ export class UsageError extends Error {}
 
 const DEFAULT_OUT = fileURLToPath(new URL('../results.json', import.meta.url));
 
+/** The table of how the training step grows, which is no row. */
+export const SCALING = 'scaling';
+
+const NAMES = [...ROWS.map(({ name }) => name), SCALING];
+
 const BACKENDS: readonly BackendName[] = ['wasm', 'webgpu'];
 
 export const USAGE = `npm run bench -- [options]
 
-  --only ROWS       rows to run, by commas: ${ROWS.map(({ name }) => name).join(', ')} (default: all)
+  --only ROWS       rows to run, by commas: ${NAMES.join(', ')} (default: all)
   --backend NAMES   backends, by commas: ${BACKENDS.join(', ')} (default: both)
   --repeats N       rounds of interleaved repeats, at most (default: 7; 3 with --quick)
   --quick           short repeats and less work: to see that it runs
@@ -44,8 +49,8 @@ export function parseOptions(args: string[]): Options | 'help' {
   const rows = choose(
     '--only',
     values.only,
-    ROWS.map(({ name }) => name),
-    ROWS.filter(({ gpuOnly }) => gpu || !gpuOnly).map(({ name }) => name),
+    NAMES,
+    NAMES.filter((name) => gpu || !ROWS.find((row) => row.name === name)?.gpuOnly),
   );
   const backends = choose('--backend', values.backend, BACKENDS, gpu ? ['webgpu'] : BACKENDS);
   const quick = values.quick ?? false;

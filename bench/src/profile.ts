@@ -3,7 +3,7 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { EngineProcess } from './engine-process.js';
-import type { Options } from './options.js';
+import { type Options, SCALING } from './options.js';
 
 const FOLDER = fileURLToPath(new URL('../profile', import.meta.url));
 const TIMEOUT_SECONDS = 240;
@@ -11,7 +11,7 @@ const TIMEOUT_SECONDS = 240;
 export async function profileRows({ rows, backends, quick }: Options): Promise<void> {
   mkdirSync(FOLDER, { recursive: true });
   for (const backend of backends) {
-    for (const row of rows) {
+    for (const row of rows.filter((name) => name !== SCALING)) {
       const { engine, description, software } = await EngineProcess.open({
         name: 'ours',
         backend,

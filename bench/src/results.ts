@@ -1,8 +1,11 @@
 /** @file `bench/results.json` and the table: what was measured, for machines and for people. */
+import { formatColumns } from './columns.js';
 import type { Speed } from './contestant.js';
 import type { BackendName } from './engines/engine.js';
 import type { Machine } from './machine.js';
 import type { Measurement } from './measure.js';
+import { formatScaling } from './scaling/format-scaling.js';
+import type { ScalingRow } from './scaling/measure-scaling.js';
 
 export interface ResultRow {
   name: string;
@@ -25,6 +28,8 @@ export interface ResultRow {
 export interface Results {
   machine: Machine;
   rows: ResultRow[];
+  /** How the training step grows, by backend. */
+  scaling?: Partial<Record<BackendName, ScalingRow[]>>;
   /** Rows that our own engine did not run, and why. */
   skipped?: { name: string; backend: BackendName; reason: string }[];
 }
@@ -66,25 +71,16 @@ function round(value: number): number {
 /** The rows as an aligned table, one line per engine, and what did not run. */
 export function formatTable(results: Results): string {
   const head = ['row', 'backend', 'engine', 'speed', 'range', 'ours is'];
-  const lines = [head, ...results.rows.flatMap(rowLines)];
-  const widths = head.map((_, column) => Math.max(...lines.map((line) => line[column].length)));
-  const table = lines.map((line) =>
-    line
-      .map((cell, column) => cell.padEnd(widths[column]))
-      .join('  ')
-      .trimEnd(),
-  );
+  const table = formatColumns([head, ...results.rows.flatMap(rowLines)]);
   const notes = results.rows.flatMap(({ name, backend, notes = [] }) =>
     notes.map((note) => `${name} on ${backend}: ${note}`),
   );
   const skipped = (results.skipped ?? []).map(
     ({ name, backend, reason }) => `${name} on ${backend}: not run: ${reason}`,
   );
-  const parts = [results.rows.length > 0 ? table : [], [...notes, ...skipped]];
-  return parts
-    .filter((lines) => lines.length > 0)
-    .map((lines) => lines.join('\n'))
-    .join('\n\n');
+  const scaling = Object.entries(results.scaling ?? {}).map(([backend, rows]) => formatScaling(rows, backend));
+  const parts = [results.rows.length > 0 ? table : '', ...scaling, [...notes, ...skipped].join('\n')];
+  return parts.filter((part) => part !== '').join('\n\n');
 }
 
 function rowLines(row: ResultRow): string[][] {

@@ -3,6 +3,7 @@ import { createRequire } from 'node:module';
 import { availableParallelism } from 'node:os';
 import { dirname, join } from 'node:path';
 import { setFlagsFromString } from 'node:v8';
+import type { Backend } from '@transfusion/tensor';
 import { openWasm } from '@transfusion/wasm';
 import { openWebGpu } from '@transfusion/webgpu';
 import { installGpu } from './dawn.js';
@@ -20,7 +21,10 @@ export async function openEngine(engine: EngineName, backend: BackendName): Prom
   // Node 20 has relaxed SIMD behind this flag; every engine that looks for it may use it.
   setFlagsFromString('--experimental-wasm-relaxed-simd');
   const { api, webWorkers } = engineSetting(engine);
-  if (api === 'ours') return openOurs(backend);
+  if (api === 'ours') {
+    const { backend: own, software } = await openOurs(backend);
+    return { name: 'ours', api: { backend: own }, description: own.description, software };
+  }
   if (api === 'jax-js') return openJaxJs(backend, webWorkers ?? false);
   if (api === 'torch') {
     const { api, version } = openTorch();
@@ -29,14 +33,11 @@ export async function openEngine(engine: EngineName, backend: BackendName): Prom
   return openTfjs(backend);
 }
 
-async function openOurs(name: BackendName): Promise<OpenEngine> {
-  if (name === 'wasm') {
-    const backend = await openWasm();
-    return { name: 'ours', api: { backend }, description: backend.description, software: false };
-  }
+/** Our own engine's backend. */
+export async function openOurs(name: BackendName): Promise<{ backend: Backend; software: boolean }> {
+  if (name === 'wasm') return { backend: await openWasm(), software: false };
   const backend = await openWebGpu({ requireGpu: process.env[REQUIRE_GPU] === '1' });
-  const software = backend.adapterKind === 'software';
-  return { name: 'ours', api: { backend }, description: backend.description, software };
+  return { backend, software: backend.adapterKind === 'software' };
 }
 
 async function openJaxJs(backend: BackendName, webWorkers: boolean): Promise<OpenEngine> {

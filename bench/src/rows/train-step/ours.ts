@@ -1,10 +1,23 @@
 /** @file The training step in our packages. */
 import { diffusionLoss, languageLoss, transfusionLoss } from '@transfusion/losses';
 import { adamwHyper, adamwUpdate, clipScale, createParameters, globalNorm } from '@transfusion/nn';
-import { compile, f32, flattenTree, grad, i32, isTensor, mapTree, type Tensor } from '@transfusion/tensor';
+import {
+  type Backend,
+  compile,
+  f32,
+  flattenTree,
+  grad,
+  i32,
+  isTensor,
+  type KernelSpan,
+  mapTree,
+  type Program,
+  type Tensor,
+} from '@transfusion/tensor';
 import {
   forward,
   languageLogits,
+  type ModelConfig,
   predictPatches,
   type TransfusionParameters,
   transfusionSpec,
@@ -16,16 +29,28 @@ import {
   LEARNING_RATE,
   LENGTH,
   MAX_GRADIENT_NORM,
-  MODEL,
   OPTIMIZER,
   PATCHES,
   stepTask,
   type TrainStepProblem,
 } from './problem.js';
 
+/** A step in our packages, on the problem's batch. */
+export interface OurTrainStep {
+  program: Program;
+  /** @returns [language loss, diffusion loss, gradient norm] */
+  run(number?: number): Promise<number[]>;
+  profile(): Promise<{ spans: KernelSpan[]; clock: string }>;
+}
+
 export async function ourTrainStep({ backend }: EngineApis['ours'], problem: TrainStepProblem): Promise<Task> {
-  const { batch } = problem;
-  const specs = transfusionSpec(MODEL);
+  const step = await compileTrainStep(backend, problem);
+  return { ...stepTask((number) => step.run(number)), profile: () => profileRuns(step, () => step.profile()) };
+}
+
+export async function compileTrainStep(backend: Backend, problem: TrainStepProblem): Promise<OurTrainStep> {
+  const { batch, model } = problem;
+  const specs = transfusionSpec(model);
   const step = await compile({
     backend,
     name: 'train step',
@@ -37,7 +62,7 @@ export async function ourTrainStep({ backend }: EngineApis['ours'], problem: Tra
     },
     fn: ({ batch, hyper }, state) => {
       const parameters: TransfusionParameters = state.parameters;
-      const { language, diffusion } = losses(parameters, batch);
+      const { language, diffusion } = losses(model, parameters, batch);
       const loss = transfusionLoss({ language, diffusion, lambda: LAMBDA });
       const gradients = gradientsOf(loss, parameters);
       const norm = globalNorm(gradients);
@@ -47,17 +72,22 @@ export async function ourTrainStep({ backend }: EngineApis['ours'], problem: Tra
       return { outputs: { language, diffusion, norm }, updates };
     },
   });
-  const hyperOf = (number: number) => adamwHyper({ ...OPTIMIZER, learningRate: LEARNING_RATE, step: number });
-  const task = stepTask(async (number) => {
-    const { language, diffusion, norm } = await step.run({ batch, hyper: hyperOf(number) });
-    return [language[0], diffusion[0], norm[0]];
-  });
-  return { ...task, profile: () => profileRuns(step, () => step.profile({ batch, hyper: hyperOf(1) })) };
+  const inputsOf = (number: number) => {
+    return { batch, hyper: adamwHyper({ ...OPTIMIZER, learningRate: LEARNING_RATE, step: number }) };
+  };
+  return {
+    program: step.program,
+    async run(number = 1) {
+      const { language, diffusion, norm } = await step.run(inputsOf(number));
+      return [language[0], diffusion[0], norm[0]];
+    },
+    profile: () => step.profile(inputsOf(1)),
+  };
 }
 
-function batchInputs({ rows, images }: TrainStepProblem) {
+function batchInputs({ model, rows, images }: TrainStepProblem) {
   const perPosition = i32(rows, LENGTH);
-  const perPatch = f32(images, PATCHES, MODEL.patchValues);
+  const perPatch = f32(images, PATCHES, model.patchValues);
   return {
     tokens: perPosition,
     patchIndex: perPosition,
@@ -72,8 +102,12 @@ function batchInputs({ rows, images }: TrainStepProblem) {
   };
 }
 
-function losses(p: TransfusionParameters, batch: { [Key in keyof ReturnType<typeof batchInputs>]: Tensor }) {
-  const { hidden } = forward(MODEL, p, batch);
+function losses(
+  model: ModelConfig,
+  p: TransfusionParameters,
+  batch: { [Key in keyof ReturnType<typeof batchInputs>]: Tensor },
+) {
+  const { hidden } = forward(model, p, batch);
   const language = languageLoss({ logits: languageLogits(p, hidden), targets: batch.targets });
   const prediction = predictPatches(p, hidden, batch.patchPositions);
   const mask = batch.timesteps.greaterEqual(0);

@@ -5,14 +5,22 @@ import { feedForwardWidth, type ModelConfig, modelConfigSchema, transfusionSpec 
 import { normalArray, uniformNumbers } from '../random-array.js';
 import type { Task } from '../row.js';
 
-export const MODEL: ModelConfig = modelConfigSchema.parse({
-  vocabularySize: 512,
-  layers: 6,
-  channels: 256,
-  heads: 4,
-  patchValues: 32,
-  maxPositions: 256,
-});
+const HEAD_DIM = 64;
+
+/** A model that reads this file's batches. */
+export function modelOf({ channels, layers }: { channels: number; layers: number }): ModelConfig {
+  return modelConfigSchema.parse({
+    vocabularySize: 512,
+    layers,
+    channels,
+    heads: channels / HEAD_DIM,
+    patchValues: 32,
+    maxPositions: 256,
+  });
+}
+
+/** The model that engines are compared with. */
+export const MODEL = modelOf({ channels: 256, layers: 6 });
 
 /** A row holds twice: 32 tokens that end with BOI, an image of 64 patches, 32 tokens that start with EOI. */
 export const LENGTH = 256;
@@ -71,6 +79,7 @@ export interface Batch {
 }
 
 export interface TrainStepProblem {
+  model: ModelConfig;
   rows: number;
   images: number;
   /** By path. */
@@ -79,19 +88,22 @@ export interface TrainStepProblem {
 }
 
 export function trainStepProblem(reduced: boolean): TrainStepProblem {
-  const rows = reduced ? 1 : 8;
-  return { rows, images: rows * IMAGES_PER_ROW, weights: initialWeights(), batch: makeBatch(rows) };
+  return trainStepProblemOf({ model: MODEL, rows: reduced ? 1 : 8 });
+}
+
+export function trainStepProblemOf({ model, rows }: { model: ModelConfig; rows: number }): TrainStepProblem {
+  return { model, rows, images: rows * IMAGES_PER_ROW, weights: initialWeights(model), batch: makeBatch(rows) };
 }
 
 /** As the model starts, but for the prediction head, whose zeros would hide errors. */
-function initialWeights(): Map<string, Float32Array> {
-  const specs = flattenTree<ParameterSpec>(transfusionSpec(MODEL), isParameterSpec);
+function initialWeights(model: ModelConfig): Map<string, Float32Array> {
+  const specs = flattenTree<ParameterSpec>(transfusionSpec(model), isParameterSpec);
   let seed = 10;
   return new Map(
     [...specs].map(([path, { shape, initialiser }]) => {
       const size = sizeOf(shape);
       if (initialiser.kind === 'constant') return [path, new Float32Array(size).fill(initialiser.value)];
-      const std = initialiser.std || MODEL.initializerStd;
+      const std = initialiser.std || model.initializerStd;
       return [path, normalArray(size, { seed: seed++, std })];
     }),
   );
@@ -150,9 +162,9 @@ function makeBatch(rows: number): Batch {
  * Floating-point operations of a step: 2 per weight and position forward, twice that backward; attention 4 per channel
  * and visible key forward, twice that backward. Elementwise work is not counted.
  */
-export function trainStepFlops({ rows, batch }: TrainStepProblem): number {
-  const { channels, layers, vocabularySize, patchValues } = MODEL;
-  const perPosition = layers * (4 * channels ** 2 + 3 * channels * feedForwardWidth(MODEL)) + vocabularySize * channels;
+export function trainStepFlops({ model, rows, batch }: TrainStepProblem): number {
+  const { channels, layers, vocabularySize, patchValues } = model;
+  const perPosition = layers * (4 * channels ** 2 + 3 * channels * feedForwardWidth(model)) + vocabularySize * channels;
   const perPatch = 2 * patchValues * channels;
   const visible = batch.end.reduce((sum, end) => sum + end, 0);
   const positions = rows * LENGTH;
