@@ -1,4 +1,4 @@
-/** @file What all threads together reach in loops that do nothing else: multiply-adds in registers, reading memory. */
+/** @file What all threads together reach in loops that do nothing else: multiply-adds in registers, reading and copying memory. */
 import { availableParallelism } from 'node:os';
 import { setFlagsFromString } from 'node:v8';
 import { Worker } from 'node:worker_threads';
@@ -9,13 +9,17 @@ const PAGE_BYTES = 65_536;
 /** Words that the threads share: what is to be run (grows with each), which loop, its argument, how many are done. */
 const [TICKET, LOOP, ARGUMENT, DONE] = [0, 1, 2, 3];
 
+const LOOPS = ['multiplyAdds', 'read', 'copy'] as const;
+type Loop = (typeof LOOPS)[number];
+
 const WORKER = `
   const { workerData: { bytes, control, memory } } = require('node:worker_threads');
   const { exports } = new WebAssembly.Instance(new WebAssembly.Module(bytes), { env: { memory } });
   const words = new Int32Array(control);
+  const loops = ${JSON.stringify(LOOPS)};
   for (let ticket = 0; ; ticket++) {
     while (Atomics.load(words, ${TICKET}) === ticket) Atomics.wait(words, ${TICKET}, ticket, 100);
-    exports[words[${LOOP}] ? 'read' : 'multiplyAdds'](words[${ARGUMENT}]);
+    exports[loops[words[${LOOP}]]](words[${ARGUMENT}]);
     Atomics.add(words, ${DONE}, 1);
     Atomics.notify(words, ${DONE});
   }`;
@@ -23,16 +27,16 @@ const WORKER = `
 export class Bounds {
   readonly #workers: Worker[];
   readonly #words: Int32Array;
-  readonly #run: Record<'multiplyAdds' | 'read', (argument: number) => number>;
+  readonly #run: Record<Loop, (argument: number) => number>;
 
-  /** @param readBytes how much of memory each thread reads: its share of what a kernel reads */
-  constructor(readonly readBytes = BYTES_PER_TURN) {
+  /** @param memoryBytes memory of each thread: its share of what a kernel reads and writes */
+  constructor(readonly memoryBytes = 2 * BYTES_PER_TURN) {
     // Node 20 has relaxed SIMD behind a flag.
     setFlagsFromString('--experimental-wasm-relaxed-simd');
     const bytes = boundsModule();
     const control = new SharedArrayBuffer(16);
     this.#words = new Int32Array(control);
-    const initial = Math.ceil(readBytes / PAGE_BYTES);
+    const initial = Math.ceil(memoryBytes / PAGE_BYTES);
     const memory = () => {
       const own = new WebAssembly.Memory({ initial, maximum: 65_536, shared: true });
       // Untouched pages are all one page of zeros.
@@ -40,7 +44,7 @@ export class Bounds {
       return own;
     };
     const { exports } = new WebAssembly.Instance(new WebAssembly.Module(bytes), { env: { memory: memory() } });
-    this.#run = exports as unknown as Record<'multiplyAdds' | 'read', (argument: number) => number>;
+    this.#run = exports as unknown as Record<Loop, (argument: number) => number>;
     this.#workers = Array.from({ length: availableParallelism() - 1 }, () => {
       const worker = new Worker(WORKER, { eval: true, workerData: { bytes, control, memory: memory() } });
       worker.unref();
@@ -55,12 +59,17 @@ export class Bounds {
 
   /** Each thread reads its memory once. */
   read(): void {
-    this.#onAllThreads('read', Math.floor(this.readBytes / BYTES_PER_TURN) * BYTES_PER_TURN);
+    this.#onAllThreads('read', Math.floor(this.memoryBytes / BYTES_PER_TURN) * BYTES_PER_TURN);
   }
 
-  #onAllThreads(loop: 'multiplyAdds' | 'read', argument: number): void {
+  /** Each thread copies half of its memory to the other half. */
+  copy(): void {
+    this.#onAllThreads('copy', Math.floor(this.memoryBytes / 2 / BYTES_PER_TURN) * BYTES_PER_TURN);
+  }
+
+  #onAllThreads(loop: Loop, argument: number): void {
     const words = this.#words;
-    words[LOOP] = loop === 'read' ? 1 : 0;
+    words[LOOP] = LOOPS.indexOf(loop);
     words[ARGUMENT] = argument;
     words[DONE] = 0;
     Atomics.add(words, TICKET, 1);

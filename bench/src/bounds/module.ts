@@ -1,6 +1,6 @@
 /**
- * @file A WebAssembly module, written byte by byte, of two loops that bound what kernels can do: multiply-adds that touch
- * nothing but registers, and loads that do nothing with what they load. [WebAssembly specification, binary format]
+ * @file A WebAssembly module, written byte by byte, of three loops that bound what kernels can do: multiply-adds that touch
+ * nothing but registers, loads that do nothing with what they load, and copying. [WebAssembly specification, binary format]
  */
 
 /** Accumulators of the multiply-add loop: more than its latency asks for, fewer than there are registers. */
@@ -10,7 +10,7 @@ const LOADS = 8;
 
 /** Floating-point operations of one turn of `multiplyAdds`. */
 export const FLOPS_PER_TURN = CHAINS * 4 * 2;
-/** Bytes of one turn of `read`. */
+/** Bytes of one turn of `read`, and half of those of `copy`. */
 export const BYTES_PER_TURN = LOADS * 16;
 
 const I32 = 0x7f;
@@ -30,6 +30,7 @@ const set = (local: number) => [0x21, ...number(local)];
 const constant = (value: number) => [0x41, ...number(value)];
 const simd = (opcode: number) => [0xfd, ...number(opcode)];
 const LOAD = 0;
+const STORE = 11;
 const XOR = 81;
 const EXTRACT_F32 = 31;
 const SPLAT_F32 = 19;
@@ -71,7 +72,29 @@ function read(): number[] {
   return code([1, V128], [...countDown(turn, BYTES_PER_TURN), ...get(1), ...simd(EXTRACT_F32), 0]);
 }
 
-/** Exports multiplyAdds(turns) and read(bytes), which return a number so that nothing is optimised away; imports env.memory. */
+/**
+ * copy(bytes): as many from the start of memory to what follows them; local 0 what is left, local 1 the distance, locals
+ * 2 on what was loaded.
+ */
+function copy(): number[] {
+  const from = [...get(0), ...constant(BYTES_PER_TURN), 0x6b];
+  const values = Array.from({ length: LOADS }, (_, i) => i + 2);
+  const loads = values.flatMap((value, i) => [...from, ...simd(LOAD), 4, ...number(16 * i), ...set(value)]);
+  const to = [...from, ...get(1), 0x6a];
+  const stores = values.flatMap((value, i) => [...to, ...get(value), ...simd(STORE), 4, ...number(16 * i)]);
+  const locals = vector([
+    [1, I32],
+    [LOADS, V128],
+  ]);
+  const end = [...get(2), ...simd(EXTRACT_F32), 0];
+  const body = [...locals, ...get(0), ...set(1), ...countDown([...loads, ...stores], BYTES_PER_TURN), ...end, 0x0b];
+  return [...number(body.length), ...body];
+}
+
+/**
+ * Exports multiplyAdds(turns), read(bytes) and copy(bytes), which return a number so that nothing is optimised away;
+ * imports env.memory.
+ */
 export function boundsModule(): Uint8Array<ArrayBuffer> {
   const F32 = 0x7d;
   return new Uint8Array([
@@ -79,14 +102,15 @@ export function boundsModule(): Uint8Array<ArrayBuffer> {
     ...section(1, vector([[0x60, ...vector([[I32]]), ...vector([[F32]])]])),
     // A shared memory of 1 page at least and 65,536 at most.
     ...section(2, vector([[...text('env'), ...text('memory'), 2, 3, ...number(1), ...number(65_536)]])),
-    ...section(3, vector([[0], [0]])),
+    ...section(3, vector([[0], [0], [0]])),
     ...section(
       7,
       vector([
         [...text('multiplyAdds'), 0, 0],
         [...text('read'), 0, 1],
+        [...text('copy'), 0, 2],
       ]),
     ),
-    ...section(10, vector([multiplyAdds(), read()])),
+    ...section(10, vector([multiplyAdds(), read(), copy()])),
   ]);
 }

@@ -5,6 +5,7 @@ import { decodeTokenRow } from './decode-token.js';
 import { denoiseStepRow } from './denoise-step.js';
 import { matmulRow } from './matmul-1024.js';
 import { matmulGpuRow } from './matmul-4096.js';
+import { memoryBoundRows } from './memory-bound.js';
 import { replayHostRow } from './replay-host.js';
 import type { Row } from './row.js';
 import { trainStepRow } from './train-step/index.js';
@@ -14,6 +15,7 @@ export const ROWS: readonly Row[] = [
   conv2dRow,
   attentionRow,
   trainStepRow,
+  ...memoryBoundRows,
   decodeTokenRow,
   denoiseStepRow,
   replayHostRow,
