@@ -38,6 +38,7 @@ await guarded(async () => {
     if (request.kind === 'prepare') return prepareRow(request);
     if (!task) throw new Error('no row is ready');
     if (request.kind === 'profile') return answer({ kind: 'profiled', profile: await task.profile?.() });
+    if (request.kind === 'memory') return answer({ kind: 'remembered', bytes: await task.deviceBytes?.() });
     if (request.kind === 'check') return answer({ kind: 'checked', numbers: await task.check() });
     task.hostSeconds?.();
     const start = performance.now();

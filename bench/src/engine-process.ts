@@ -60,6 +60,11 @@ export class EngineProcess {
     return (await this.#ask({ kind: 'profile' }, 'profiled')).profile;
   }
 
+  /** @returns device memory that the row takes; undefined where the engine or the row cannot tell */
+  async deviceBytes(): Promise<number | undefined> {
+    return (await this.#ask({ kind: 'memory' }, 'remembered')).bytes;
+  }
+
   async close(): Promise<void> {
     if (this.#child.exitCode !== null || this.#child.signalCode !== null) return;
     const closed = new Promise<void>((resolve) => this.#child.once('close', () => resolve()));

@@ -25,6 +25,8 @@ export interface Measurement {
   gflopPerUnit?: number;
   /** Of engines, and of what is beside ours. */
   speeds: Map<string, Speed>;
+  /** Device memory of engines that tell. */
+  deviceBytes: Map<string, number>;
   /** Engines that could not run the row, and why. */
   absent: Map<string, string>;
 }
@@ -65,13 +67,19 @@ export async function measure(options: MeasureOptions): Promise<Measurement> {
       const numbers = await engine.check();
       expected ??= numbers;
       const difference = relativeDifference(numbers, expected);
-      if (!(difference <= row.tolerance)) {
-        throw new Error(`its result differs from ours by ${difference.toPrecision(2)}, more than ${row.tolerance}`);
+      const tolerance = Math.max(row.tolerance, engineSetting(engine.name).tolerance ?? 0);
+      if (!(difference <= tolerance)) {
+        throw new Error(`its result differs from ours by ${difference.toPrecision(2)}, more than ${tolerance}`);
       }
     });
     for (let round = 0; round < repeats; round++) {
       await field.each((contestant) => contestant.repeat(pace), { reversed: round % 2 === 0 });
     }
+    const deviceBytes = new Map<string, number>();
+    await field.each(async (_, engine) => {
+      const bytes = await engine?.deviceBytes();
+      if (engine && bytes !== undefined) deviceBytes.set(engine.name, bytes);
+    });
     const problem = row.problem(reduced);
     const work = row.work(problem);
     const flops = row.flops?.(problem);
@@ -81,6 +89,7 @@ export async function measure(options: MeasureOptions): Promise<Measurement> {
       reduced: reduced ? row.reduced : undefined,
       gflopPerUnit: flops === undefined ? undefined : flops / 1e9 / work,
       speeds: new Map([...field.contestants].map(([name, contestant]) => [name, contestant.speed(work)])),
+      deviceBytes,
       absent: field.absent,
     };
   } finally {
@@ -88,10 +97,11 @@ export async function measure(options: MeasureOptions): Promise<Measurement> {
   }
 }
 
-/** Those that have the backend and for which the row is written; ours in any case. */
+/** Those that have the backend and for which the row is written. */
 function enginesOn(backend: BackendName, row: Row): EngineName[] {
   return (Object.keys(ENGINES) as EngineName[]).filter((name) => {
-    const { api, backends } = engineSetting(name);
+    const { api, backends, gpuOnly } = engineSetting(name);
+    if (gpuOnly && !row.gpuOnly) return false;
     return (backends as readonly BackendName[]).includes(backend) && row.engines[api] !== undefined;
   });
 }

@@ -11,6 +11,8 @@ export type Request =
   /** `beside`: not the engine's own way, but the one of this name in `Task.beside`. */
   | { kind: 'run'; times: number; beside?: string }
   | { kind: 'check' }
+  /** How much device memory the row takes. */
+  | { kind: 'memory' }
   /** Where the time of our engine goes. */
   | { kind: 'profile' };
 
@@ -22,5 +24,6 @@ export type Answer =
   | { kind: 'ran'; seconds: number }
   /** Numbers that all engines must agree on. */
   | { kind: 'checked'; numbers: Float32Array }
+  | { kind: 'remembered'; bytes: number | undefined }
   | { kind: 'profiled'; profile: Profile | undefined }
   | { kind: 'failed'; message: string };

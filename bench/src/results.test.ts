@@ -17,6 +17,7 @@ const measurement: Measurement = {
     ['ours', speed(1200)],
     ['jax-js', speed(400)],
   ]),
+  deviceBytes: new Map([['ours', 96 * 2 ** 20]]),
   absent: new Map([['tfjs', 'no gradient']]),
 };
 
@@ -31,6 +32,7 @@ describe('resultRow', () => {
       rivals: { 'jax-js': 400 },
       ratios: { 'jax-js': 3 },
       gflopPerSecond: { ours: 36, 'jax-js': 12 },
+      deviceMebibytes: { ours: 96 },
       engines: {
         ours: { description: 'an engine', slowest: 600, fastest: 1200, repeats: 3 },
         'jax-js': { description: 'an engine', slowest: 200, fastest: 400, repeats: 3 },
@@ -49,9 +51,9 @@ describe('formatTable', () => {
       skipped: [{ name: 'attention', backend: 'webgpu', reason: 'no adapter' }],
     });
     expect(table.split('\n')).toEqual([
-      'row         backend  engine  speed                       range             ours is',
-      'train-step  wasm     ours    1200 tokens/s (36 GFLOP/s)  600 to 1200 in 3',
-      '                     jax-js  400 tokens/s (12 GFLOP/s)   200 to 400 in 3   3.00 x',
+      'row         backend  engine  speed                       range             memory  ours is',
+      'train-step  wasm     ours    1200 tokens/s (36 GFLOP/s)  600 to 1200 in 3  96 MiB',
+      '                     jax-js  400 tokens/s (12 GFLOP/s)   200 to 400 in 3           3.00 x',
       '',
       'train-step on wasm: a batch of 1 row instead of 8',
       'train-step on wasm: tfjs does not run it: no gradient',

@@ -19,6 +19,8 @@ export interface ResultRow {
   ratios: Record<string, number>;
   /** The same speeds in GFLOP/s, by engine, where the unit is another. */
   gflopPerSecond?: Record<string, number>;
+  /** Device memory, by engine that tells. */
+  deviceMebibytes?: Record<string, number>;
   /** By engine: what ran, the slowest and the fastest repeat, their number. */
   engines: Record<string, { description: string; slowest: number; fastest: number; repeats: number }>;
   /** Engines that could not run it, and why; less work than the full row. */
@@ -53,6 +55,7 @@ export function resultRow(name: string, backend: BackendName, measurement: Measu
     rivals: byEngine(({ value }) => round(value), rivals),
     ratios: byEngine(({ value }) => round(ours.value / value), rivals),
     ...(gflopPerUnit === undefined ? {} : { gflopPerSecond: byEngine(({ value }) => round(value * gflopPerUnit)) }),
+    ...(measurement.deviceBytes.size === 0 ? {} : { deviceMebibytes: mebibytes(measurement.deviceBytes) }),
     engines: byEngine(({ description, range, repeats }) => ({
       description,
       slowest: round(range[0]),
@@ -63,6 +66,10 @@ export function resultRow(name: string, backend: BackendName, measurement: Measu
   };
 }
 
+function mebibytes(bytes: ReadonlyMap<string, number>): Record<string, number> {
+  return Object.fromEntries([...bytes].map(([engine, value]) => [engine, round(value / 2 ** 20)]));
+}
+
 /** Three significant digits, whole above 100. */
 function round(value: number): number {
   return value >= 100 ? Math.round(value) : Number(value.toPrecision(3));
@@ -70,7 +77,7 @@ function round(value: number): number {
 
 /** The rows as an aligned table, one line per engine, and what did not run. */
 export function formatTable(results: Results): string {
-  const head = ['row', 'backend', 'engine', 'speed', 'range', 'ours is'];
+  const head = ['row', 'backend', 'engine', 'speed', 'range', 'memory', 'ours is'];
   const table = formatColumns([head, ...results.rows.flatMap(rowLines)]);
   const notes = results.rows.flatMap(({ name, backend, notes = [] }) =>
     notes.map((note) => `${name} on ${backend}: ${note}`),
@@ -86,6 +93,7 @@ export function formatTable(results: Results): string {
 function rowLines(row: ResultRow): string[][] {
   return Object.entries(row.engines).map(([engine, { slowest, fastest, repeats }], i) => {
     const value = engine === 'ours' ? row.ours : row.rivals[engine];
+    const memory = row.deviceMebibytes?.[engine];
     const gflops = row.gflopPerSecond ? ` (${row.gflopPerSecond[engine]} GFLOP/s)` : '';
     const ratio = row.ratios[engine];
     return [
@@ -94,6 +102,7 @@ function rowLines(row: ResultRow): string[][] {
       engine,
       `${value} ${row.unit}${gflops}`,
       `${slowest} to ${fastest} in ${repeats}`,
+      memory === undefined ? '' : `${memory} MiB`,
       ratio === undefined ? '' : `${ratio.toFixed(2)} x`,
     ];
   });

@@ -1,8 +1,9 @@
-"""The bench's training step in PyTorch on the CPU: the rival `torch`, started by bench/src/engines/torch.ts.
+"""The bench's training step in PyTorch: the rival `torch`, started by bench/src/engines/torch.ts.
 
 Arguments: the folder of the problem (problem.json and raw little-endian arrays, written by
-bench/src/rows/train-step/torch.ts). Then one JSON request a line on standard input, one answer a line on standard
-output: {"run": n} -> {"seconds": s}, {"check": true} -> {"numbers": [...]}.
+bench/src/rows/train-step/torch.ts), the device (cpu or cuda), and what products are computed in (f32 or bf16). Then one
+JSON request a line on standard input, one answer a line on standard output: {"run": n} -> {"seconds": s},
+{"check": true} -> {"numbers": [...]}, {"memory": true} -> {"bytes": n} (of the device; none on the CPU).
 """
 import json
 import os
@@ -12,7 +13,10 @@ import time
 import torch
 import torch.nn.functional as F
 
-folder = sys.argv[1]
+folder, device, dtype = sys.argv[1:4]
+cuda = device == "cuda"
+if cuda:
+    torch.backends.cuda.matmul.allow_tf32 = False
 with open(os.path.join(folder, "problem.json")) as file:
     problem = json.load(file)
 
@@ -22,7 +26,7 @@ def load(name):
     dtype = {"f32": torch.float32, "i32": torch.int32}[entry["dtype"]]
     with open(os.path.join(folder, entry["file"]), "rb") as file:
         data = torch.frombuffer(bytearray(file.read()), dtype=dtype)
-    return data.reshape(entry["shape"]).clone()
+    return data.reshape(entry["shape"]).clone().to(device)
 
 
 rows, length, heads, head_dim = (problem[key] for key in ("rows", "length", "heads", "headDim"))
@@ -57,6 +61,14 @@ def rotate(x):
     return torch.cat((first * cos - second * sin, first * sin + second * cos), -1)
 
 
+def attention(q, k, v):
+    # Fused where this version of PyTorch has it.
+    if cuda and hasattr(F, "scaled_dot_product_attention"):
+        return F.scaled_dot_product_attention(q, k, v, attn_mask=mask.to(q.dtype))
+    scores = torch.matmul(q * head_dim**-0.5, k.transpose(-1, -2)) + mask
+    return torch.matmul(scores.softmax(-1).to(v.dtype), v)
+
+
 def block(path, x):
     normed = rms_norm(path + ".attentionNorm", x)
     q, k, v = (
@@ -64,8 +76,7 @@ def block(path, x):
         for name in ("query", "key", "value")
     )
     q, k, v = (t.transpose(1, 2) for t in (rotate(q), rotate(k), v))
-    scores = torch.matmul(q * head_dim**-0.5, k.transpose(-1, -2)) + mask
-    mixed = torch.matmul(scores.softmax(-1), v).transpose(1, 2).reshape(rows, length, heads * head_dim)
+    mixed = attention(q, k, v).transpose(1, 2).reshape(rows, length, heads * head_dim)
     x = x + project(path + ".attention.output", mixed)
     h = rms_norm(path + ".feedForwardNorm", x)
     gated = F.silu(project(path + ".feedForward.gate", h)) * project(path + ".feedForward.up", h)
@@ -111,7 +122,8 @@ seen = []
 
 def step():
     optimizer.zero_grad(set_to_none=True)
-    language, diffusion = losses()
+    with torch.autocast(device, dtype=torch.bfloat16, enabled=dtype == "bf16"):
+        language, diffusion = losses()
     (language + problem["lambda"] * diffusion).backward()
     norm = torch.nn.utils.clip_grad_norm_(list(weights.values()), problem["maxGradientNorm"])
     optimizer.step()
@@ -123,21 +135,33 @@ def seconds_of(count):
     begun = time.perf_counter()
     for _ in range(count):
         step()
+    if cuda:
+        torch.cuda.synchronize()
     return time.perf_counter() - begun
 
 
+def choose_threads():
+    """The number of threads that is fastest here."""
+    cores = os.cpu_count() or 1
+    timed = {}
+    for threads in sorted({1, max(1, cores // 2), cores}):
+        torch.set_num_threads(threads)
+        step()
+        timed[threads] = seconds_of(2)
+    torch.set_num_threads(min(timed, key=timed.get))
+
+
 step()
 step()
-cores = os.cpu_count() or 1
-timed = {}
-for threads in sorted({1, max(1, cores // 2), cores}):
-    torch.set_num_threads(threads)
-    step()
-    timed[threads] = seconds_of(2)
-best = min(timed, key=timed.get)
-torch.set_num_threads(best)
-print(json.dumps({"ready": f"PyTorch {torch.__version__}, {best} of {cores} threads"}), flush=True)
+if not cuda:
+    choose_threads()
+print(json.dumps({"ready": True}), flush=True)
 for line in sys.stdin:
     request = json.loads(line)
-    answer = {"numbers": seen} if "check" in request else {"seconds": seconds_of(request["run"])}
+    if "check" in request:
+        answer = {"numbers": seen}
+    elif "memory" in request:
+        answer = {"bytes": torch.cuda.max_memory_reserved()} if cuda else {}
+    else:
+        answer = {"seconds": seconds_of(request["run"])}
     print(json.dumps(answer), flush=True)

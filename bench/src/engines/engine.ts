@@ -3,7 +3,7 @@
 import type * as jaxJs from '@jax-js/jax';
 import type * as tensorflow from '@tensorflow/tfjs-core';
 import type { Backend } from '@transfusion/tensor';
-import type { TorchApi } from './torch.js';
+import type { TorchApi, TorchSetting } from './torch.js';
 
 export type BackendName = 'wasm' | 'webgpu';
 
@@ -12,7 +12,7 @@ export interface EngineApis {
   ours: { backend: Backend };
   'jax-js': { jax: typeof jaxJs };
   tfjs: { tf: typeof tensorflow };
-  /** PyTorch, on the CPU. */
+  /** PyTorch, on the CPU or with CUDA. */
   torch: TorchApi;
 }
 
@@ -25,6 +25,12 @@ interface EngineSetting {
   backends: readonly BackendName[];
   /** jax-js has threads only where there are web workers: gives it those. */
   webWorkers?: boolean;
+  /** PyTorch: where, and in which precision it multiplies; default f32 on the CPU. */
+  torch?: TorchSetting;
+  /** Only with `--gpu`. */
+  gpuOnly?: boolean;
+  /** The most that its numbers may differ from ours, where that is more than the row allows. */
+  tolerance?: number;
 }
 
 /** Every engine, under the name it has in the results; ours first. */
@@ -34,6 +40,15 @@ export const ENGINES = {
   'jax-js with workers': { api: 'jax-js', backends: ['wasm'], webWorkers: true },
   tfjs: { api: 'tfjs', backends: ['wasm', 'webgpu'] },
   torch: { api: 'torch', backends: ['wasm'] },
+  'torch with CUDA': { api: 'torch', backends: ['webgpu'], gpuOnly: true, torch: { device: 'cuda', dtype: 'f32' } },
+  'torch with CUDA, bf16': {
+    api: 'torch',
+    backends: ['webgpu'],
+    gpuOnly: true,
+    torch: { device: 'cuda', dtype: 'bf16' },
+    // bf16 has three digits.
+    tolerance: 0.05,
+  },
 } as const satisfies Record<string, EngineSetting>;
 
 export type EngineName = keyof typeof ENGINES;

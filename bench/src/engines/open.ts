@@ -20,15 +20,14 @@ const require = createRequire(import.meta.url);
 export async function openEngine(engine: EngineName, backend: BackendName): Promise<OpenEngine> {
   // Node 20 has relaxed SIMD behind this flag; every engine that looks for it may use it.
   setFlagsFromString('--experimental-wasm-relaxed-simd');
-  const { api, webWorkers } = engineSetting(engine);
+  const { api, webWorkers, torch } = engineSetting(engine);
   if (api === 'ours') {
     const { backend: own, software } = await openOurs(backend);
     return { name: 'ours', api: { backend: own }, description: own.description, software };
   }
   if (api === 'jax-js') return openJaxJs(backend, webWorkers ?? false);
   if (api === 'torch') {
-    const { api, version } = openTorch();
-    return { name: 'torch', api, description: `PyTorch ${version} on the CPU`, software: false };
+    return { name: 'torch', ...openTorch(torch), software: false };
   }
   return openTfjs(backend);
 }

@@ -9,6 +9,7 @@ import { memoryBoundRows } from './memory-bound.js';
 import { replayHostRow } from './replay-host.js';
 import type { Row } from './row.js';
 import { trainStepRow } from './train-step/index.js';
+import { smallestPaperTrainStepRow } from './train-step/train-step-0.16b.js';
 
 export const ROWS: readonly Row[] = [
   matmulRow,
@@ -20,4 +21,5 @@ export const ROWS: readonly Row[] = [
   denoiseStepRow,
   replayHostRow,
   matmulGpuRow,
+  smallestPaperTrainStepRow,
 ];

@@ -22,6 +22,8 @@ export interface Task {
    * other engine has the like, or a bound of what is possible. Each does it `times` times.
    */
   beside?: Partial<Record<string, (times: number) => Promise<void>>>;
+  /** The most device memory that the work has taken so far. */
+  deviceBytes?(): Promise<number | undefined>;
   /** Where the time of one run goes, in our engine. */
   profile?(): Promise<Profile>;
 }

@@ -1,7 +1,7 @@
 /** @file How the time of a training step grows with tokens, width and depth, and what it is spent on. */
 import { type Backend, type ProfileRow, summarise } from '@transfusion/tensor';
 import { compileTrainStep, type OurTrainStep } from '../rows/train-step/ours.js';
-import { LENGTH, modelOf, trainStepFlops, trainStepProblemOf } from '../rows/train-step/problem.js';
+import { LAYOUT, LENGTH, modelOf, trainStepFlops, trainStepProblemOf } from '../rows/train-step/problem.js';
 import { median } from '../statistics.js';
 import { type Axis, BASE, type ScalingPoint, type StepSize, scalingPoints, sizeKey } from './sizes.js';
 
@@ -44,7 +44,7 @@ export async function measureScaling(options: {
   const steps = new Map<string, { gflop: number; step: OurTrainStep; seconds: number[] }>();
   for (const [key, { rows, channels, layers }] of sizes) {
     log(`scaling on ${backend.name}: readying ${rows * LENGTH} tokens, d ${channels}, ${layers} layers`);
-    const problem = trainStepProblemOf({ rows, model: modelOf({ channels, layers }) });
+    const problem = trainStepProblemOf({ rows, layout: LAYOUT, model: modelOf({ channels, layers }) });
     const step = await compileTrainStep(backend, problem);
     await step.run();
     steps.set(key, { gflop: trainStepFlops(problem) / 1e9, step, seconds: [] });

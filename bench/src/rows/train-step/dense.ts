@@ -4,10 +4,14 @@
  */
 import { isParameterSpec, type ParameterSpec, timestepFrequencies } from '@transfusion/nn';
 import { flattenTree } from '@transfusion/tensor';
-import { transfusionSpec } from '@transfusion/transformer';
-import { imageEnd, LENGTH, MODEL, type TrainStepProblem } from './problem.js';
+import { type ModelConfig, transfusionSpec } from '@transfusion/transformer';
+import { imageEnd, MODEL, type RowLayout, type TrainStepProblem } from './problem.js';
 
-export const HEAD_DIM = MODEL.channels / MODEL.heads;
+export const HEAD_DIM = headDimOf(MODEL);
+
+export function headDimOf({ channels, heads }: ModelConfig): number {
+  return channels / heads;
+}
 
 export interface DenseWeight {
   /** Path in our model's tree. */
@@ -46,13 +50,14 @@ export interface Section {
 }
 
 export function denseWeights(problem: TrainStepProblem): DenseWeight[] {
-  const specs = flattenTree<ParameterSpec>(transfusionSpec(MODEL), isParameterSpec);
+  const specs = flattenTree<ParameterSpec>(transfusionSpec(problem.model), isParameterSpec);
+  const headDim = headDimOf(problem.model);
   return [...specs].map(([path, { shape, decays }]) => {
     const data = problem.weights.get(path)!;
     if (shape.length < 2 || path === 'tokenEmbedding') return { path, shape: [...shape], data, decays };
     const [outputs, inputs] = shape;
     const isRotated = /attention\.(query|key)$/.test(path);
-    const source = isRotated ? halvesOf : (output: number) => output;
+    const source = (output: number) => (isRotated ? halvesOf(output, headDim) : output);
     const transposed = new Float32Array(data.length);
     for (let output = 0; output < outputs; output++) {
       const row = source(output) * inputs;
@@ -66,20 +71,22 @@ export function denseWeights(problem: TrainStepProblem): DenseWeight[] {
  * Our rotary pairs are neighbours (2i, 2i + 1). With the outputs of queries and keys in this order they are (i, i + half),
  * which slices can cut, and their products are the same.
  */
-function halvesOf(output: number): number {
-  const half = HEAD_DIM / 2;
-  const inHead = output % HEAD_DIM;
+function halvesOf(output: number, headDim: number): number {
+  const half = headDim / 2;
+  const inHead = output % headDim;
   return output - inHead + (inHead < half ? 2 * inHead : 2 * (inHead - half) + 1);
 }
 
-export function denseBatch({ batch }: TrainStepProblem): DenseBatch {
-  const half = HEAD_DIM / 2;
+export function denseBatch({ batch, model, layout }: TrainStepProblem): DenseBatch {
+  const headDim = headDimOf(model);
+  const half = headDim / 2;
+  const { length } = layout;
   const angles = Float64Array.from(
-    { length: LENGTH * half },
-    (_, i) => Math.floor(i / half) * MODEL.ropeTheta ** ((-2 * (i % half)) / HEAD_DIM),
+    { length: length * half },
+    (_, i) => Math.floor(i / half) * model.ropeTheta ** ((-2 * (i % half)) / headDim),
   );
   const targetCount = batch.targets.filter((target) => target >= 0).length;
-  const frequencies = timestepFrequencies(MODEL.timestepDimensions);
+  const frequencies = timestepFrequencies(model.timestepDimensions);
   const sinusoids = [...batch.timesteps].flatMap((timestep) => [
     ...frequencies.map((frequency) => Math.cos(timestep * frequency)),
     ...frequencies.map((frequency) => Math.sin(timestep * frequency)),
@@ -88,8 +95,8 @@ export function denseBatch({ batch }: TrainStepProblem): DenseBatch {
     tokens: batch.tokens.filter((token) => token >= 0),
     targets: batch.targets.map((target) => Math.max(target, 0)),
     targetWeights: Float32Array.from(batch.targets, (target) => (target < 0 ? 0 : 1 / targetCount)),
-    visible: Float32Array.from({ length: LENGTH * LENGTH }, (_, i) =>
-      i % LENGTH < batch.end[Math.floor(i / LENGTH)] ? 1 : 0,
+    visible: Float32Array.from({ length: length * length }, (_, i) =>
+      i % length < batch.end[Math.floor(i / length)] ? 1 : 0,
     ),
     cos: Float32Array.from(angles, Math.cos),
     sin: Float32Array.from(angles, Math.sin),
@@ -98,14 +105,16 @@ export function denseBatch({ batch }: TrainStepProblem): DenseBatch {
 }
 
 /** A row's sections, in order. */
-export function sections(): Section[] {
+export function sections(layout: RowLayout): Section[] {
+  const { length } = layout;
+  const isPatch = (position: number) => imageEnd(position, layout) >= 0;
   const result: Section[] = [];
   let tokens = 0;
   let images = 0;
-  for (let begin = 0; begin < LENGTH; ) {
-    const isImage = imageEnd(begin) >= 0;
+  for (let begin = 0; begin < length; ) {
+    const isImage = isPatch(begin);
     let end = begin + 1;
-    while (end < LENGTH && imageEnd(end) >= 0 === isImage) end++;
+    while (end < length && isPatch(end) === isImage) end++;
     if (isImage) {
       result.push({ kind: 'image', begin, end, index: [images, images + 1] });
       images += 1;

@@ -7,6 +7,7 @@ import { denseBatch, denseWeights, HEAD_DIM, sections } from './dense.js';
 import {
   IMAGES_PER_ROW,
   LAMBDA,
+  LAYOUT,
   LEARNING_RATE,
   LENGTH,
   MAX_GRADIENT_NORM,
@@ -75,7 +76,7 @@ function losses(jax: Jax, p: Arrays, b: Arrays, rows: number): [NdArray, NdArray
   const logits = np.matmul(hidden.ref, p.languageHead);
   const picked = nn.logSoftmax(logits).mul(nn.oneHot(b.targets, MODEL.vocabularySize));
   const language = picked.sum(-1).mul(b.targetWeights).sum().neg();
-  const images = sections()
+  const images = sections(LAYOUT)
     .filter(({ kind }) => kind === 'image')
     .map(({ begin, end }) => hidden.ref.slice([], [begin, end]));
   hidden.dispose();
@@ -98,7 +99,7 @@ function forward(jax: Jax, p: Arrays, b: Arrays, rows: number): NdArray {
   );
   const patches = linear(jax, p, 'patchIn', b.patches).add(time.reshape([-1, 1, channels]));
   const perRow = patches.reshape([rows, IMAGES_PER_ROW, PATCHES, channels]);
-  const parts = sections().map(({ kind, index }) =>
+  const parts = sections(LAYOUT).map(({ kind, index }) =>
     kind === 'text' ? text.ref.slice([], index) : perRow.ref.slice([], index[0]),
   );
   text.dispose();

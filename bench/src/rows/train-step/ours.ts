@@ -27,10 +27,9 @@ import { profileRuns, type Task } from '../row.js';
 import {
   LAMBDA,
   LEARNING_RATE,
-  LENGTH,
   MAX_GRADIENT_NORM,
   OPTIMIZER,
-  PATCHES,
+  patchesPerImage,
   stepTask,
   type TrainStepProblem,
 } from './problem.js';
@@ -45,7 +44,11 @@ export interface OurTrainStep {
 
 export async function ourTrainStep({ backend }: EngineApis['ours'], problem: TrainStepProblem): Promise<Task> {
   const step = await compileTrainStep(backend, problem);
-  return { ...stepTask((number) => step.run(number)), profile: () => profileRuns(step, () => step.profile()) };
+  return {
+    ...stepTask((number) => step.run(number)),
+    deviceBytes: async () => backend.stats().liveBytes,
+    profile: () => profileRuns(step, () => step.profile()),
+  };
 }
 
 export async function compileTrainStep(backend: Backend, problem: TrainStepProblem): Promise<OurTrainStep> {
@@ -85,9 +88,10 @@ export async function compileTrainStep(backend: Backend, problem: TrainStepProbl
   };
 }
 
-function batchInputs({ model, rows, images }: TrainStepProblem) {
-  const perPosition = i32(rows, LENGTH);
-  const perPatch = f32(images, PATCHES, model.patchValues);
+function batchInputs({ model, layout, rows, images }: TrainStepProblem) {
+  const perPosition = i32(rows, layout.length);
+  const patches = patchesPerImage(layout);
+  const perPatch = f32(images, patches, model.patchValues);
   return {
     tokens: perPosition,
     patchIndex: perPosition,
@@ -95,7 +99,7 @@ function batchInputs({ model, rows, images }: TrainStepProblem) {
     begin: perPosition,
     end: perPosition,
     targets: perPosition,
-    patchPositions: i32(images, PATCHES),
+    patchPositions: i32(images, patches),
     patches: perPatch,
     noise: perPatch,
     timesteps: f32(images),

@@ -1,6 +1,6 @@
 import { feedForwardWidth } from '@transfusion/transformer';
 import { denseBatch, denseWeights, sections } from './dense.js';
-import { LENGTH, MODEL, trainStepFlops, trainStepProblem } from './problem.js';
+import { LAYOUT, LENGTH, MODEL, trainStepFlops, trainStepProblem } from './problem.js';
 
 const problem = trainStepProblem(true);
 const { batch } = problem;
@@ -28,7 +28,7 @@ describe('the batch', () => {
 describe('the dense form', () => {
   test('has the same tokens, targets and visibility', () => {
     const dense = denseBatch(problem);
-    const fromSections = sections().flatMap(({ kind, begin, end, index }) =>
+    const fromSections = sections(LAYOUT).flatMap(({ kind, begin, end, index }) =>
       kind === 'text' ? [...dense.tokens.slice(...index)] : Array<number>(end - begin).fill(-1),
     );
     expect(fromSections).toEqual([...batch.tokens]);

@@ -22,15 +22,21 @@ export function modelOf({ channels, layers }: { channels: number; layers: number
 /** The model that engines are compared with. */
 export const MODEL = modelOf({ channels: 256, layers: 6 });
 
-/** A row holds twice: 32 tokens that end with BOI, an image of 64 patches, 32 tokens that start with EOI. */
+/** A row is cut into a segment for each image: tokens that end with BOI, patches in its middle half, tokens from EOI on. */
+export interface RowLayout {
+  length: number;
+  imagesPerRow: number;
+}
+
+/** What engines are compared with: twice 32 tokens, 64 patches, 32 tokens. */
 export const LENGTH = 256;
 export const IMAGES_PER_ROW = 2;
-export const PATCHES = 64;
-const SEGMENT = LENGTH / IMAGES_PER_ROW;
-const IMAGE_START = (SEGMENT - PATCHES) / 2;
-const IMAGE_END = IMAGE_START + PATCHES;
-const BOI = MODEL.vocabularySize - 2;
-const EOI = MODEL.vocabularySize - 1;
+export const LAYOUT: RowLayout = { length: LENGTH, imagesPerRow: IMAGES_PER_ROW };
+export const PATCHES = patchesPerImage(LAYOUT);
+
+export function patchesPerImage({ length, imagesPerRow }: RowLayout): number {
+  return length / imagesPerRow / 2;
+}
 
 export const LAMBDA = 5;
 export const MAX_GRADIENT_NORM = 1;
@@ -80,6 +86,7 @@ export interface Batch {
 
 export interface TrainStepProblem {
   model: ModelConfig;
+  layout: RowLayout;
   rows: number;
   images: number;
   /** By path. */
@@ -88,11 +95,14 @@ export interface TrainStepProblem {
 }
 
 export function trainStepProblem(reduced: boolean): TrainStepProblem {
-  return trainStepProblemOf({ model: MODEL, rows: reduced ? 1 : 8 });
+  return trainStepProblemOf({ model: MODEL, layout: LAYOUT, rows: reduced ? 1 : 8 });
 }
 
-export function trainStepProblemOf({ model, rows }: { model: ModelConfig; rows: number }): TrainStepProblem {
-  return { model, rows, images: rows * IMAGES_PER_ROW, weights: initialWeights(model), batch: makeBatch(rows) };
+export type TrainStepShape = Pick<TrainStepProblem, 'model' | 'layout' | 'rows'>;
+
+export function trainStepProblemOf(shape: TrainStepShape): TrainStepProblem {
+  const images = shape.rows * shape.layout.imagesPerRow;
+  return { ...shape, images, weights: initialWeights(shape.model), batch: makeBatch(shape) };
 }
 
 /** As the model starts, but for the prediction head, whose zeros would hide errors. */
@@ -110,46 +120,50 @@ function initialWeights(model: ModelConfig): Map<string, Float32Array> {
 }
 
 /** The first position after the image that holds this one, or -1 where there is a token. */
-export function imageEnd(position: number): number {
-  const inSegment = position % SEGMENT;
-  return inSegment >= IMAGE_START && inSegment < IMAGE_END ? position - inSegment + IMAGE_END : -1;
+export function imageEnd(position: number, layout: RowLayout): number {
+  const segment = layout.length / layout.imagesPerRow;
+  const inSegment = position % segment;
+  const start = (segment - patchesPerImage(layout)) / 2;
+  const end = start + patchesPerImage(layout);
+  return inSegment >= start && inSegment < end ? position - inSegment + end : -1;
 }
 
-/** Which patch of all of the batch's is here, or -1 where there is a token. */
-function patchAt(index: number): number {
-  const position = index % LENGTH;
-  if (imageEnd(position) < 0) return -1;
-  const image = Math.floor(index / SEGMENT);
-  return image * PATCHES + (position % SEGMENT) - IMAGE_START;
-}
-
-function makeBatch(rows: number): Batch {
-  const images = rows * IMAGES_PER_ROW;
+function makeBatch({ model, layout, rows }: TrainStepShape): Batch {
+  const { length, imagesPerRow } = layout;
+  const segment = length / imagesPerRow;
+  const perImage = patchesPerImage(layout);
+  const images = rows * imagesPerRow;
+  const boi = model.vocabularySize - 2;
+  const eoi = model.vocabularySize - 1;
   const perPosition = (value: (index: number) => number) =>
-    Int32Array.from({ length: rows * LENGTH }, (_, index) => value(index));
+    Int32Array.from({ length: rows * length }, (_, index) => value(index));
+  // Which patch of all of the batch's is here, or -1 where there is a token.
+  const patchIndex = perPosition((index) => {
+    const position = index % length;
+    const end = imageEnd(position, layout);
+    return end < 0 ? -1 : Math.floor(index / segment) * perImage + position - (end - perImage);
+  });
   const uniform = uniformNumbers(3);
   const tokens = perPosition((index) => {
-    if (patchAt(index) >= 0) return -1;
-    const inSegment = index % SEGMENT;
-    if (inSegment === IMAGE_START - 1) return BOI;
-    if (inSegment === IMAGE_END) return EOI;
-    return Math.floor(uniform() * BOI);
+    if (patchIndex[index] >= 0) return -1;
+    if (patchIndex[index + 1] >= 0) return boi;
+    if (patchIndex[index - 1] >= 0) return eoi;
+    return Math.floor(uniform() * boi);
   });
-  const patchPositions = new Int32Array(images * PATCHES);
-  const patchIndex = perPosition(patchAt);
+  const patchPositions = new Int32Array(images * perImage);
   patchIndex.forEach((patch, index) => {
     if (patch >= 0) patchPositions[patch] = index;
   });
-  const values = images * PATCHES * MODEL.patchValues;
+  const values = images * perImage * model.patchValues;
   return {
     tokens,
     patchIndex,
-    positions: perPosition((index) => index % LENGTH),
+    positions: perPosition((index) => index % length),
     begin: perPosition(() => 0),
-    end: perPosition((index) => Math.max(imageEnd(index % LENGTH), (index % LENGTH) + 1)),
+    end: perPosition((index) => Math.max(imageEnd(index % length, layout), (index % length) + 1)),
     targets: perPosition((index) => {
-      const isLast = index % LENGTH === LENGTH - 1;
-      return isLast || tokens[index] < 0 || tokens[index] === BOI ? -1 : tokens[index + 1];
+      const isLast = index % length === length - 1;
+      return isLast || tokens[index] < 0 || tokens[index] === boi ? -1 : tokens[index + 1];
     }),
     patchPositions,
     patches: normalArray(values, { seed: 4 }),
@@ -162,11 +176,11 @@ function makeBatch(rows: number): Batch {
  * Floating-point operations of a step: 2 per weight and position forward, twice that backward; attention 4 per channel
  * and visible key forward, twice that backward. Elementwise work is not counted.
  */
-export function trainStepFlops({ model, rows, batch }: TrainStepProblem): number {
+export function trainStepFlops({ model, layout, rows, batch }: TrainStepProblem): number {
   const { channels, layers, vocabularySize, patchValues } = model;
   const perPosition = layers * (4 * channels ** 2 + 3 * channels * feedForwardWidth(model)) + vocabularySize * channels;
   const perPatch = 2 * patchValues * channels;
   const visible = batch.end.reduce((sum, end) => sum + end, 0);
-  const positions = rows * LENGTH;
+  const positions = rows * layout.length;
   return 6 * (perPosition * positions + (perPatch * positions) / 2) + 12 * layers * channels * visible;
 }

@@ -9,6 +9,7 @@ import { type DenseWeight, denseBatch, denseWeights, HEAD_DIM, sections } from '
 import {
   IMAGES_PER_ROW,
   LAMBDA,
+  LAYOUT,
   LEARNING_RATE,
   LENGTH,
   MAX_GRADIENT_NORM,
@@ -103,7 +104,7 @@ function losses(model: Model, b: Batch, rows: number): [Tensor, Tensor] {
   const logProbabilities = tf.sub(logits, tf.logSumExp(logits, -1, true));
   const picked = tf.sum(tf.mul(logProbabilities, tf.oneHot(b.targets, vocabularySize)), -1);
   const language = tf.neg(tf.sum(tf.mul(picked, b.targetWeights)));
-  const images = sections()
+  const images = sections(LAYOUT)
     .filter(({ kind }) => kind === 'image')
     .map(({ begin, end }) => tf.slice(hidden, [0, begin, 0], [rows, end - begin, channels]));
   const prediction = linear(model, 'patchOut', tf.reshape(tf.concat(images, 1), [-1, PATCHES, channels]));
@@ -124,7 +125,7 @@ function forward(model: Model, b: Batch, rows: number): Tensor {
   );
   const patches = tf.add(linear(model, 'patchIn', b.patches), tf.reshape(time, [-1, 1, channels]));
   const perRow = tf.reshape(patches, [rows, IMAGES_PER_ROW * PATCHES, channels]);
-  const parts = sections().map(({ kind, begin, end, index }) =>
+  const parts = sections(LAYOUT).map(({ kind, begin, end, index }) =>
     kind === 'text'
       ? tf.slice(text, [0, index[0], 0], [rows, end - begin, channels])
       : tf.slice(perRow, [0, index[0] * PATCHES, 0], [rows, PATCHES, channels]),

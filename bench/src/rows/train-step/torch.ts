@@ -4,16 +4,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TorchApi } from '../../engines/torch.js';
 import type { Task } from '../row.js';
-import { denseBatch, denseWeights, HEAD_DIM, sections } from './dense.js';
+import { denseBatch, denseWeights, headDimOf, sections } from './dense.js';
 import {
   CHECKED_STEPS,
   LAMBDA,
   LEARNING_RATE,
-  LENGTH,
   MAX_GRADIENT_NORM,
-  MODEL,
   OPTIMIZER,
-  PATCHES,
+  patchesPerImage,
   type TrainStepProblem,
 } from './problem.js';
 
@@ -24,6 +22,7 @@ export async function torchTrainStep(torch: TorchApi, problem: TrainStepProblem)
   const script = await torch.start('train_step.py', folder);
   return {
     run: async (times) => void (await script.ask({ run: times })),
+    deviceBytes: async () => (await script.ask({ memory: true })).bytes,
     check: async () => Float32Array.from((await script.ask({ check: true })).numbers ?? []),
   };
 }
@@ -31,17 +30,19 @@ export async function torchTrainStep(torch: TorchApi, problem: TrainStepProblem)
 function writeProblem(folder: string, problem: TrainStepProblem): void {
   const dense = denseBatch(problem);
   const weights = denseWeights(problem);
-  const { rows, images, batch } = problem;
-  const perPatch = [images, PATCHES, MODEL.patchValues];
+  const { rows, images, batch, model, layout } = problem;
+  const { length } = layout;
+  const headDim = headDimOf(model);
+  const perPatch = [images, patchesPerImage(layout), model.patchValues];
   const given: [name: string, data: Float32Array | Int32Array, shape: number[]][] = [
     ...weights.map(({ path, data, shape }): [string, Float32Array, number[]] => [`weight.${path}`, data, shape]),
     ['tokens', dense.tokens, [rows, dense.tokens.length / rows]],
-    ['targets', dense.targets, [rows, LENGTH]],
-    ['targetWeights', dense.targetWeights, [rows, LENGTH]],
-    ['visible', dense.visible, [LENGTH, LENGTH]],
-    ['cos', dense.cos, [LENGTH, HEAD_DIM / 2]],
-    ['sin', dense.sin, [LENGTH, HEAD_DIM / 2]],
-    ['sinusoids', dense.sinusoids, [images, MODEL.timestepDimensions]],
+    ['targets', dense.targets, [rows, length]],
+    ['targetWeights', dense.targetWeights, [rows, length]],
+    ['visible', dense.visible, [length, length]],
+    ['cos', dense.cos, [length, headDim / 2]],
+    ['sin', dense.sin, [length, headDim / 2]],
+    ['sinusoids', dense.sinusoids, [images, model.timestepDimensions]],
     ['patches', batch.patches, perPatch],
     ['noise', batch.noise, perPatch],
   ];
@@ -55,13 +56,13 @@ function writeProblem(folder: string, problem: TrainStepProblem): void {
   const description = {
     arrays,
     weights: weights.map(({ path, decays }) => ({ path, decays })),
-    sections: sections(),
+    sections: sections(layout),
     rows,
-    length: LENGTH,
-    heads: MODEL.heads,
-    headDim: HEAD_DIM,
-    layers: MODEL.layers,
-    normEpsilon: MODEL.normEpsilon,
+    length,
+    heads: model.heads,
+    headDim,
+    layers: model.layers,
+    normEpsilon: model.normEpsilon,
     lambda: LAMBDA,
     learningRate: LEARNING_RATE,
     maxGradientNorm: MAX_GRADIENT_NORM,
