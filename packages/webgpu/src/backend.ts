@@ -12,17 +12,22 @@ import {
 } from '@transfusion/tensor';
 import type { AdapterKind } from './adapter/adapter.js';
 import type { DeviceLimits } from './adapter/limits.js';
+import type { Candidates } from './kernels/products/variant.js';
 import type { LoweringDevice } from './lowering.js';
 import { WebGpuDeviceBuffer } from './runtime/device-buffer.js';
 import { Faults } from './runtime/faults.js';
 import { type LoadContext, loadProgram } from './runtime/load.js';
 import { DeviceMemory, formatBytes } from './runtime/memory.js';
 import { PipelineCache } from './runtime/pipelines.js';
+import type { TuningStore } from './tuning/store.js';
+import { Tuner, type TuningSummary } from './tuning/tuner.js';
 
 /** What `openWebGpu` opens. */
 export interface WebGpuBackend extends Backend {
   /** Whether the kernels run on a GPU or on a software adapter, which is for testing. */
   readonly adapterKind: AdapterKind;
+  /** What the choice of kernels by measurement did; undefined where it is off. */
+  readonly tuning: TuningSummary | undefined;
 }
 
 export class WebGpuDeviceBackend implements WebGpuBackend {
@@ -42,6 +47,9 @@ export class WebGpuDeviceBackend implements WebGpuBackend {
     adapterKind: AdapterKind;
     description: string;
     memoryLimitBytes: number;
+    candidates: Candidates;
+    /** Absent where nothing is measured. */
+    tuning?: { store: TuningStore | undefined; key: () => Promise<string> };
     /** Called once the device is destroyed. */
     release: () => void;
   }) {
@@ -58,14 +66,22 @@ export class WebGpuDeviceBackend implements WebGpuBackend {
       f16: options.device.features.has('shader-f16'),
       maxExpressionInputs: limits.maxStorageBuffersPerShaderStage - 1,
     };
+    const { lowering, candidates, tuning } = options;
+    const memory = new DeviceMemory(device, limits.maxBufferSize, options.memoryLimitBytes);
     this.#context = {
       device,
       limits,
-      lowering: options.lowering,
-      memory: new DeviceMemory(device, limits.maxBufferSize, options.memoryLimitBytes),
+      lowering,
+      memory,
       pipelines: new PipelineCache(device),
       faults: new Faults(device, options.description),
+      candidates,
+      tuner: tuning && new Tuner({ tools: { device, limits, lowering, memory }, candidates, ...tuning }),
     };
+  }
+
+  get tuning(): TuningSummary | undefined {
+    return this.#context.tuner?.summary;
   }
 
   createBuffer(elements: number): DeviceBuffer {

@@ -1,8 +1,9 @@
 /** @jest-environment ./test/webgpu-environment.mjs */
 import { checkOnBackend, conformanceCases } from '@transfusion/tensor/conformance';
 import type { WebGpuBackend } from './backend.js';
-import { openWebGpu } from './open.js';
+import { DEFAULT_TILE, tiledVariant } from './kernels/products/tiled.js';
 import { gpuWith, openTestBackend } from './testing/backend.js';
+import { emulatedMatrixVariant } from './testing/emulated-matrices.js';
 
 /** The least that WebGPU guarantees, but for the lanes of a workgroup: its compatibility mode has fewer still. */
 const SMALLEST_LIMITS = {
@@ -19,10 +20,20 @@ const VARIED = /matmul (1x64x130|70x9x129)|shared matrix|inner axis|with bias|at
 /** Kernels of many operands, lanes, or workgroups. */
 const LARGE = /large image|more operands|many|tall|of 130|with bias|per-row|70x9x129$|several tiles/;
 
+/** Convolutions, as whose operands images are read in quads or one by one. */
+const CONVOLVED = /conv2d, (3x3|stride|16|65)|conv2d with bias/;
+const inBlocks = tiledVariant({ shape: { ...DEFAULT_TILE, tileRows: 32, tileColumns: 32 }, depthReads: 'blocks' });
+const emulatedMatrices = emulatedMatrixVariant({
+  config: { component: 'f32', M: 8, N: 8, K: 8 },
+  blocks: { subgroupsDown: 2, subgroupsAcross: 1, matricesDown: 1, matricesAcross: 2, matricesDeep: 1 },
+});
+
 describe.each([
   ['this adapter', openTestBackend, /./],
   ['variants for GPUs', () => openTestBackend({ asHardware: true }), VARIED],
-  ['the smallest limits', () => openWebGpu({ gpu: gpuWith({ limits: SMALLEST_LIMITS }) }), LARGE],
+  ['the smallest limits', () => openTestBackend({ gpu: gpuWith({ limits: SMALLEST_LIMITS }) }), LARGE],
+  ['tiles in blocks', () => openTestBackend({ candidates: () => [inBlocks] }), CONVOLVED],
+  ['emulated subgroup matrices', () => openTestBackend({ candidates: () => [emulatedMatrices] }), CONVOLVED],
 ])('%s', (_, open, names) => {
   let backend: WebGpuBackend;
   beforeAll(async () => {

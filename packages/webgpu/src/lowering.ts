@@ -7,6 +7,9 @@
  * appears twice in a kernel must be bound once: `BindingSet` sees to that.
  */
 import type { DType } from '@transfusion/tensor';
+import type { Product } from './kernels/products/product.js';
+import type { MatrixOrderForm, SubgroupMatrixConfig } from './kernels/products/subgroup-matrix-wgsl.js';
+import type { Variant } from './kernels/products/variant.js';
 
 /** A program buffer by its position in `Program.buffers`, or scratch memory by the number `LoweringContext.scratch` gave. */
 export type Binding = { buffer: number } | { scratch: number };
@@ -30,6 +33,8 @@ export interface LoweringDevice {
   subgroups: boolean;
   subgroupMinSize: number;
   subgroupMaxSize: number;
+  /** Products of small matrices that subgroups compute, and how WGSL spells them; absent where there are none. */
+  subgroupMatrices?: { configs: SubgroupMatrixConfig[]; orderForm: MatrixOrderForm };
   /** A CPU behind a Vulkan driver: lanes are SIMD elements, barriers are costly and workgroup memory buys nothing. */
   software: boolean;
 }
@@ -48,6 +53,8 @@ export interface LoweringContext {
   /** Bytes of the scratch memory of that number. */
   scratchBytes(scratch: number): number;
   readonly device: LoweringDevice;
+  /** Which way to compute a product; undefined, or absent, is the default by adapter and shape. */
+  chooseVariant?(product: Product, context: LoweringContext): Variant | undefined;
 }
 
 export type Lowering<K> = (kernel: K, context: LoweringContext) => Dispatch[];

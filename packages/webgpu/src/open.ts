@@ -3,9 +3,15 @@ import { BackendError } from '@transfusion/tensor';
 import { type AdapterKind, adapterKind, adapterName } from './adapter/adapter.js';
 import { findAdapter } from './adapter/find.js';
 import { type GpuSource, isNode } from './adapter/gpu.js';
-import { limitsOf } from './adapter/limits.js';
+import { type DeviceLimits, limitsOf } from './adapter/limits.js';
+import { matrixOrderForm, SUBGROUP_MATRIX_FEATURE, subgroupMatrixConfigs } from './adapter/subgroup-matrices.js';
 import { type WebGpuBackend, WebGpuDeviceBackend } from './backend.js';
+import { productCandidates } from './kernels/products/candidates.js';
+import type { Candidates } from './kernels/products/variant.js';
 import type { LoweringDevice } from './lowering.js';
+import { defaultTuningStore } from './tuning/default-store.js';
+import type { TuningStore } from './tuning/store.js';
+import { tuningKey } from './tuning/store-key.js';
 
 export interface OpenWebGpuOptions {
   /** Refuses software adapters. Default false. */
@@ -24,6 +30,17 @@ export interface OpenWebGpuOptions {
    * where the system has no adapter of its own. Default: the environment variable TRANSFUSION_SWIFTSHADER.
    */
   swiftShaderFolder?: string;
+  /**
+   * Whether products are computed by the fastest of their variants, found out on the device when a program is loaded, or by
+   * what is usual for the adapter and the shape. Results differ by rounding. Default: 'measure' on a GPU, 'off' on a software
+   * adapter.
+   */
+  tuning?: 'measure' | 'off';
+  /**
+   * Keeps what was measured. Default: a file in the user's cache folder in Node, IndexedDB in browsers, where neither works
+   * the backend itself.
+   */
+  tuningStore?: TuningStore;
   /** A `GPU` object to use instead of `navigator.gpu` or Dawn. The caller keeps it alive while the backend is. */
   gpu?: GpuLike;
 }
@@ -40,10 +57,15 @@ export interface GpuLike {
  * @throws BackendError (BACKEND_UNAVAILABLE), which says what was tried and how to get an adapter.
  */
 export async function openWebGpu(options: OpenWebGpuOptions = {}): Promise<WebGpuBackend> {
+  return await openWithCandidates(options, productCandidates);
+}
+
+/** `openWebGpu` with the variants of products that there are to choose from. */
+export async function openWithCandidates(options: OpenWebGpuOptions, candidates: Candidates): Promise<WebGpuBackend> {
   const wanted = options.requireGpu ? 'hardware' : (options.adapter ?? 'any');
   const { adapter, source } = await findAdapter({ ...options, gpu: options.gpu as GPU | undefined, wanted });
   try {
-    return await openAdapter(adapter, source, options);
+    return await openAdapter({ adapter, source, options, candidates });
   } catch (cause) {
     source.release();
     throw new BackendError({
@@ -54,29 +76,25 @@ export async function openWebGpu(options: OpenWebGpuOptions = {}): Promise<WebGp
   }
 }
 
-async function openAdapter(adapter: GPUAdapter, source: GpuSource, options: OpenWebGpuOptions): Promise<WebGpuBackend> {
+async function openAdapter(opening: {
+  adapter: GPUAdapter;
+  source: GpuSource;
+  options: OpenWebGpuOptions;
+  candidates: Candidates;
+}): Promise<WebGpuBackend> {
+  const { adapter, source, options, candidates } = opening;
   const limits = limitsOf(adapter);
-  const features = (['subgroups', 'shader-f16', 'timestamp-query'] as const).filter((feature) =>
-    adapter.features.has(feature),
-  );
+  const wanted = ['subgroups', 'shader-f16', 'timestamp-query', SUBGROUP_MATRIX_FEATURE] as const;
   const device = await adapter.requestDevice({
     label: 'transfusion',
-    requiredFeatures: features,
+    requiredFeatures: wanted.filter((feature) => adapter.features.has(feature)),
     requiredLimits: limits,
   });
   const kind = adapterKind(adapter);
-  const lowering: LoweringDevice = {
-    maxWorkgroupsPerDimension: limits.maxComputeWorkgroupsPerDimension,
-    maxInvocationsPerWorkgroup: Math.min(limits.maxComputeInvocationsPerWorkgroup, limits.maxComputeWorkgroupSizeX),
-    maxWorkgroupStorageBytes: limits.maxComputeWorkgroupStorageSize,
-    maxStorageBuffers: limits.maxStorageBuffersPerShaderStage,
-    subgroups: device.features.has('subgroups'),
-    subgroupMinSize: adapter.info.subgroupMinSize ?? 0,
-    subgroupMaxSize: adapter.info.subgroupMaxSize ?? 0,
-    software: kind === 'software',
-  };
+  const lowering = await loweringDevice(adapter, device, limits);
   const memoryLimitBytes = options.memoryLimitBytes ?? (kind === 'software' ? hostMemoryLimit() : Infinity);
   const note = kind === 'software' ? ', a software adapter: slow, for testing' : '';
+  const tuning = options.tuning ?? (kind === 'hardware' ? 'measure' : 'off');
   return new WebGpuDeviceBackend({
     device,
     limits,
@@ -84,8 +102,32 @@ async function openAdapter(adapter: GPUAdapter, source: GpuSource, options: Open
     adapterKind: kind,
     description: `${adapterName(adapter)} through ${source.origin}${note}`,
     memoryLimitBytes,
+    candidates,
+    tuning:
+      tuning === 'measure'
+        ? {
+            store: options.tuningStore ?? defaultTuningStore(),
+            key: () => tuningKey({ info: adapter.info, candidates, lowering, limits }),
+          }
+        : undefined,
     release: source.release,
   });
+}
+
+async function loweringDevice(adapter: GPUAdapter, device: GPUDevice, limits: DeviceLimits): Promise<LoweringDevice> {
+  const configs = subgroupMatrixConfigs(adapter.info, device.features);
+  const orderForm = configs.length > 0 ? await matrixOrderForm(device, configs[0]) : undefined;
+  return {
+    maxWorkgroupsPerDimension: limits.maxComputeWorkgroupsPerDimension,
+    maxInvocationsPerWorkgroup: Math.min(limits.maxComputeInvocationsPerWorkgroup, limits.maxComputeWorkgroupSizeX),
+    maxWorkgroupStorageBytes: limits.maxComputeWorkgroupStorageSize,
+    maxStorageBuffers: limits.maxStorageBuffersPerShaderStage,
+    subgroups: device.features.has('subgroups'),
+    subgroupMinSize: adapter.info.subgroupMinSize ?? 0,
+    subgroupMaxSize: adapter.info.subgroupMaxSize ?? 0,
+    subgroupMatrices: orderForm && { configs, orderForm },
+    software: adapterKind(adapter) === 'software',
+  };
 }
 
 function hostMemoryLimit(): number {

@@ -45,8 +45,9 @@ export async function dawnGpu(swiftShaderFolder?: string): Promise<GpuSource | u
     // A variable, so that bundlers for browsers leave the import alone.
     const name = 'webgpu';
     const { create } = (await import(/* @vite-ignore */ /* webpackIgnore: true */ name)) as typeof import('webgpu');
-    // Dawn hides f16 on NVIDIA's Vulkan driver unless asked.
-    const features = ['vulkan_enable_f16_on_nvidia'];
+    // Dawn hides f16 on NVIDIA's Vulkan driver unless asked, and subgroup matrices everywhere: they are experimental. What
+    // else is unsafe must be asked for by name, which nothing here does.
+    const features = ['vulkan_enable_f16_on_nvidia', 'allow_unsafe_apis'];
     // SwiftShader compiles the zeroing of workgroup memory to a store per number: ten times the rest of a kernel.
     if (usesSwiftShader) features.push('disable_workgroup_init');
     dawn ??= { gpu: create([`enable-dawn-features=${features.join(',')}`]), users: 0 };

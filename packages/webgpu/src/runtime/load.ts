@@ -2,10 +2,14 @@
 import { type Program, TransfusionError } from '@transfusion/tensor';
 import type { DeviceLimits } from '../adapter/limits.js';
 import { lowerKernel } from '../kernels/index.js';
-import type { Dispatch, LoweringDevice } from '../lowering.js';
+import type { Candidates } from '../kernels/products/variant.js';
+import type { Dispatch, LoweringContext, LoweringDevice } from '../lowering.js';
+import type { Tuner } from '../tuning/tuner.js';
 import type { WebGpuDeviceBuffer } from './device-buffer.js';
+import { withErrorScopes } from './error-scopes.js';
 import { type PreparedDispatch, WebGpuExecutable } from './executable.js';
-import { errorFromGpu, type Faults } from './faults.js';
+import type { Faults } from './faults.js';
+import { kernelContext, type ScratchRange, scratchEnd } from './kernel-context.js';
 import type { DeviceMemory } from './memory.js';
 import type { PipelineCache } from './pipelines.js';
 import { ProgramMemory } from './program-memory.js';
@@ -19,6 +23,9 @@ export interface LoadContext {
   memory: DeviceMemory;
   pipelines: PipelineCache;
   faults: Faults;
+  candidates: Candidates;
+  /** Absent where nothing is measured. */
+  tuner?: Tuner;
 }
 
 /** Staging buffers made when a program is loaded: one is read while the next run is submitted. */
@@ -27,7 +34,7 @@ const READBACK_SLOTS = 2;
 /** Dispatches of one kernel and the byte ranges of its scratch memory, by number. */
 interface LoweredKernel {
   dispatches: Dispatch[];
-  scratch: { byteOffset: number; bytes: number }[];
+  scratch: ScratchRange[];
 }
 
 export async function loadProgram(
@@ -36,11 +43,9 @@ export async function loadProgram(
   context: LoadContext,
 ): Promise<WebGpuExecutable> {
   checkStates(program, states);
+  if (context.tuner) await context.tuner.tune(program);
   const lowered = lowerProgram(program, context);
-  const kernelBytes = lowered.map(({ scratch }) =>
-    scratch.reduce((end, s) => Math.max(end, s.byteOffset + s.bytes), 0),
-  );
-  const scratchBytes = Math.max(0, ...kernelBytes);
+  const scratchBytes = Math.max(0, ...lowered.map(({ scratch }) => scratchEnd(scratch)));
 
   const prepared = await withErrorScopes(context.device, `loading program '${program.name}'`, () => {
     const memory = new ProgramMemory({
@@ -97,24 +102,14 @@ export async function loadProgram(
   }
 }
 
-function lowerProgram(program: Program, { lowering, limits }: LoadContext): LoweredKernel[] {
-  const alignment = limits.minStorageBufferOffsetAlignment;
+/** @param context its tuner decides how products are computed; without one, the first candidate. */
+function lowerProgram(program: Program, context: LoadContext): LoweredKernel[] {
+  const { tuner, candidates } = context;
+  const chooseVariant: LoweringContext['chooseVariant'] = (product, kernel) =>
+    tuner?.choose(product, kernel) ?? candidates(product, kernel)[0];
   return program.kernels.map((kernel) => {
-    const scratch: LoweredKernel['scratch'] = [];
-    let scratchEnd = 0;
-    const dispatches = lowerKernel(kernel, {
-      elements: (buffer) => program.buffers[buffer].elements,
-      dtype: (buffer) => (program.buffers[buffer].dtype === 'i32' ? 'i32' : 'f32'),
-      isHalf: (buffer) => program.buffers[buffer].dtype === 'f16',
-      scratch: (bytes) => {
-        scratch.push({ byteOffset: scratchEnd, bytes });
-        scratchEnd = Math.ceil((scratchEnd + bytes) / alignment) * alignment;
-        return scratch.length - 1;
-      },
-      scratchBytes: (number) => scratch[number].bytes,
-      device: lowering,
-    });
-    return { dispatches, scratch };
+    const { context: own, scratch } = kernelContext({ program, ...context, chooseVariant });
+    return { dispatches: lowerKernel(kernel, own), scratch };
   });
 }
 
@@ -150,30 +145,4 @@ function checkStates(program: Program, states: WebGpuDeviceBuffer[]): void {
     }
     seen.set(state, name);
   }
-}
-
-/**
- * Runs `create`, which must be synchronous, and throws what the device reports of it, after freeing what it made.
- * @throws OutOfMemoryError, BackendError (KERNEL_FAILED)
- */
-async function withErrorScopes<T>(
-  device: GPUDevice,
-  doing: string,
-  create: () => { value: T; free: () => void },
-): Promise<T> {
-  device.pushErrorScope('validation');
-  device.pushErrorScope('out-of-memory');
-  let made: { value: T; free: () => void } | undefined;
-  let scopes: Promise<(GPUError | null)[]>;
-  try {
-    made = create();
-  } finally {
-    const [memory, validation] = [device.popErrorScope(), device.popErrorScope()];
-    // A lost device rejects them; the loss itself is reported by whoever awaits work.
-    scopes = Promise.all([memory.catch(() => null), validation.catch(() => null)]);
-  }
-  const fault = (await scopes).find((error) => error !== null);
-  if (!fault) return made.value;
-  made.free();
-  throw errorFromGpu(fault, doing);
 }

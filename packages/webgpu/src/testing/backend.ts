@@ -1,14 +1,20 @@
 import type { WebGpuBackend } from '../backend.js';
-import { openWebGpu } from '../open.js';
+import { productCandidates } from '../kernels/products/candidates.js';
+import type { Candidates } from '../kernels/products/variant.js';
+import { type OpenWebGpuOptions, openWithCandidates } from '../open.js';
 
 /**
- * The backend on the adapter of the test environment, which is a software adapter where there is no GPU.
+ * The backend on the adapter of the test environment, which is a software adapter where there is no GPU. Nothing is
+ * measured unless asked for: results of tests must not depend on timing.
  * @param options.asHardware lowers kernels as for a GPU whatever the adapter is, to test the variants meant for GPUs.
+ * @param options.candidates the variants of products, the first the default.
  */
-export async function openTestBackend(options: { asHardware?: boolean } = {}): Promise<WebGpuBackend> {
-  return await openWebGpu(
-    options.asHardware ? { gpu: gpuWith({ info: { vendor: 'test', isFallbackAdapter: false } }) } : {},
-  );
+export async function openTestBackend(
+  options: { asHardware?: boolean; candidates?: Candidates } & OpenWebGpuOptions = {},
+): Promise<WebGpuBackend> {
+  const { asHardware, candidates = productCandidates, ...others } = options;
+  const gpu = asHardware ? gpuWith({ info: { vendor: 'test', isFallbackAdapter: false } }) : undefined;
+  return await openWithCandidates({ tuning: 'off', gpu, ...others }, candidates);
 }
 
 /** A GPU whose adapter has other limits and another name than the real one. Devices are real and keep to the limits. */

@@ -68,6 +68,7 @@ function imageOperand({ kernelWidth }: Conv2dShape, parts: ImageParts): Operand 
     let ${own}_j = i32(${own}_tap % ${kernelWidth}u);
     let ${own}_channel = (${position}) % ${channels}u;`;
   return {
+    kind: 'image',
     buffer,
     contiguous: roles.tap,
     quads: channels % 4 === 0,

@@ -5,6 +5,7 @@ import type { Access, Operand, OperandReader } from '../products/product.js';
 
 export function turnedFilters({ channels, outputChannels }: Conv2dShape, buffer: number): Operand {
   return {
+    kind: 'matrix',
     buffer,
     contiguous: 'depth',
     quads: outputChannels % 4 === 0,

@@ -16,6 +16,7 @@ export function matrixOperand(options: {
   const { name, buffer, sideStride, depthStride, contiguousLength, batchStride = 0 } = options;
   const contiguous = sideStride === 1 ? 'side' : 'depth';
   return {
+    kind: 'matrix',
     buffer,
     contiguous,
     quads: contiguousLength % 4 === 0 && batchStride % 4 === 0,

@@ -25,6 +25,8 @@ export interface OperandReader {
 }
 
 export interface Operand {
+  /** Whether its elements lie in rows and columns or are gathered from images. */
+  kind: 'matrix' | 'image';
   /** The axis along which neighbours are neighbours in memory. */
   contiguous: 'side' | 'depth';
   /** Whether every group of four along that axis, from multiples of 4 on, can be read at once. */

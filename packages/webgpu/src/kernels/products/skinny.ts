@@ -6,18 +6,28 @@ import {
   BindingSet,
   type Dispatch,
   type LoweringContext,
+  type LoweringDevice,
   linearWorkgroup,
   mainHeader,
   splitGrid,
 } from '../../lowering.js';
 import { type Product, storeWgsl } from './product.js';
 
-/** The most rows of a skinny product. */
+/** The most rows of a skinny product where nothing was measured, and at all: an invocation has a sum for each. */
 export const SKINNY_ROWS = 4;
+const MOST_SKINNY_ROWS = 16;
+
+export function skinnyFits({ m }: Product, device: LoweringDevice): boolean {
+  return m <= MOST_SKINNY_ROWS && lanesOf(device) * m * 4 <= device.maxWorkgroupStorageBytes;
+}
+
+function lanesOf({ maxInvocationsPerWorkgroup }: LoweringDevice): number {
+  return maxInvocationsPerWorkgroup >= 256 ? 256 : 64;
+}
 
 export function lowerSkinny(product: Product, context: LoweringContext): Dispatch[] {
   const { batch, m, n, k } = product;
-  const lanes = context.device.maxInvocationsPerWorkgroup >= 256 ? 256 : 64;
+  const lanes = lanesOf(context.device);
   // Neighbouring lanes read neighbouring memory of b: along k, or along the columns.
   const lanesAlongK = product.b.contiguous === 'depth' || n === 1;
   const columnsPerGroup = lanesAlongK ? lanes / 32 : lanes / 4;

@@ -1,4 +1,4 @@
-/** @file Partial products of a split k: where they are stored, and their sum. */
+/** @file A k that is split between workgroups: into how many pieces, where partial products are stored, and their sum. */
 import {
   BindingSet,
   type Dispatch,
@@ -9,8 +9,85 @@ import {
 } from '../../lowering.js';
 import { type Product, storeWgsl } from './product.js';
 
+/** Workgroups that keep a GPU busy, and the shortest piece of k worth a workgroup. */
+const BUSY_WORKGROUPS = 128;
+const SHORTEST_K = 256;
+
+/** Not at all; where the output has too few tiles to fill a GPU; or into twice as many pieces as that. */
+export type SplitPolicy = 'unsplit' | 'split' | 'split twice';
+
+export interface Splits {
+  splits: number;
+  /** Steps of k in each, but for the last. A multiple of the tile's depth. */
+  splitLength: number;
+}
+
+export function planSplits(product: Product, tile: TileSize, policy: SplitPolicy): Splits {
+  const { batch, m, n, k } = product;
+  const tiles = batch * Math.ceil(m / tile.tileRows) * Math.ceil(n / tile.tileColumns);
+  const wanted = Math.min(Math.ceil(BUSY_WORKGROUPS / tiles), Math.floor(k / SHORTEST_K));
+  const pieces = { unsplit: 1, split: wanted, 'split twice': 2 * Math.max(1, wanted) }[policy];
+  const splitLength = Math.ceil(k / Math.max(1, pieces) / tile.tileDepth) * tile.tileDepth;
+  return { splits: Math.ceil(k / splitLength), splitLength };
+}
+
+/** What a workgroup computes, and how many steps of k it stages at a time. */
+export interface TileSize {
+  tileRows: number;
+  tileColumns: number;
+  tileDepth: number;
+}
+
+/** Where a workgroup's tile lies, in WGSL, and the grid of all of them. */
+export interface SplitTiles extends Splits {
+  grid: [number, number, number];
+  /** Statements: returns where there is no tile; first_row, first_column, batch, k_begin, k_end. */
+  locate: string;
+  /** What `store` takes for a batch: partial products are laid out as [splits, batch, m, n]. */
+  place: string;
+  /** `fn store(batch, row, column, value)`. */
+  store: string;
+  /** The dispatches, given that of the tiles. */
+  finish(tiles: Dispatch): Dispatch[];
+}
+
+export function splitTiles(options: {
+  product: Product;
+  context: LoweringContext;
+  bindings: BindingSet;
+  tile: TileSize;
+  policy: SplitPolicy;
+}): SplitTiles {
+  const { product, context, bindings, tile, policy } = options;
+  const { batch, m, n, k } = product;
+  const { splits, splitLength } = planSplits(product, tile, policy);
+  const tilesM = Math.ceil(m / tile.tileRows);
+  const tilesN = Math.ceil(n / tile.tileColumns);
+  const tiles = batch * tilesM * tilesN * splits;
+  const grid = splitGrid(tiles, context.device);
+  const scratch = splits > 1 ? context.scratch(splits * batch * m * n * 4) : undefined;
+  const locate = `let tile = ${linearWorkgroup(grid)};
+  if (tile >= ${tiles}u) { return; }
+  let first_column = tile % ${tilesN}u * ${tile.tileColumns}u;
+  let first_row = tile / ${tilesN}u % ${tilesM}u * ${tile.tileRows}u;
+  let split = tile / ${tilesN * tilesM}u % ${splits}u;
+  let batch = tile / ${tilesN * tilesM * splits}u;
+  let k_begin = split * ${splitLength}u;
+  let k_end = min(k_begin + ${splitLength}u, ${k}u);`;
+  return {
+    splits,
+    splitLength,
+    grid,
+    locate,
+    place: splits === 1 ? 'batch' : `split * ${batch}u + batch`,
+    store: scratch === undefined ? storeWgsl(product, context, bindings) : storePartialWgsl(product, scratch, bindings),
+    finish: (dispatch) =>
+      scratch === undefined ? [dispatch] : [dispatch, addSplits({ product, context, scratch, splits })],
+  };
+}
+
 /** `fn store(batch, row, column, value)` into scratch memory [splits * batch, m, n]. */
-export function storePartialWgsl(product: Product, scratch: number, bindings: BindingSet): string {
+function storePartialWgsl(product: Product, scratch: number, bindings: BindingSet): string {
   const partial = bindings.scratch(scratch, 'partial');
   return `fn store(batch: u32, row: u32, column: u32, value: f32) {
   ${partial.set(`(batch * ${product.m}u + row) * ${product.n}u + column`, 'value')}
@@ -18,12 +95,7 @@ export function storePartialWgsl(product: Product, scratch: number, bindings: Bi
 }
 
 /** output = epilogue(sum over splits of partial [splits, batch, m, n]), one invocation per element. */
-export function addSplits(options: {
-  product: Product;
-  context: LoweringContext;
-  scratch: number;
-  splits: number;
-}): Dispatch {
+function addSplits(options: { product: Product; context: LoweringContext; scratch: number; splits: number }): Dispatch {
   const { product, context, scratch, splits } = options;
   const { batch, m, n } = product;
   const elements = batch * m * n;

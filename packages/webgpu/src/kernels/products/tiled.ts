@@ -1,129 +1,215 @@
 /**
- * @file Matrix product for GPUs: a workgroup of 256 computes a 64x64 tile of the output, 4x4 numbers per invocation, from
- * 64x16 tiles of both operands in workgroup memory. Where the output has too few tiles to fill a GPU, k is split between
- * workgroups, whose partial tiles a second dispatch adds.
+ * @file Matrix product for GPUs: a workgroup computes a tile of the output, each invocation some rows and columns of it in
+ * registers, from tiles of both operands in workgroup memory. A template: which shape is fastest depends on the adapter
+ * and the product (`candidates.ts`).
  */
-import {
-  BindingSet,
-  type Dispatch,
-  type LoweringContext,
-  type LoweringDevice,
-  linearWorkgroup,
-  mainHeader,
-  splitGrid,
-} from '../../lowering.js';
-import { type Access, type OperandReader, type Product, storeWgsl, widestAccess } from './product.js';
-import { addSplits, storePartialWgsl } from './split.js';
+import { BindingSet, type Dispatch, type LoweringContext, type LoweringDevice, mainHeader } from '../../lowering.js';
+import type { Product } from './product.js';
+import { type SplitPolicy, splitTiles, type TileSize } from './split.js';
+import { dealUnits, quadAccess, quadLoaderWgsl } from './staging.js';
+import type { Variant } from './variant.js';
 
-const TILE = 64;
-const TILE_K = 16;
-const LANES = 256;
-/** Quads of a tile's row in workgroup memory; one to spare keeps transposing writes off one memory bank. */
-const PITCH = TILE / 4 + 1;
-
-/** Workgroups that keep a GPU busy, and the shortest piece of k worth a workgroup. */
-const BUSY_WORKGROUPS = 128;
-const SHORTEST_K = 256;
-
-export function tiledFits(device: LoweringDevice): boolean {
-  return device.maxInvocationsPerWorkgroup >= LANES && device.maxWorkgroupStorageBytes >= 2 * TILE_K * PITCH * 16;
+/** Sides of a tile are multiples of 4 and of what an invocation computes of them, the depth too is a multiple of 4. */
+export interface TileShape extends TileSize {
+  /** Even. */
+  rowsPerLane: number;
+  columnsPerLane: number;
 }
 
-export function lowerTiled(product: Product, context: LoweringContext): Dispatch[] {
-  const { batch, m, n, k } = product;
-  const tilesM = Math.ceil(m / TILE);
-  const tilesN = Math.ceil(n / TILE);
-  const tiles = batch * tilesM * tilesN;
-  const wanted = Math.min(Math.ceil(BUSY_WORKGROUPS / tiles), Math.floor(k / SHORTEST_K));
-  const splitLength = Math.ceil(k / Math.max(1, wanted) / TILE_K) * TILE_K;
-  const splits = Math.ceil(k / splitLength);
-  const scratch = splits > 1 ? context.scratch(splits * batch * m * n * 4) : undefined;
+/** 64 x 64 by 256 invocations of 4 x 4 each: what is taken where nothing was measured. */
+export const DEFAULT_TILE: TileShape = {
+  tileRows: 64,
+  tileColumns: 64,
+  tileDepth: 16,
+  rowsPerLane: 4,
+  columnsPerLane: 4,
+};
 
+/**
+ * How an operand whose quads are along k gets into workgroup memory, where quads are along the side: number by number, or
+ * by blocks of 4 x 4 that an invocation reads as four quads and turns in registers.
+ */
+export type DepthReads = 'scalars' | 'blocks';
+
+export interface TiledOptions {
+  shape: TileShape;
+  /** Default 'split'. */
+  policy?: SplitPolicy;
+  /** Default 'scalars'. */
+  depthReads?: DepthReads;
+}
+
+export function tiledVariant(options: TiledOptions): Variant {
+  const { shape, policy = 'split', depthReads = 'scalars' } = options;
+  const { tileRows, tileColumns, tileDepth, rowsPerLane, columnsPerLane } = shape;
+  const size = `tiled ${tileRows}x${tileColumns}x${tileDepth} by ${rowsPerLane}x${columnsPerLane}`;
+  return {
+    name: `${size}${depthReads === 'blocks' ? ' in blocks' : ''}${policy === 'split' ? '' : `, ${policy}`}`,
+    lower: (product, context) => lowerTiled(product, context, { shape, policy, depthReads }),
+  };
+}
+
+/** Whether a workgroup of the device has the invocations and the memory for the shape. */
+export function tiledFits(shape: TileShape, device: LoweringDevice): boolean {
+  const [rows, columns] = [tileSide(shape, 'a'), tileSide(shape, 'b')];
+  const bytes = (side: TileSide) => shape.tileDepth * side.pitch * side.width * 4;
+  return (
+    lanesOf(shape) <= device.maxInvocationsPerWorkgroup &&
+    bytes(rows) + bytes(columns) <= device.maxWorkgroupStorageBytes
+  );
+}
+
+function lanesOf({ tileRows, tileColumns, rowsPerLane, columnsPerLane }: TileShape): number {
+  return (tileRows / rowsPerLane) * (tileColumns / columnsPerLane);
+}
+
+/** The rows of a tile, or its columns. */
+interface TileSide {
+  length: number;
+  /** Lanes along it. Their vectors are side by side, then come the lanes' next vectors. */
+  lanes: number;
+  /** Numbers in a vector of workgroup memory, and vectors of a lane. */
+  width: 2 | 4;
+  vectors: number;
+  /** Vectors from one step of k to the next; one to spare keeps transposing writes off one memory bank. */
+  pitch: number;
+}
+
+function tileSide(shape: TileShape, side: 'a' | 'b'): TileSide {
+  const [length, perLane] =
+    side === 'a' ? [shape.tileRows, shape.rowsPerLane] : [shape.tileColumns, shape.columnsPerLane];
+  const width = perLane % 4 === 0 ? 4 : 2;
+  return { length, lanes: length / perLane, width, vectors: perLane / width, pitch: length / width + 1 };
+}
+
+function lowerTiled(product: Product, context: LoweringContext, options: Required<TiledOptions>): Dispatch[] {
+  const { shape, policy } = options;
+  const { tileDepth } = shape;
   const bindings = new BindingSet(context);
-  const a = product.a.bind(bindings, tileAccess(product, 'a'));
-  const b = product.b.bind(bindings, tileAccess(product, 'b'));
-  const store =
-    scratch === undefined ? storeWgsl(product, context, bindings) : storePartialWgsl(product, scratch, bindings);
-  const grid = splitGrid(tiles * splits, context.device);
-  const outer = [0, 1, 2, 3];
-  // Partial products are laid out as [splits, batch, m, n].
-  const place = splits === 1 ? 'batch' : `split * ${batch}u + batch`;
+  const a = stagedOperand(product, bindings, 'a', options);
+  const b = stagedOperand(product, bindings, 'b', options);
+  const tiles = splitTiles({ product, context, bindings, tile: shape, policy });
+  const sums = sumsOf(a.side, b.side);
   const code = `${bindings.declarations()}
 ${a.functions}
 ${b.functions}
-${store}
-${loadQuad('a', a, product)}
-${loadQuad('b', b, product)}
-var<workgroup> tile_a: array<vec4f, ${TILE_K * PITCH}>;
-var<workgroup> tile_b: array<vec4f, ${TILE_K * PITCH}>;
-${mainHeader(LANES)} {
-  let tile = ${linearWorkgroup(grid)};
-  if (tile >= ${tiles * splits}u) { return; }
-  let first_column = tile % ${tilesN}u * ${TILE}u;
-  let first_row = tile / ${tilesN}u % ${tilesM}u * ${TILE}u;
-  let split = tile / ${tilesN * tilesM}u % ${splits}u;
-  let batch = tile / ${tilesN * tilesM * splits}u;
-  let x = lane % 16u;
-  let y = lane / 16u;
-  ${lanePosition(product, 'a')}
-  ${lanePosition(product, 'b')}
-  ${outer.map((i) => `var sum${i} = vec4f();`).join(' ')}
-  let k_end = min((split + 1u) * ${splitLength}u, ${k}u);
-  for (var k = split * ${splitLength}u; k < k_end; k += ${TILE_K}u) {
-    tile_a[a_k * ${PITCH}u + a_quad] = load_a(batch, first_row + a_quad * 4u, k + a_k);
-    tile_b[b_k * ${PITCH}u + b_quad] = load_b(batch, first_column + b_quad * 4u, k + b_k);
+${tiles.store}
+${a.memory}
+${b.memory}
+${mainHeader(lanesOf(shape))} {
+  ${tiles.locate}
+  let x = lane % ${b.side.lanes}u;
+  let y = lane / ${b.side.lanes}u;
+  ${a.prepare}
+  ${b.prepare}
+  ${sums.map(({ name }) => `var ${name} = vec${b.side.width}f();`).join(' ')}
+  for (var k = k_begin; k < k_end; k += ${tileDepth}u) {
+    ${a.stage}
+    ${b.stage}
     workgroupBarrier();
-    for (var i = 0u; i < ${TILE_K}u; i++) {
-      let quad_a = tile_a[i * ${PITCH}u + y];
-      let quad_b = tile_b[i * ${PITCH}u + x];
-${outer.map((i) => `      sum${i} = fma(vec4f(quad_a[${i}]), quad_b, sum${i});`).join('\n')}
+    for (var i = 0u; i < ${tileDepth}u; i++) {
+      ${readVectors('a', a.side, 'y')}
+      ${readVectors('b', b.side, 'x')}
+${sums.map((sum) => `      ${sum.name} = fma(vec${b.side.width}f(${sum.factor}), ${sum.vector}, ${sum.name});`).join('\n')}
     }
     workgroupBarrier();
   }
-  let row = first_row + y * 4u;
-  let column = first_column + x * 4u;
-${outer.map((i) => storeQuad(i, product, place)).join('\n')}
+${sums.map((sum) => storeSum(sum, { product, shape, place: tiles.place, columns: b.side })).join('\n')}
 }`;
-  const dispatch: Dispatch = { label: `${product.label} tiled`, code, bindings: bindings.bindings, workgroups: grid };
-  if (scratch === undefined) return [dispatch];
-  return [dispatch, addSplits({ product, context, scratch, splits })];
+  const label = `${product.label} ${tiledVariant(options).name}`;
+  return tiles.finish({ label, code, bindings: bindings.bindings, workgroups: tiles.grid });
 }
 
-/** A quad is along the tile's side, so vec4 access needs that axis to be the contiguous one. */
-function tileAccess(product: Product, side: 'a' | 'b'): Access {
-  return product[side].contiguous === 'depth' ? 'scalar' : widestAccess(product, side);
+/** WGSL that brings an operand's tiles to workgroup memory, as [k, side]. */
+function stagedOperand(
+  product: Product,
+  bindings: BindingSet,
+  name: 'a' | 'b',
+  { shape, depthReads }: Required<TiledOptions>,
+): { side: TileSide; functions: string; memory: string; prepare: string; stage: string } {
+  const side = tileSide(shape, name);
+  const { tileDepth } = shape;
+  const isBlocks = depthReads === 'blocks' && quadAccess(product, name, 'depth') === 'vec4';
+  const along = isBlocks ? 'depth' : 'side';
+  const reader = product[name].bind(bindings, quadAccess(product, name, along));
+  const first = name === 'a' ? 'first_row' : 'first_column';
+  const quads = side.length / 4;
+  const alongDepth = product[name].contiguous === 'depth';
+  const steps = isBlocks ? tileDepth / 4 : tileDepth;
+  const [fast, slow] = alongDepth ? [steps, quads] : [quads, steps];
+  const { prepare, rounds } = dealUnits({ name, lanes: lanesOf(shape), fast, slow });
+  const stage = rounds.map((unit, round) => {
+    const [step, quad] = alongDepth ? [unit.fast, unit.slow] : [unit.slow, unit.fast];
+    const load = (position: string, k: string) => `load_${name}(batch, ${first} + ${position}, k + ${k})`;
+    if (!isBlocks) {
+      const value = `${name}_value${round}`;
+      return unit.guarded(`let ${value} = ${load(`${quad} * 4u`, step)}; ${writeQuad(name, side, step, quad, value)}`);
+    }
+    const row = (i: number) => `${name}_row${round}_${i}`;
+    const reads = [0, 1, 2, 3].map((i) => `let ${row(i)} = ${load(`${quad} * 4u + ${i}u`, `${step} * 4u`)};`);
+    const writes = [0, 1, 2, 3].map((j) =>
+      writeQuad(name, side, `(${step} * 4u + ${j}u)`, quad, `vec4f(${[0, 1, 2, 3].map((i) => `${row(i)}[${j}]`)})`),
+    );
+    return unit.guarded([...reads, ...writes].join(' '));
+  });
+  return {
+    side,
+    functions: `${reader.functions}\n${quadLoaderWgsl({ side: name, reader, product, along, tileSide: side.length, tileDepth })}`,
+    memory: `var<workgroup> tile_${name}: array<vec${side.width}f, ${tileDepth * side.pitch}>;`,
+    prepare,
+    stage: stage.join('\n    '),
+  };
 }
 
-/** Which quad of the operand's tile a lane loads: neighbouring lanes load neighbouring memory. */
-function lanePosition(product: Product, side: 'a' | 'b'): string {
-  const [alongK, alongSide] = product[side].contiguous === 'depth' ? ['x', 'y'] : ['y', 'x'];
-  return `let ${side}_k = ${alongK}; let ${side}_quad = ${alongSide};`;
+function writeQuad(name: string, { width, pitch }: TileSide, step: string, quad: string, value: string): string {
+  if (width === 4) return `tile_${name}[${step} * ${pitch}u + ${quad}] = ${value};`;
+  const at = `${step} * ${pitch}u + ${quad} * 2u`;
+  return `tile_${name}[${at}] = ${value}.xy; tile_${name}[${at} + 1u] = ${value}.zw;`;
 }
 
-/** `fn load_a(batch, position, k) -> vec4f`: rows position .. position + 3 of op(a) (columns of op(b)) at k, zeros outside. */
-function loadQuad(side: 'a' | 'b', operand: OperandReader, product: Product): string {
-  const length = side === 'a' ? product.m : product.n;
-  const guardK = product.k % TILE_K === 0 ? '' : `  if (k >= ${product.k}u) { return vec4f(); }\n`;
-  const exact = length % TILE === 0;
-  const header = `fn load_${side}(batch: u32, position: u32, k: u32) -> vec4f {\n${guardK}`;
-  if (tileAccess(product, side) === 'vec4') {
-    const guard = exact ? '' : `  if (position >= ${length}u) { return vec4f(); }\n`;
-    return `${header}${guard}  ${operand.side('at', 'batch', 'position')} ${operand.depth('depth', 'k')}
-  return ${operand.at('at', 'depth')};\n}`;
+/** The lane's vectors of a step, `a0`, `a1`, ...: neighbouring lanes read neighbouring vectors. */
+function readVectors(name: string, { pitch, lanes, vectors }: TileSide, lane: string): string {
+  return Array.from(
+    { length: vectors },
+    (_, v) => `let ${name}${v} = tile_${name}[i * ${pitch}u + ${lane}${v > 0 ? ` + ${v * lanes}u` : ''}];`,
+  ).join(' ');
+}
+
+/** A row of a lane's part of the tile, as long as a vector of b: its numbers, and where they are in the tile. */
+interface Sum {
+  name: string;
+  factor: string;
+  vector: string;
+  row: string;
+  column: string;
+}
+
+function sumsOf(a: TileSide, b: TileSide): Sum[] {
+  const sums: Sum[] = [];
+  for (let v = 0; v < a.vectors; v++) {
+    for (let i = 0; i < a.width; i++) {
+      for (let w = 0; w < b.vectors; w++) {
+        sums.push({
+          name: `sum${v}_${i}_${w}`,
+          factor: `a${v}[${i}]`,
+          vector: `b${w}`,
+          row: `first_row + y * ${a.width}u + ${v * a.lanes * a.width + i}u`,
+          column: `first_column + x * ${b.width}u + ${w * b.lanes * b.width}u`,
+        });
+      }
+    }
   }
-  const lines = [0, 1, 2, 3].map((i) => {
-    const load = `${operand.side('at', 'batch', `position + ${i}u`)} quad[${i}] = ${operand.at('at', 'depth')};`;
-    return exact ? `  { ${load} }` : `  if (position + ${i}u < ${length}u) { ${load} }`;
-  });
-  return `${header}  ${operand.depth('depth', 'k')}\n  var quad = vec4f();\n${lines.join('\n')}\n  return quad;\n}`;
+  return sums;
 }
 
-function storeQuad(i: number, product: Product, place: string): string {
-  const exact = product.n % TILE === 0;
-  const stores = [0, 1, 2, 3].map((j) => {
-    const store = `store(${place}, row + ${i}u, column + ${j}u, sum${i}[${j}]);`;
-    return exact ? `    ${store}` : `    if (column + ${j}u < ${product.n}u) { ${store} }`;
+/** Stores the numbers that are inside. */
+function storeSum(sum: Sum, tile: { product: Product; shape: TileShape; place: string; columns: TileSide }): string {
+  const { product, shape, place, columns } = tile;
+  const stores = Array.from({ length: columns.width }, (_, j) => {
+    const store = `store(${place}, row, column + ${j}u, ${sum.name}[${j}]);`;
+    return product.n % shape.tileColumns === 0 ? store : `if (column + ${j}u < ${product.n}u) { ${store} }`;
   });
-  const open = product.m % TILE === 0 ? '  {' : `  if (row + ${i}u < ${product.m}u) {`;
-  return `${open}\n${stores.join('\n')}\n  }`;
+  const body = `let column = ${sum.column};\n    ${stores.join('\n    ')}`;
+  const isInside = product.m % shape.tileRows === 0 ? '' : `if (row < ${product.m}u) `;
+  return `  { let row = ${sum.row};\n  ${isInside}{ ${body} } }`;
 }
