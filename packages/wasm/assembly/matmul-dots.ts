@@ -55,36 +55,34 @@ function dots2x4(a0: usize, a1: usize, b0: usize, stride: usize, k: i32, c0: usi
   v128.store(c0, first);
 }
 
-/** c[4] = a . b_j for four adjacent rows b_j: a single row of a, two vectors of each b at a time. Bound by reading b. */
-function dots1x4(a: usize, b0: usize, stride: usize, k: i32, c: usize): void {
-  let b1 = b0 + stride;
-  let b2 = b1 + stride;
-  let b3 = b2 + stride;
-  let s00 = f32x4.splat(0);
-  let s01 = s00;
-  let s02 = s00;
-  let s03 = s00;
-  let s10 = s00;
-  let s11 = s00;
-  let s12 = s00;
-  let s13 = s00;
-  const end = a + (<usize>(k & ~7) << 2);
-  for (; a < end; a += 32, b0 += 32, b1 += 32, b2 += 32, b3 += 32) {
-    const x = v128.load(a);
-    const y = v128.load(a, 16);
-    s00 = fma(x, v128.load(b0), s00);
-    s10 = fma(y, v128.load(b0, 16), s10);
-    s01 = fma(x, v128.load(b1), s01);
-    s11 = fma(y, v128.load(b1, 16), s11);
-    s02 = fma(x, v128.load(b2), s02);
-    s12 = fma(y, v128.load(b2, 16), s12);
-    s03 = fma(x, v128.load(b3), s03);
-    s13 = fma(y, v128.load(b3, 16), s13);
+/**
+ * Lane sums of a . b. One row of b after the other, so that memory is read as a single stream: from memory, not from a
+ * cache, a third faster than four rows at a time.
+ */
+@inline
+function streamDot(a: usize, b: usize, k: i32): v128 {
+  let s0 = f32x4.splat(0), s1 = s0, s2 = s0, s3 = s0;
+  const end = a + (<usize>(k & ~15) << 2);
+  for (; a < end; a += 64, b += 64) {
+    s0 = fma(v128.load(a), v128.load(b), s0);
+    s1 = fma(v128.load(a, 16), v128.load(b, 16), s1);
+    s2 = fma(v128.load(a, 32), v128.load(b, 32), s2);
+    s3 = fma(v128.load(a, 48), v128.load(b, 48), s3);
   }
-  let total = sums(f32x4.add(s00, s10), f32x4.add(s01, s11), f32x4.add(s02, s12), f32x4.add(s03, s13));
-  for (let i = k & 7; i > 0; i--, a += 4, b0 += 4, b1 += 4, b2 += 4, b3 += 4) {
-    const z = f32x4(load<f32>(b0), load<f32>(b1), load<f32>(b2), load<f32>(b3));
-    total = fma(v128.load32_splat(a), z, total);
+  for (let i = (k & 15) >> 2; i > 0; i--, a += 16, b += 16) s0 = fma(v128.load(a), v128.load(b), s0);
+  return f32x4.add(f32x4.add(s0, s1), f32x4.add(s2, s3));
+}
+
+/** c[4] = a . b_j for four adjacent rows b_j: a single row of a. Bound by reading b. */
+function dots1x4(a: usize, b0: usize, stride: usize, k: i32, c: usize): void {
+  const b1 = b0 + stride;
+  const b2 = b1 + stride;
+  const b3 = b2 + stride;
+  let total = sums(streamDot(a, b0, k), streamDot(a, b1, k), streamDot(a, b2, k), streamDot(a, b3, k));
+  for (let i = k & ~3; i < k; i++) {
+    const at = <usize>i << 2;
+    const z = f32x4(load<f32>(b0 + at), load<f32>(b1 + at), load<f32>(b2 + at), load<f32>(b3 + at));
+    total = fma(v128.load32_splat(a + at), z, total);
   }
   v128.store(c, total);
 }
