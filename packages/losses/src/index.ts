@@ -1,4 +1,12 @@
-/** @file @transfusion/losses: language-model and diffusion losses. */
+/** @file @transfusion/losses: language-model, diffusion and autoencoder losses. */
 
+export {
+  adaptiveAdversarialWeight,
+  adversarialFactor,
+  discriminatorHingeLoss,
+  generatorHingeLoss,
+} from './adversarial.js';
 export { addNoise, diffusionLoss, transfusionLoss } from './diffusion.js';
 export { languageLoss } from './language.js';
+export { type LpipsParameters, lpips, lpipsWeights, type StoredTensor } from './lpips.js';
+export { klLoss, reconstructionLoss, type VqLoss, vqLoss } from './vae.js';

@@ -1,6 +1,17 @@
 /** @file @transfusion/nn: layers, initialisers and optimizers as pure functions over tensors. */
 
 export {
+  type ConvolutionParameters,
+  convolution,
+  convolutionSpec,
+  groupNorm,
+  leakyRelu,
+  type NormParameters,
+  normSpec,
+  relu,
+} from './convolution.js';
+export { filterFromStored, filterToStored, storedFilterShape } from './filter-layout.js';
+export {
   type LinearParameters,
   linear,
   linearSpec,
@@ -38,3 +49,4 @@ export {
   weight,
 } from './parameters.js';
 export { sinusoidalEmbedding, timestepFrequencies } from './timestep-embedding.js';
+export { trainableCopy } from './trainable-copy.js';

@@ -1,21 +1,30 @@
-/** @file Any codec from its configuration. */
+/** @file A codec that needs nothing but its configuration. */
 import { TransfusionError } from '@transfusion/tensor';
 import { z } from 'zod';
-import { type CodecConfigInput, codecConfigSchema, type ImageCodec } from './image-codec.js';
+import { type CodecConfig, type CodecConfigInput, codecConfigSchema, type ImageCodec } from './image-codec.js';
 import { PixelCodec } from './pixel-codec.js';
 
-/** @throws TransfusionError CODEC_CONFIG: an unknown kind of codec, or unknown keys */
+/**
+ * @throws TransfusionError CODEC_CONFIG: an unknown kind of codec, or unknown keys; CODEC_WEIGHTS: an autoencoder, which
+ *   needs weights and a backend
+ */
 export function createCodec(config: CodecConfigInput): ImageCodec {
+  const parsed = parseCodecConfig('createCodec', config);
+  if (parsed.kind === 'pixels') return new PixelCodec();
+  throw new TransfusionError({
+    code: 'CODEC_WEIGHTS',
+    message: `createCodec: a codec of kind '${parsed.kind}' needs a backend and weights, which createCodec has not`,
+    fix: 'use openCodec({ backend, config, weights })',
+  });
+}
+
+/** @throws TransfusionError CODEC_CONFIG */
+export function parseCodecConfig(caller: string, config: unknown): CodecConfig {
   const parsed = codecConfigSchema.safeParse(config);
-  if (!parsed.success) {
-    throw new TransfusionError({
-      code: 'CODEC_CONFIG',
-      message: `createCodec: ${z.prettifyError(parsed.error)}`,
-      fix: "the codec of this version is { kind: 'pixels' }",
-    });
-  }
-  switch (parsed.data.kind) {
-    case 'pixels':
-      return new PixelCodec();
-  }
+  if (parsed.success) return parsed.data;
+  throw new TransfusionError({
+    code: 'CODEC_CONFIG',
+    message: `${caller}: ${z.prettifyError(parsed.error)}`,
+    fix: "a codec is { kind: 'pixels' }, or { kind: 'kl' or 'vq', autoencoder: ... }: see codecConfigOf",
+  });
 }

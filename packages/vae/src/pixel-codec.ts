@@ -1,6 +1,7 @@
 /** @file The codec that does nothing: the model diffuses pixels, as in the paper's preliminary runs (footnote 3). */
 import { TransfusionError } from '@transfusion/tensor';
 import { z } from 'zod';
+import { checkArrays } from './codec/latent-shape.js';
 import type { ImageCodec, ImageSize, LatentShape } from './image-codec.js';
 
 export const pixelCodecSchema = z
@@ -34,19 +35,14 @@ export class PixelCodec implements ImageCodec {
   async decode(options: ImageSize & { latents: readonly Float32Array[] }): Promise<Float32Array[]> {
     return copyAll('decode', 'latents', options.latents, options);
   }
+
+  dispose(): void {}
 }
 
 /** Copies, so that the caller of any codec owns what it gets. */
 function copyAll(method: string, what: string, arrays: readonly Float32Array[], size: ImageSize): Float32Array[] {
   const { height, width, channels } = pixelLatentShape(size);
-  return arrays.map((array, i) => {
-    if (array.length !== height * width * channels) {
-      throw new TransfusionError({
-        code: 'CODEC_SHAPE',
-        message: `pixels.${method}: ${what}[${i}] has ${array.length} values, expected [${height}, ${width}, ${channels}] = ${height * width * channels}`,
-        fix: `resize to ${height} x ${width}, three channels`,
-      });
-    }
-    return array.slice();
-  });
+  const fix = `resize to ${height} x ${width}, three channels`;
+  checkArrays({ method: `pixels.${method}`, what, arrays, shape: [height, width, channels], fix });
+  return arrays.map((array) => array.slice());
 }

@@ -1,0 +1,66 @@
+/** @file An autoencoder's `config.json`, checked at the door. */
+import { TransfusionError } from '@transfusion/tensor';
+import { z } from 'zod';
+import { type AutoencoderConfig, klConfigSchema, vqConfigSchema } from './config.js';
+
+const schemas = { AutoencoderKL: klConfigSchema, VQModel: vqConfigSchema };
+type ClassName = keyof typeof schemas;
+
+/**
+ * Parses the `config.json` of a VAE folder. Keys that start with an underscore are diffusers' notes and are not checked;
+ * any other unknown key is refused with the nearest known name.
+ *
+ * @param where names the file in errors
+ * @throws TransfusionError CODEC_CONFIG
+ */
+export function parseAutoencoderConfig(value: unknown, where = 'config.json'): AutoencoderConfig {
+  const schema = schemas[classNameOf(value, where)];
+  const known = Object.keys(schema.shape);
+  const entries = Object.entries(value as object).filter(([key]) => known.includes(key) || !key.startsWith('_'));
+  const result = schema.safeParse(Object.fromEntries(entries));
+  if (result.success) return result.data;
+  const unknown = result.error.issues.flatMap((issue) => (issue.code === 'unrecognized_keys' ? issue.keys : []));
+  const hints = unknown.map((key) => `${key}: ${nearest(key, known)}`);
+  throw new TransfusionError({
+    code: 'CODEC_CONFIG',
+    message: `${where}: ${z.prettifyError(result.error)}`,
+    fix: hints.length > 0 ? hints.join('; ') : 'correct the values above',
+    cause: result.error,
+  });
+}
+
+function classNameOf(value: unknown, where: string): ClassName {
+  const isObject = typeof value === 'object' && value !== null && !Array.isArray(value);
+  const name = isObject ? (value as Record<string, unknown>)._class_name : undefined;
+  if (typeof name === 'string' && Object.hasOwn(schemas, name)) return name as ClassName;
+  throw new TransfusionError({
+    code: 'CODEC_CONFIG',
+    message: isObject
+      ? `${where}: _class_name is ${JSON.stringify(name) ?? 'missing'}, expected AutoencoderKL or VQModel`
+      : `${where}: is ${value === null ? 'null' : Array.isArray(value) ? 'a list' : `a ${typeof value}`}, expected an object`,
+    fix: "give the folder of an autoencoder in diffusers' form; a whole pipeline keeps it in vae/ or vqvae/",
+  });
+}
+
+/** What was meant, if any known name is near enough. */
+function nearest(name: string, known: readonly string[]): string {
+  const distances = known.map((candidate) => ({ candidate, distance: editDistance(name, candidate) }));
+  const { candidate, distance } = distances.reduce((best, each) => (each.distance < best.distance ? each : best));
+  return distance <= Math.max(2, name.length / 2)
+    ? `unknown, did you mean ${candidate}?`
+    : `unknown; known keys: ${known.join(', ')}`;
+}
+
+/** Levenshtein distance, ignoring case. */
+function editDistance(a: string, b: string): number {
+  let row = Array.from({ length: b.length + 1 }, (_, j) => j);
+  for (let i = 1; i <= a.length; i++) {
+    const next = [i];
+    for (let j = 1; j <= b.length; j++) {
+      const replaced = row[j - 1] + (a[i - 1].toLowerCase() === b[j - 1].toLowerCase() ? 0 : 1);
+      next.push(Math.min(replaced, row[j] + 1, next[j - 1] + 1));
+    }
+    row = next;
+  }
+  return row[b.length];
+}

@@ -1,0 +1,43 @@
+/** @file The latents of an image's size, and whether arrays have the size they should. */
+import { TransfusionError } from '@transfusion/tensor';
+import { type AutoencoderConfig, downsamplingFactor, latentChannels } from '../autoencoder/config.js';
+import type { ImageSize, LatentShape } from '../image-codec.js';
+
+/** @throws TransfusionError CODEC_IMAGE_SIZE: the size is no multiple of the downsampling factor */
+export function autoencoderLatentShape(config: AutoencoderConfig, { height, width }: ImageSize): LatentShape {
+  const factor = downsamplingFactor(config);
+  if (![height, width].every((length) => Number.isInteger(length) && length >= factor && length % factor === 0)) {
+    throw new TransfusionError({
+      code: 'CODEC_IMAGE_SIZE',
+      message: `${config._class_name}: an image of ${height} x ${width}; both must be multiples of ${factor}, the downsampling of ${config.block_out_channels.length} levels`,
+      fix: `resize or crop it, for example to ${multiple(height, factor)} x ${multiple(width, factor)}`,
+    });
+  }
+  return { height: height / factor, width: width / factor, channels: latentChannels(config) };
+}
+
+function multiple(length: number, factor: number): number {
+  return Math.max(factor, factor * Math.floor((Number.isFinite(length) ? length : 0) / factor));
+}
+
+/** @throws TransfusionError CODEC_SHAPE: an array does not have the values of `shape` */
+export function checkArrays(options: {
+  /** The method, for the error: `kl.encode`. */
+  method: string;
+  /** The arguments' name. */
+  what: string;
+  arrays: readonly Float32Array[];
+  shape: readonly number[];
+  fix: string;
+}): void {
+  const { method, what, arrays, shape, fix } = options;
+  const expected = shape.reduce((product, length) => product * length, 1);
+  arrays.forEach((array, i) => {
+    if (array.length === expected) return;
+    throw new TransfusionError({
+      code: 'CODEC_SHAPE',
+      message: `${method}: ${what}[${i}] has ${array.length} values, expected [${shape.join(', ')}] = ${expected}`,
+      fix,
+    });
+  });
+}
