@@ -3,36 +3,19 @@ import { mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } 
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { softwareAdapterEnvironment } from './index.js';
+import { bundlePackage, root } from './testing/bundle.js';
 
 /** Plain Node, without jest's environment: finding Dawn, unpacking and loading SwiftShader, and ending by itself. */
 const packageFolder = resolve(__dirname, '..');
-const root = resolve(packageFolder, '../..');
 const unpack = join(packageFolder, 'scripts/unpack-swiftshader.mjs');
 const hasSwiftShader = process.platform === 'linux' && process.arch === 'x64';
 
-/** Inside the repository, so that the bundle finds the `webgpu` package. */
 const workFolder = join(root, '.cache', `webgpu-test-${process.pid}`);
 const swiftShader = join(workFolder, 'swiftshader');
 
-const BUILD = `
-import { build } from 'tsup';
-await build({
-  entry: ['packages/webgpu/src/index.ts'],
-  format: 'esm',
-  outDir: process.argv[1],
-  config: false,
-  silent: true,
-  dts: false,
-  noExternal: [/^@transfusion/],
-  external: ['webgpu'],
-  esbuildOptions: (options) => {
-    options.conditions = ['@transfusion/source'];
-  },
-});`;
-
 beforeAll(() => {
   mkdirSync(workFolder, { recursive: true });
-  execFileSync(process.execPath, ['--input-type=module', '--eval', BUILD, workFolder], { cwd: root });
+  bundlePackage(workFolder);
   if (hasSwiftShader) execFileSync(process.execPath, [unpack, swiftShader]);
 }, 60_000);
 afterAll(() => rmSync(workFolder, { recursive: true, force: true }));

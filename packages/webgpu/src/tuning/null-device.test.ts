@@ -1,29 +1,13 @@
-import { execFileSync, spawnSync } from 'node:child_process';
+import { spawnSync } from 'node:child_process';
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
+import { bundlePackage, root } from '../testing/bundle.js';
 
 /**
  * The whole way on Dawn's null device, which validates everything and executes nothing, described as one that has subgroup
  * matrices: opening, measuring all candidates of f16 and f32 products, loading with the choice.
  */
-const root = resolve(__dirname, '../../../..');
 const workFolder = join(root, '.cache', `webgpu-null-test-${process.pid}`);
-
-const BUILD = `
-import { build } from 'tsup';
-await build({
-  entry: ['packages/webgpu/src/index.ts'],
-  format: 'esm',
-  outDir: process.argv[1],
-  config: false,
-  silent: true,
-  dts: false,
-  noExternal: [/^@transfusion/],
-  external: ['webgpu'],
-  esbuildOptions: (options) => {
-    options.conditions = ['@transfusion/source'];
-  },
-});`;
 
 const SCRIPT = `
 import { create } from 'webgpu';
@@ -69,7 +53,7 @@ process.exit(0);`;
 
 beforeAll(() => {
   mkdirSync(workFolder, { recursive: true });
-  execFileSync(process.execPath, ['--input-type=module', '--eval', BUILD, workFolder], { cwd: root });
+  bundlePackage(workFolder);
 }, 60_000);
 afterAll(() => rmSync(workFolder, { recursive: true, force: true }));
 
