@@ -5,7 +5,7 @@ import { readMetrics } from '@transfusion/checkpoint/node';
 import { countParameters } from '@transfusion/nn';
 import { transfusionSpec } from '@transfusion/transformer';
 import { openWasm } from '@transfusion/wasm';
-import { resolveConfig } from '../apps/trainer/src/config/resolve-config';
+import { resolveConfig, transfusionRuns } from '../apps/trainer/src/config/resolve-config';
 import { planTrainStep } from '../apps/trainer/src/train/plan-step';
 import { loadRun, saveRun } from '../apps/trainer/src/train/run-folder';
 import { openSession } from '../apps/trainer/src/train/session';
@@ -107,7 +107,7 @@ test('a finished run goes on when it is given more steps', async () => {
 test('saveRun and loadRun give back every bit of the state', async () => {
   const backend = await openWasm({ threads: 2 });
   try {
-    const config = await resolveConfig({ preset: 'tiny', set: ['name=bits'] });
+    const config = await resolveConfig(transfusionRuns, { preset: 'tiny', set: ['name=bits'] });
     const cacheFolder = join(folder, '.cache', 'data');
     const session = await openSession({ config, backend, cacheFolder });
     for (let step = 0; step < 2; step++) await session.runner.run(step + 1, session.batches.step(step));
@@ -183,7 +183,7 @@ test.each([1, 2])(
   '--dry-run plans the work and memory that a run takes, with %i batches per step',
   async (accumulation) => {
     const set = [`batch.accumulation=${accumulation}`];
-    const config = await resolveConfig({ preset: 'tiny', set });
+    const config = await resolveConfig(transfusionRuns, { preset: 'tiny', set });
     const cacheFolder = join(folder, '.cache', 'data');
     const backend = await openWasm({ threads: 1 });
     try {

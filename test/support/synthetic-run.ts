@@ -6,11 +6,14 @@ import { type Backend, flattenTree, PhiloxStream } from '@transfusion/tensor';
 import { transfusionSpec } from '@transfusion/transformer';
 import { modelConfigOf } from '../../apps/trainer/src/config/model-config';
 import { type RunConfig, type RunConfigInput, runConfigSchema } from '../../apps/trainer/src/config/run-config';
-import { type BatchSource, batchShape, createBatchSource } from '../../apps/trainer/src/data/batches';
-import type { Example } from '../../apps/trainer/src/data/examples';
+import {
+  type BatchSource,
+  batchShape,
+  createBatchSource,
+  type TrainingExample,
+} from '../../apps/trainer/src/data/batches';
 import { createTrainState, type TrainState, type TrainStepOptions } from '../../apps/trainer/src/train/train-step';
 
-const IMAGE = { width: 8, height: 8, channels: 3 };
 const PATCHES = 4;
 const special = { bos: 59, eos: 60, boi: 61, eoi: 62, pad: 63 };
 export const VOCABULARY = 64;
@@ -24,12 +27,13 @@ export interface SyntheticRun {
 }
 
 /** Captions of 3 to 6 tokens, images of normal noise; all from the seed. */
-function examples(count: number): Example[] {
+function examples(count: number): TrainingExample[] {
   const random = new PhiloxStream(41);
   return Array.from({ length: count }, (_, i) => {
     const captionIds = Array.from({ length: 3 + (i % 4) }, () => random.integer(59));
     const patches = Float32Array.from({ length: PATCHES * 48 }, () => 0.5 * random.normal());
-    return { caption: `example ${i}`, captionIds, image: { ...IMAGE, data: patches }, patches };
+    const pixels = new Uint8Array(8 * 8 * 3);
+    return { caption: `example ${i}`, group: `${i}`, captionIds, pixels, variants: [{ mean: patches }] };
   });
 }
 

@@ -33,12 +33,27 @@ export async function trainer(argv: readonly string[], signal?: AbortSignal): Pr
 
 /** Arguments of a run of the tiny preset on wasm; `set`: fields of its configuration. */
 export function tiny(runs: string, name: string, set: Record<string, unknown> = {}, threads = 2): string[] {
+  return tinyCommand('train', runs, name, set, threads);
+}
+
+/** The same of the tiny autoencoder. */
+export function tinyVae(runs: string, name: string, set: Record<string, unknown> = {}, threads = 2): string[] {
+  return tinyCommand('vae', runs, name, set, threads);
+}
+
+function tinyCommand(
+  command: string,
+  runs: string,
+  name: string,
+  set: Record<string, unknown>,
+  threads: number,
+): string[] {
   const fields = Object.entries({ name, ...set }).flatMap(([key, value]) => [
     '--set',
     `${key}=${typeof value === 'string' ? value : JSON.stringify(value)}`,
   ]);
   const backend = ['--backend', 'wasm', '--threads', String(threads)];
-  return ['train', '--preset', 'tiny', '--runs', runs, ...backend, ...fields];
+  return [command, '--preset', 'tiny', '--runs', runs, ...backend, ...fields];
 }
 
 /** A signal that is aborted when it is looked at for the n-th time: the training loop looks once before every step. */

@@ -1,5 +1,8 @@
 /** @file What the apps share. */
 export { type BackendChoice, openBackend } from './backend.js';
+export { modelPath } from './model-path.js';
 export { backendChoice, number, rootCommand, runCommand, wholeNumber, withBackend } from './options.js';
+export { checkWritableFile, checkWritableFolder, writeOutputFile } from './output-file.js';
 export { createProgress, formatSeconds, type Progress, type ProgressOptions } from './progress.js';
+export { readImage } from './read-image.js';
 export { processTerminal, type Terminal } from './terminal.js';

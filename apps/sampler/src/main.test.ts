@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { decodePng } from '@transfusion/data';
 import sharp from 'sharp';
 import { run } from './main.js';
-import { writeTinyModelFolder } from './testing/tiny-model-folder.js';
+import { tinyKl, writeTinyModelFolder } from './testing/tiny-model-folder.js';
 
 let folder: string;
 let model: string;
@@ -151,7 +151,8 @@ describe('model folders', () => {
     const { code, out } = await sampler('info', '--model', model, ...cpu);
     expect(code).toBe(0);
     expect(out).toMatch(/^parameters {2}[\d,]+ in \d+ tensors, 0\.0 MiB/m);
-    expect(out).toMatch(/^images {6}8 x 8 pixels as 4 patches of 4 x 4, codec pixels$/m);
+    expect(out).toMatch(/^images {6}8 x 8 pixels as 4 patches of 4 x 4 pixels$/m);
+    expect(out).toMatch(/^codec {7}pixels$/m);
     expect(out).toMatch(/^tokenizer {3}261 ids$/m);
     expect(out).toMatch(/^training {4}step 123$/m);
     expect(out).toMatch(/^backend {5}wasm, WebAssembly on the CPU: 1 thread/m);
@@ -262,5 +263,58 @@ describe('continue', () => {
   test('does not mix its files with others', async () => {
     const result = await goOn('--text', 'a', '--out', folder);
     expect(result).toMatchObject({ code: 2, log: expect.stringContaining('OUTPUT_EXISTS') });
+  });
+});
+
+describe('a model of the latents of an autoencoder', () => {
+  const latentModel = () => join(folder, 'latent');
+  const command = (name: string, ...more: string[]) => sampler(name, '--model', latentModel(), ...cpu, ...more);
+  beforeAll(() => writeTinyModelFolder(latentModel(), tinyKl));
+
+  test('info tells the codec', async () => {
+    const { code, out } = await command('info');
+    expect(code).toBe(0);
+    expect(out).toMatch(/^images {6}8 x 8 pixels as 4 patches of 2 x 2 latents$/m);
+    expect(out).toMatch(
+      /^codec {7}kl, downsampling 2, 4 latent channels, 15,223 parameters in 120 tensors, 0\.1 MiB as f32$/m,
+    );
+  });
+
+  test('generate, caption and continue work with it', async () => {
+    const draw = (out: string, seed: string) => command('generate', '--prompt', 'red', '--out', out, '--seed', seed);
+    expect(await draw('latent-1.png', '1')).toMatchObject({ code: 0, out: 'latent-1.png' });
+    expect(await draw('latent-2.png', '2')).toMatchObject({ code: 0 });
+    expect(await read('latent-1.png')).toMatchObject({ width: 8, height: 8 });
+    expect(await readFile('latent-1.png')).not.toEqual(await readFile('latent-2.png'));
+
+    const captions = await command('caption', '--image', 'latent-1.png', 'latent-2.png', '--max-tokens', '4');
+    expect(captions.code).toBe(0);
+    expect(captions.out.split('\n')).toHaveLength(2);
+
+    const prompt = ['--text', 'look: ', '--image', 'latent-1.png', '--draw'];
+    const story = await command(
+      'continue',
+      ...prompt,
+      '--max-images',
+      '1',
+      '--max-tokens',
+      '3',
+      '--out',
+      'latent-story',
+    );
+    expect(story.code).toBe(0);
+    expect(await read('latent-story/001.png')).toMatchObject({ width: 8, height: 8 });
+  });
+
+  test('without its autoencoder: exit 2, with the file', async () => {
+    await writeTinyModelFolder('headless', tinyKl);
+    await rm(join('headless', 'vae'), { recursive: true });
+    for (const argv of [['info'], ['generate', '--prompt', 'a', '--out', 'headless.png']]) {
+      expect(await sampler(...argv, '--model', 'headless', ...cpu)).toMatchObject({
+        code: 2,
+        log: expect.stringMatching(/CHECKPOINT_MISSING: headless has no vae.config\.json/),
+      });
+    }
+    expect(await readdir(folder)).not.toContain('headless.png');
   });
 });

@@ -1,10 +1,22 @@
 /** @file The command line: what `trainer` can do, in the words of --help. */
-import { backendChoice, number, rootCommand, runCommand, type Terminal, withBackend } from '@transfusion/app-common';
-import { type Command, Option } from 'commander';
+import {
+  backendChoice,
+  number,
+  rootCommand,
+  runCommand,
+  type Terminal,
+  wholeNumber,
+  withBackend,
+} from '@transfusion/app-common';
+import { Argument, type Command, Option } from 'commander';
 import { z } from 'zod';
 import { demoCommand } from './commands/demo-command.js';
+import { encodeCommand } from './commands/encode-command.js';
+import { exportCommand } from './commands/export-command.js';
+import { reconstructCommand } from './commands/reconstruct-command.js';
 import { trainCommand } from './commands/train-command.js';
-import { runConfigSchema } from './config/run-config.js';
+import { autoencoderRuns, vaeCommand } from './commands/vae-command.js';
+import { transfusionRuns } from './config/resolve-config.js';
 import { presets } from './presets/index.js';
 
 /** Runs the command line and returns the exit code: 0 done (or saved when told to stop), 1 failed while running, 2 bad input. */
@@ -34,6 +46,56 @@ function program(terminal: Terminal): Command {
       const { config: file, ...others } = options;
       await trainCommand({ ...others, file, backend: backendChoice(options) }, terminal);
     });
+  withBackend(root.command('vae').description('train an autoencoder, KL or VQ, or go on with a run'))
+    .option('--preset <name>', `a named configuration: ${Object.keys(autoencoderRuns.presets).join(', ')}`)
+    .option('--config <file>', 'a JSON file with a configuration (see `trainer schema vae`); it overrides the preset')
+    .option('--set <key=value>', 'one field, may be repeated: --set data.imageSize=32', collect, [])
+    .option('--resume <folder>', 'go on with the run in this folder, exactly where its checkpoint is')
+    .option('--runs <folder>', 'where runs are kept', 'runs')
+    .option('--overwrite', 'start over where a run of that name exists')
+    .addHelpText('after', VAE_EXAMPLES)
+    .action(async (options) => {
+      const { config: file, ...others } = options;
+      await vaeCommand({ ...others, file, backend: backendChoice(options) }, terminal);
+    });
+  withBackend(
+    root
+      .command('encode')
+      .description("keep the latents of a configuration's pictures in a folder, for `train` to read"),
+  )
+    .option('--preset <name>', `a named configuration of \`train\`: ${presetNames}`)
+    .option('--config <file>', 'a JSON file with a configuration of `train`; it overrides the preset')
+    .option('--set <key=value>', 'one field, may be repeated: --set codec=emoji-64-kl', collect, [])
+    .requiredOption('--out <folder>', 'where the latents go; an interrupted run goes on there')
+    .option('--runs <folder>', 'where runs are kept; decoded pictures are kept beside it', 'runs')
+    .addHelpText('after', ENCODE_EXAMPLES)
+    .action(async (options) => {
+      const { config: file, ...others } = options;
+      await encodeCommand({ ...others, file, backend: backendChoice(options) }, terminal);
+    });
+  withBackend(
+    root
+      .command('reconstruct')
+      .description('how well an autoencoder gives back held-out pictures: PSNR, SSIM, a picture'),
+  )
+    .requiredOption('--model <name>', "an autoencoder's folder, or a model of this repository, such as emoji-64-kl")
+    .option('--out <file>', 'a PNG file of originals and reconstructions')
+    .option('--images <n>', 'pictures in it', wholeNumber(1, 1024), 32)
+    .option(
+      '--set <key=value>',
+      'other pictures than those held out in training: --set data.dataset=emoji',
+      collect,
+      [],
+    )
+    .option('--runs <folder>', 'where runs are kept; decoded pictures are kept beside it', 'runs')
+    .action(async (options) => reconstructCommand({ ...options, backend: backendChoice(options) }, terminal));
+  root
+    .command('export')
+    .description("a run's model without what only training needs, its weights in f16")
+    .requiredOption('--run <folder>', 'of `train` or `vae`')
+    .requiredOption('--out <folder>', 'a new folder')
+    .option('--f32', 'keep 32 bits for every weight')
+    .action(async (options) => exportCommand(options, terminal));
   withBackend(root.command('demo').description('train the demo, score it, and write its report to runs/demo'))
     .option('--runs <folder>', 'where runs are kept', 'runs')
     .option('--set <key=value>', 'change one field of the demo configuration', collect, [])
@@ -48,7 +110,11 @@ function program(terminal: Terminal): Command {
   root
     .command('schema')
     .description('print the JSON schema of a configuration: every field, its default and meaning')
-    .action(() => terminal.out(JSON.stringify(z.toJSONSchema(runConfigSchema, { io: 'input' }), null, 2)));
+    .addArgument(new Argument('[command]', 'whose configuration').choices(['train', 'vae']).default('train'))
+    .action((command: 'train' | 'vae') => {
+      const { schema } = command === 'vae' ? autoencoderRuns : transfusionRuns;
+      terminal.out(JSON.stringify(z.toJSONSchema(schema, { io: 'input' }), null, 2));
+    });
   return root;
 }
 
@@ -59,6 +125,18 @@ Examples:
   trainer train --preset emoji --set seed=1        train; Ctrl-C saves and leaves
   trainer train --resume runs/emoji                go on
   trainer train --preset emoji --profile           where the time of a step goes`;
+
+const ENCODE_EXAMPLES = `
+Example:
+  trainer encode --preset emoji-latent --out latents/emoji
+  trainer train --preset emoji-latent --set data.latents=latents/emoji`;
+
+const VAE_EXAMPLES = `
+Examples:
+  trainer vae --preset tiny                                  a minute's run that shows that everything works
+  trainer vae --preset emoji-64-kl                           the autoencoder of models/emoji-64-kl; hours on two cores
+  trainer vae --resume runs/emoji-64-kl                      go on
+  trainer vae --preset emoji-64-kl --set data.dataset=folder --set data.folder=pictures --set name=mine`;
 
 function collect(value: string, previous: string[]): string[] {
   return [...previous, value];

@@ -28,6 +28,11 @@ export class CheckpointError extends Error {
   }
 }
 
+/** Whether it is an error of this or another package of the project: it has its own code and fix. */
+export function isProjectError(error: unknown): error is Error {
+  return typeof error === 'object' && error !== null && (error as Record<symbol, unknown>)[MARKER] === true;
+}
+
 /** The message of anything thrown. */
 export function reason(error: unknown): string {
   return error instanceof Error ? error.message : String(error);

@@ -1,3 +1,13 @@
+/** @file IEEE 754 binary16: a sign, 5 bits of exponent, 10 of fraction. */
+
+/** The least magnitude that rounds to infinity: halfway between 65,504, the largest finite half, and 65,536. */
+export const HALF_OVERFLOW = 65_520;
+const HALF_NAN = 0x7e00;
+const HALF_INFINITY = 0x7c00;
+/** Units of the last place in 1, for exponents from -14 (the least, of subnormal halves too) to 15. */
+const UNITS = Float64Array.from({ length: 30 }, (_, i) => 2 ** (24 - i));
+const scratch = new DataView(new ArrayBuffer(8));
+
 /** The value of IEEE 754 binary16 bits, exactly. */
 export function halfToFloat(bits: number): number {
   const sign = bits & 0x8000 ? -1 : 1;
@@ -6,4 +16,23 @@ export function halfToFloat(bits: number): number {
   if (exponent === 0) return sign * fraction * 2 ** -24;
   if (exponent === 31) return fraction ? Number.NaN : sign * Number.POSITIVE_INFINITY;
   return sign * (1 + fraction / 1024) * 2 ** (exponent - 15);
+}
+
+/**
+ * The bits of the half nearest to `value`, of two equally near ones the even one, rounded once also where `value` is no
+ * f32. Magnitudes from `HALF_OVERFLOW` become infinity; NaN becomes one quiet NaN.
+ */
+export function floatToHalf(value: number): number {
+  if (Number.isNaN(value)) return HALF_NAN;
+  scratch.setFloat64(0, value);
+  const high = scratch.getUint32(0);
+  const sign = (high >>> 16) & 0x8000;
+  const magnitude = Math.abs(value);
+  if (magnitude >= HALF_OVERFLOW) return sign | HALF_INFINITY;
+  // Counted from the least, -14; 1023 is the bias of an f64.
+  const exponent = Math.max(0, ((high >>> 20) & 0x7ff) - 1023 + 14);
+  // Below 2048 units, exact. Beside 2^52 an f64 has no room for a fraction, and rounds it to even.
+  const units = magnitude * UNITS[exponent] + 2 ** 52 - 2 ** 52;
+  // Normal halves have 1024 units or more, the first of which is their exponent's lowest bit; 2048 carry into the next.
+  return sign | ((exponent << 10) + units);
 }

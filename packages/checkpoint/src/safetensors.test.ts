@@ -97,6 +97,58 @@ describe('writing and reading', () => {
   });
 });
 
+describe('f32 data stored as F16', () => {
+  const values = Float32Array.of(1, -1 / 3, 65_519, 1e-7, Number.NEGATIVE_INFINITY, Number.NaN, -0);
+  const rounded = Float32Array.of(1, -0.333251953125, 65_504, 2 ** -23, Number.NEGATIVE_INFINITY, Number.NaN, -0);
+  const half = { shape: [7], data: values, dtype: 'F16' as const };
+  const whole = { shape: [2], data: Float32Array.of(1 / 3, 1e9) };
+
+  test('halves with the header that says so; the other tensors stay as they are', () => {
+    const file = writeSafetensors(
+      new Map<string, TensorData>([
+        ['b.whole', whole],
+        ['a.half', half],
+      ]),
+    );
+    const length = Number(new DataView(file.buffer).getBigUint64(0, true));
+    expect(JSON.parse(new TextDecoder().decode(file.subarray(8, 8 + length)))).toEqual({
+      __metadata__: { format: 'pt' },
+      'a.half': { dtype: 'F16', shape: [7], data_offsets: [0, 14] },
+      'b.whole': { dtype: 'F32', shape: [2], data_offsets: [14, 22] },
+    });
+    expect(file).toHaveLength(8 + length + 7 * 2 + 2 * 4);
+    expect([...file.subarray(8 + length, 8 + length + 4)]).toEqual([0x00, 0x3c, 0x55, 0xb5]);
+    expect(readSafetensors(file)).toEqual(
+      new Map([
+        ['a.half', { shape: [7], data: rounded }],
+        ['b.whole', whole],
+      ]),
+    );
+  });
+
+  test('equal contents give equal files; what was read is written again as it was', () => {
+    const other = { shape: [1], data: Float32Array.of(2), dtype: 'F16' as const };
+    const file = writeSafetensors(new Map(Object.entries({ a: half, b: other })));
+    expect(writeSafetensors(new Map(Object.entries({ b: other, a: half })))).toEqual(file);
+    const again = new Map<string, TensorData>();
+    for (const [name, tensor] of readSafetensors(file)) again.set(name, { ...tensor, dtype: 'F16' });
+    expect(writeSafetensors(again)).toEqual(file);
+  });
+
+  test.each([65_520, -(2 ** 30)])('%d is too large, and refused by name', (value) => {
+    const data = Float32Array.of(0, 65_504, value);
+    const tensors = new Map([['w', { shape: [3], data, dtype: 'F16' as const }]]);
+    expect(() => writeSafetensors(tensors)).toThrow(
+      `CHECKPOINT_CONTENT: tensor "w": value 2 is ${value}, F16 ends at 65504`,
+    );
+  });
+
+  test('whole numbers are refused', () => {
+    const tensors = new Map([['ids', { shape: [1], data: Int32Array.of(1), dtype: 'F16' as const }]]);
+    expect(() => writeSafetensors(tensors)).toThrow(/CHECKPOINT_CONTENT: tensor "ids": .*a Int32Array/);
+  });
+});
+
 describe('other dtypes', () => {
   test('F16: every bit pattern, against the definition', () => {
     const bits = Uint16Array.from({ length: 65_536 }, (_, i) => i);

@@ -10,9 +10,11 @@ export {
   type TextPart,
 } from './document.js';
 export { decodePng } from './image/decode-png.js';
+export { flipHorizontally } from './image/flip.js';
 export type { PngLimits } from './image/png-chunks.js';
 export { centerCrop, resizeImage, squareImage } from './image/resize.js';
 export { encodePng, fromBytes, imageGrid, type RgbImage, toBytes } from './image/rgb-image.js';
+export { type BrokenFile, type CaptionedImage, type ImageDataset, imageOf, splitDataset } from './image-dataset.js';
 export { type PackedBatch, type PackedDocument, type PackedImage, type PackOptions, packDocuments } from './pack.js';
 export { type PatchGrid, patchify, unpatchify } from './patchify.js';
 export { RandomPurpose } from './random-purpose.js';

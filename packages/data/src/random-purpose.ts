@@ -7,4 +7,6 @@ export const RandomPurpose = {
   example: 0x6461_0002,
   timestep: 0x6461_0003,
   heldOut: 0x6461_0004,
+  flip: 0x6461_0005,
+  latents: 0x6461_0006,
 } as const;

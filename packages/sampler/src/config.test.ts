@@ -1,4 +1,5 @@
 import { createObjective } from '@transfusion/schedulers';
+import { klPresets, vqPresets } from '@transfusion/vae';
 import { imageLayout, objectiveOptions, type PipelineConfigInput, pipelineConfigSchema } from './config.js';
 import { resolveImageSampling } from './image-sampling.js';
 import { tinyConfig } from './testing/tiny-model.js';
@@ -46,7 +47,54 @@ describe('pipelineConfigSchema', () => {
     expect(problems(flow)).toEqual([]);
   });
 
+  test('sizes must fit the latents of an autoencoder', () => {
+    const codec = { kind: 'kl', autoencoder: klPresets.paper } as const; // downsampling 8, 8 channels
+    const sized = (size: number, patchSize: number, patchValues: number, given: object = codec) =>
+      problems({ codec: given, image: { size, patchSize }, model: { ...least.model, patchValues } });
+    expect(sized(64, 2, 32)).toEqual([]);
+    expect(sized(8, 1, 8)).toEqual([]);
+    // As many values as a patch of pixels would have.
+    expect(sized(64, 2, 12)).toEqual(['model.patchValues: a patch has 2 x 2 x 8 = 32 values']);
+    expect(sized(64, 2, 32, { kind: 'kl', autoencoder: { ...klPresets.paper, latent_channels: 4 } })).toEqual([
+      'model.patchValues: a patch has 2 x 2 x 4 = 16 values',
+    ]);
+    expect(sized(64, 2, 32, { kind: 'vq', autoencoder: { ...vqPresets.paper, vq_embed_dim: 3 } })).toEqual([
+      'model.patchValues: a patch has 2 x 2 x 3 = 12 values',
+    ]);
+    // 4 divides the image, not its latents.
+    expect(sized(48, 4, 128)).toEqual(['image.patchSize: latents of 6 x 6 do not divide into such patches']);
+    expect(sized(60, 2, 32)).toEqual([
+      'image.size: must be a multiple of 8, the downsampling of the codec: for example 56 or 64',
+    ]);
+    expect(sized(4, 1, 8)).toEqual(['image.size: must be a multiple of 8, the downsampling of the codec: 8 at least']);
+    expect(sized(60, 2, 12)).toEqual([
+      expect.stringMatching(/^image\.size: /),
+      'model.patchValues: a patch has 2 x 2 x 8 = 32 values',
+    ]);
+  });
+
+  test.each([0, -8, 24.5, 1e9, Number.NaN])('an image of %d pixels is an issue, with any codec', (size) => {
+    const model = { ...least.model, patchValues: 32 };
+    for (const codec of [{ kind: 'pixels' }, { kind: 'kl', autoencoder: klPresets.paper }]) {
+      expect(problems({ codec, image: { size, patchSize: 2 }, model })[0]).toMatch(/^image\.size: /);
+    }
+  });
+
   test('tells the layout of an image', () => {
+    const latents = imageLayout(
+      pipelineConfigSchema.parse({
+        ...least,
+        codec: { kind: 'kl', autoencoder: klPresets.paper },
+        image: { size: 64, patchSize: 2 },
+        model: { ...least.model, patchValues: 32 },
+      }),
+    );
+    expect(latents).toEqual({
+      size: 64,
+      latent: { height: 8, width: 8, channels: 8 },
+      grid: { height: 8, width: 8, channels: 8, patchSize: 2 },
+      patches: 16,
+    });
     expect(imageLayout(pipelineConfigSchema.parse(least))).toEqual({
       size: 24,
       latent: { height: 24, width: 24, channels: 3 },

@@ -2,7 +2,13 @@
 import type { PatchGrid } from '@transfusion/data';
 import { type ObjectiveOptions, parameterisationSchema } from '@transfusion/schedulers';
 import { modelConfigSchema } from '@transfusion/transformer';
-import { codecConfigSchema, type LatentShape, latentShapeOf } from '@transfusion/vae';
+import {
+  codecConfigSchema,
+  downsamplingFactor,
+  type LatentShape,
+  latentChannels,
+  latentShapeOf,
+} from '@transfusion/vae';
 import { z } from 'zod';
 
 export const imageConfigSchema = z.strictObject({
@@ -32,39 +38,51 @@ export const samplingDefaultsSchema = z.strictObject({
   scheduler: z.enum(['ddim', 'ddpm', 'euler']).default('ddim').describe('step rule; euler is for the flow schedule'),
 });
 
-export const pipelineConfigSchema = z
-  .strictObject({
-    format: z.literal('transfusion').describe('marks the folder as a model of this project'),
-    version: z.literal(1).describe('version of the folder format'),
-    model: modelConfigSchema,
-    image: imageConfigSchema,
-    codec: codecConfigSchema.prefault({ kind: 'pixels' }),
-    diffusion: diffusionConfigSchema.prefault({}),
-    sampling: samplingDefaultsSchema.prefault({}).describe('used where the caller asks for nothing else'),
-  })
-  .superRefine((config, context) => {
-    const issue = (path: string[], message: string) => context.addIssue({ code: 'custom', path, message });
-    const { size, patchSize } = config.image;
-    const latent = latentShapeOf(config.codec, { height: size, width: size });
-    if (latent.height % patchSize !== 0) {
-      issue(['image', 'patchSize'], `latents of ${latent.height} x ${latent.width} do not divide into such patches`);
-    }
-    const patchValues = patchSize ** 2 * latent.channels;
-    if (config.model.patchValues !== patchValues) {
-      const product = `${patchSize} x ${patchSize} x ${latent.channels} = ${patchValues}`;
-      issue(['model', 'patchValues'], `a patch has ${product} values`);
-    }
-    const isEuler = config.sampling.scheduler === 'euler';
-    if (isEuler !== (config.diffusion.schedule === 'flow')) {
-      issue(['sampling', 'scheduler'], 'euler is for the flow schedule, ddim and ddpm for the cosine schedule');
-    }
-    if (!isEuler && config.sampling.steps > config.diffusion.trainTimesteps) {
-      issue(['sampling', 'steps'], `at most diffusion.trainTimesteps, ${config.diffusion.trainTimesteps}`);
-    }
-    if (config.diffusion.schedule === 'flow' && config.diffusion.parameterisation === 'epsilon') {
-      issue(['diffusion', 'parameterisation'], 'the flow schedule starts at pure noise: predict flow, v or sample');
-    }
-  });
+const fields = z.strictObject({
+  format: z.literal('transfusion').describe('marks the folder as a model of this project'),
+  version: z.literal(1).describe('version of the folder format'),
+  model: modelConfigSchema,
+  image: imageConfigSchema,
+  codec: codecConfigSchema.prefault({ kind: 'pixels' }),
+  diffusion: diffusionConfigSchema.prefault({}),
+  sampling: samplingDefaultsSchema.prefault({}).describe('used where the caller asks for nothing else'),
+});
+
+/** Sizes must go together: the codec halves the image some times, patches divide what is left. */
+function checkSizes(config: z.output<typeof fields>, issue: (path: string[], message: string) => void): void {
+  const { image, codec, model } = config;
+  const { size, patchSize } = image;
+  const factor = codec.kind === 'pixels' ? 1 : downsamplingFactor(codec.autoencoder);
+  const channels = codec.kind === 'pixels' ? image.channels : latentChannels(codec.autoencoder);
+  const side = size / factor;
+  if (size % factor !== 0) {
+    const below = factor * Math.floor(side);
+    const sizes = below <= 0 ? `${factor} at least` : `for example ${below} or ${below + factor}`;
+    issue(['image', 'size'], `must be a multiple of ${factor}, the downsampling of the codec: ${sizes}`);
+  } else if (side % patchSize !== 0) {
+    issue(['image', 'patchSize'], `latents of ${side} x ${side} do not divide into such patches`);
+  }
+  const patchValues = patchSize ** 2 * channels;
+  if (model.patchValues !== patchValues) {
+    const product = `${patchSize} x ${patchSize} x ${channels} = ${patchValues}`;
+    issue(['model', 'patchValues'], `a patch has ${product} values`);
+  }
+}
+
+export const pipelineConfigSchema = fields.superRefine((config, context) => {
+  const issue = (path: string[], message: string) => context.addIssue({ code: 'custom', path, message });
+  checkSizes(config, issue);
+  const isEuler = config.sampling.scheduler === 'euler';
+  if (isEuler !== (config.diffusion.schedule === 'flow')) {
+    issue(['sampling', 'scheduler'], 'euler is for the flow schedule, ddim and ddpm for the cosine schedule');
+  }
+  if (!isEuler && config.sampling.steps > config.diffusion.trainTimesteps) {
+    issue(['sampling', 'steps'], `at most diffusion.trainTimesteps, ${config.diffusion.trainTimesteps}`);
+  }
+  if (config.diffusion.schedule === 'flow' && config.diffusion.parameterisation === 'epsilon') {
+    issue(['diffusion', 'parameterisation'], 'the flow schedule starts at pure noise: predict flow, v or sample');
+  }
+});
 
 export type PipelineConfig = z.output<typeof pipelineConfigSchema>;
 export type PipelineConfigInput = z.input<typeof pipelineConfigSchema>;

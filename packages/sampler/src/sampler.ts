@@ -73,7 +73,7 @@ function checkParts({ config, tokenizer, codec }: SamplerOptions): void {
     throw new TransfusionError({
       code: 'SAMPLER_CODEC',
       message: `the codec is ${codec.config.kind}, the model was trained on ${config.codec.kind}`,
-      fix: 'use createCodec(config.codec)',
+      fix: 'use openCodec({ backend, config: config.codec, weights })',
     });
   }
 }

@@ -36,6 +36,13 @@ export interface LatentShape {
   channels: number;
 }
 
+/** An image's latents: normal, independent of each other. Both [latent height, latent width, channels]. */
+export interface LatentDistribution {
+  mean: Float32Array;
+  /** Standard deviation; none where latents are certain. */
+  deviation?: Float32Array;
+}
+
 /**
  * Images are f32 [height, width, 3] in [-1, 1], latents f32 [latent height, latent width, channels], both flattened. One
  * call takes any number of images of one size.
@@ -52,6 +59,8 @@ export interface ImageCodec {
    * @throws TransfusionError CODEC_SHAPE: an image does not have the size's number of values
    */
   encode(options: ImageSize & { images: readonly Float32Array[]; seed?: number }): Promise<Float32Array[]>;
+  /** What `encode` draws from, or takes the mode of. @throws TransfusionError CODEC_SHAPE */
+  encodeDistribution(options: ImageSize & { images: readonly Float32Array[] }): Promise<LatentDistribution[]>;
   /** `height` and `width` are the image's. @throws TransfusionError CODEC_SHAPE */
   decode(options: ImageSize & { latents: readonly Float32Array[] }): Promise<Float32Array[]>;
   /** Frees weights and compiled functions. */

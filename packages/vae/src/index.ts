@@ -41,6 +41,7 @@ export {
   type StoredCodec,
 } from './codec/codec-folder.js';
 export { KlCodec, type KlCodecOptions } from './codec/kl-codec.js';
+export { scaleDistribution } from './codec/latent-scale.js';
 export { VqCodec, type VqCodecOptions } from './codec/vq-codec.js';
 export { createCodec } from './create-codec.js';
 export {
@@ -58,6 +59,7 @@ export {
   type ImageCodec,
   type ImageSize,
   klCodecSchema,
+  type LatentDistribution,
   type LatentShape,
   latentShapeOf,
   vqCodecSchema,

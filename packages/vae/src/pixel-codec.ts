@@ -2,7 +2,7 @@
 import { TransfusionError } from '@transfusion/tensor';
 import { z } from 'zod';
 import { checkArrays } from './codec/latent-shape.js';
-import type { ImageCodec, ImageSize, LatentShape } from './image-codec.js';
+import type { ImageCodec, ImageSize, LatentDistribution, LatentShape } from './image-codec.js';
 
 export const pixelCodecSchema = z
   .strictObject({ kind: z.literal('pixels').describe('latents are the pixels, in [-1, 1]') })
@@ -30,6 +30,10 @@ export class PixelCodec implements ImageCodec {
 
   async encode(options: ImageSize & { images: readonly Float32Array[] }): Promise<Float32Array[]> {
     return copyAll('encode', 'images', options.images, options);
+  }
+
+  async encodeDistribution(options: ImageSize & { images: readonly Float32Array[] }): Promise<LatentDistribution[]> {
+    return (await this.encode(options)).map((mean) => ({ mean }));
   }
 
   async decode(options: ImageSize & { latents: readonly Float32Array[] }): Promise<Float32Array[]> {

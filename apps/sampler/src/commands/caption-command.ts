@@ -1,7 +1,7 @@
 /** @file `sampler caption`: captions of images, one line each. */
 import type { BackendChoice, Terminal } from '@transfusion/app-common';
+import { readImage } from '@transfusion/app-common';
 import { withSampler } from '../open-sampler.js';
-import { readImage } from '../read-image.js';
 
 export interface CaptionCommandOptions {
   model?: string;

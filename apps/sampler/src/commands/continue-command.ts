@@ -1,11 +1,17 @@
 /** @file `sampler continue`: a document of texts and images goes on. */
 import { join } from 'node:path';
-import { type BackendChoice, createProgress, type Progress, type Terminal } from '@transfusion/app-common';
+import {
+  type BackendChoice,
+  checkWritableFolder,
+  createProgress,
+  type Progress,
+  readImage,
+  type Terminal,
+  writeOutputFile,
+} from '@transfusion/app-common';
 import { encodePng } from '@transfusion/data';
 import type { ImageSamplingOptions, PromptPart, Sampler, TextSamplingOptions } from '@transfusion/sampler';
 import { withSampler } from '../open-sampler.js';
-import { checkWritableFolder, writeOutputFile } from '../output-file.js';
-import { readImage } from '../read-image.js';
 
 /** A part of the prompt as it was given on the command line. */
 export type GivenPart = { text: string } | { imagePath: string };

@@ -1,11 +1,17 @@
 /** @file `sampler generate`: images from a caption. */
 import { parse } from 'node:path';
-import { type BackendChoice, createProgress, type Progress, type Terminal } from '@transfusion/app-common';
+import {
+  type BackendChoice,
+  checkWritableFile,
+  createProgress,
+  type Progress,
+  type Terminal,
+  writeOutputFile,
+} from '@transfusion/app-common';
 import { encodePng, imageGrid, type RgbImage } from '@transfusion/data';
 import type { ImageSamplingOptions } from '@transfusion/sampler';
 import { TransfusionError } from '@transfusion/tensor';
 import { withSampler } from '../open-sampler.js';
-import { checkWritableFile, writeOutputFile } from '../output-file.js';
 
 export interface GenerateCommandOptions {
   model?: string;

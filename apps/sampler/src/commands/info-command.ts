@@ -1,8 +1,8 @@
 /** @file `sampler info`: what a model folder holds, and what it would run on. */
 import { type BackendChoice, openBackend, type Terminal } from '@transfusion/app-common';
 import { openCheckpoint } from '@transfusion/checkpoint/node';
-import { imageLayout, type PipelineConfig } from '@transfusion/sampler';
-import { readModelFolder } from '@transfusion/sampler/node';
+import { imageLayout } from '@transfusion/sampler';
+import { readModelFolder, type StoredModel } from '@transfusion/sampler/node';
 import { feedForwardWidth } from '@transfusion/transformer';
 import { z } from 'zod';
 import { modelPath } from '../open-sampler.js';
@@ -14,16 +14,16 @@ export interface InfoCommandOptions {
 
 export async function infoCommand(options: InfoCommandOptions, terminal: Terminal): Promise<void> {
   const path = modelPath(options.model);
-  const { config, tensors, tokenizer } = await readModelFolder(path);
+  const stored = await readModelFolder(path);
+  const { tensors, tokenizer } = stored;
   const step = await trainingStep(path);
   const backend = await openBackend(options.backend, { log: () => {} });
   const runsOn = `${backend.name}, ${backend.description}`;
   await backend.dispose();
-  const parameters = [...tensors.values()].reduce((sum, { data }) => sum + data.length, 0);
   const lines = {
     model: path,
-    parameters: `${parameters.toLocaleString('en')} in ${tensors.size} tensors, ${formatMegabytes(4 * parameters)} as f32`,
-    ...describe(config),
+    parameters: describeTensors(tensors),
+    ...describe(stored),
     tokenizer: `${tokenizer.vocabularySize} ids`,
     training: step === undefined ? 'no training state' : `step ${step}`,
     backend: runsOn,
@@ -31,7 +31,8 @@ export async function infoCommand(options: InfoCommandOptions, terminal: Termina
   for (const [label, text] of Object.entries(lines)) terminal.out(`${label.padEnd(11)} ${text}`);
 }
 
-function describe(config: PipelineConfig): Record<string, string> {
+function describe(stored: StoredModel): Record<string, string> {
+  const { config } = stored;
   const { model, image, diffusion, sampling } = config;
   const { patches } = imageLayout(config);
   const heads = model.kvHeads === undefined ? `${model.heads} heads` : `${model.heads} heads over ${model.kvHeads}`;
@@ -39,10 +40,25 @@ function describe(config: PipelineConfig): Record<string, string> {
   return {
     transformer: `${model.layers} layers, ${model.channels} channels, ${heads}, feed-forward ${feedForwardWidth(model)}`,
     context: `${model.maxPositions} positions`,
-    images: `${image.size} x ${image.size} pixels as ${patches} patches of ${side}, codec ${config.codec.kind}`,
+    images: `${image.size} x ${image.size} pixels as ${patches} patches of ${side} ${config.codec.kind === 'pixels' ? 'pixels' : 'latents'}`,
+    codec: describeCodec(stored),
     diffusion: `predicts ${diffusion.parameterisation}, ${diffusion.schedule} schedule of ${diffusion.trainTimesteps} timesteps`,
     sampling: `${sampling.scheduler}, ${sampling.steps} steps, guidance ${sampling.guidance} unless told otherwise`,
   };
+}
+
+function describeCodec({ config, vae }: StoredModel): string {
+  const { codec, image } = config;
+  if (codec.kind === 'pixels') return codec.kind;
+  const { latent } = imageLayout(config);
+  const latents = `downsampling ${image.size / latent.height}, ${latent.channels} latent channels`;
+  const codes = codec.kind === 'vq' ? `, ${codec.autoencoder.num_vq_embeddings.toLocaleString('en')} codes` : '';
+  return `${codec.kind}, ${latents}${codes}, ${describeTensors(vae?.weights ?? new Map(), ' parameters')}`;
+}
+
+function describeTensors(tensors: ReadonlyMap<string, { data: Float32Array }>, what = ''): string {
+  const values = [...tensors.values()].reduce((sum, { data }) => sum + data.length, 0);
+  return `${values.toLocaleString('en')}${what} in ${tensors.size} tensors, ${formatMegabytes(4 * values)} as f32`;
 }
 
 /** The step that a checkpoint of a training run is at. */

@@ -4,6 +4,13 @@ import { initialise, isParameterSpec, type ParameterSpec } from '@transfusion/nn
 import { pipelineConfigSchema } from '@transfusion/sampler';
 import { flattenTree } from '@transfusion/tensor';
 import { transfusionSpec } from '@transfusion/transformer';
+import {
+  type AutoencoderConfig,
+  autoencoderCodec,
+  autoencoderSpec,
+  exportWeights,
+  klConfigSchema,
+} from '@transfusion/vae';
 
 /** One token per byte, spelled as GPT-2 spells bytes: printable ones as they are, the others from U+0100 on. */
 function byteTokenizerJson() {
@@ -24,8 +31,17 @@ function byteTokenizerJson() {
   };
 }
 
-/** Images of 8 x 8, a context of 48 positions, 261 ids. */
-export async function writeTinyModelFolder(path: string): Promise<void> {
+/** Latents of half the image's height and width, 4 channels. */
+export const tinyKl = klConfigSchema.parse({
+  block_out_channels: [8, 8],
+  norm_num_groups: 4,
+  latent_channels: 4,
+  // Brings the latents of random weights to about unit variance.
+  scaling_factor: 16,
+});
+
+/** Images of 8 x 8 in 4 patches, a context of 48 positions, 261 ids; of pixels, or of the latents of an autoencoder. */
+export async function writeTinyModelFolder(path: string, autoencoder?: AutoencoderConfig): Promise<void> {
   const config = pipelineConfigSchema.parse({
     format: 'transfusion',
     version: 1,
@@ -35,24 +51,32 @@ export async function writeTinyModelFolder(path: string): Promise<void> {
       channels: 8,
       heads: 2,
       feedForward: 16,
-      patchValues: 48,
+      patchValues: autoencoder ? 16 : 48,
       maxPositions: 48,
       timestepDimensions: 8,
       initializerStd: 0.5,
     },
-    image: { size: 8, patchSize: 4 },
+    codec: autoencoder && autoencoderCodec(autoencoder),
+    image: { size: 8, patchSize: autoencoder ? 2 : 4 },
     sampling: { steps: 3 },
   });
   const spec = transfusionSpec(config.model);
   const shapes = flattenTree<ParameterSpec>(spec, isParameterSpec);
-  const values = flattenTree<Float32Array>(initialise(spec, 1), (value) => value instanceof Float32Array);
   const tensors = new Map(
-    [...values].map(([name, data]) => {
+    [...initialValues(spec)].map(([name, data]) => {
       // The prediction head starts at zero, which would hide everything before it.
       if (name === 'patchOut.weight') data.forEach((_, i) => (data[i] = Math.sin(i)));
       return [name, { shape: [...shapes.get(name)!.shape], data }];
     }),
   );
   const trainer = { state: { step: 123 }, optimizer: new Map([['m.norm', { shape: [1], data: new Float32Array(1) }]]) };
-  await saveModelFolder({ path, config, tensors, tokenizer: byteTokenizerJson(), trainer });
+  const vae = autoencoder && {
+    config: autoencoder,
+    tensors: exportWeights({ config: autoencoder, values: initialValues(autoencoderSpec(autoencoder)) }),
+  };
+  await saveModelFolder({ path, config, tensors, tokenizer: byteTokenizerJson(), vae, trainer });
+}
+
+function initialValues(spec: unknown): Map<string, Float32Array> {
+  return flattenTree<Float32Array>(initialise(spec, 1), (value) => value instanceof Float32Array);
 }

@@ -3,10 +3,11 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type BackendChoice, createProgress, openBackend, type Terminal } from '@transfusion/app-common';
 import { readMetrics } from '@transfusion/checkpoint/node';
+import { imageOf } from '@transfusion/data';
 import { countParameters } from '@transfusion/nn';
 import { type Backend, TransfusionError } from '@transfusion/tensor';
 import { transfusionSpec } from '@transfusion/transformer';
-import { resolveConfig } from '../config/resolve-config.js';
+import { resolveConfig, transfusionRuns } from '../config/resolve-config.js';
 import type { RunConfig } from '../config/run-config.js';
 import { scoreCaptions, scoreDrawings } from '../evaluate/demo-scores.js';
 import type { DemoResult } from '../report/demo-result.js';
@@ -26,7 +27,7 @@ export interface DemoCommandOptions {
 }
 
 export async function demoCommand(options: DemoCommandOptions, terminal: Terminal): Promise<void> {
-  const wanted = await resolveConfig({ preset: 'demo', set: options.set });
+  const wanted = await resolveConfig(transfusionRuns, { preset: 'demo', set: options.set });
   const folder = join(options.runs, wanted.name);
   const backend = await openBackend(options.backend, terminal);
   try {
@@ -88,7 +89,10 @@ async function fittedConfig(wanted: RunConfig, backend: Backend, options: DemoCo
       `this machine takes ${median.toFixed(2)} s a step: training ${steps} steps instead of ${wanted.steps}`,
     );
   }
-  return resolveConfig({ preset: 'demo', set: [...options.set, `steps=${steps}`, `learningRate.totalSteps=${steps}`] });
+  return resolveConfig(transfusionRuns, {
+    preset: 'demo',
+    set: [...options.set, `steps=${steps}`, `learningRate.totalSteps=${steps}`],
+  });
 }
 
 interface Presentation {
@@ -139,7 +143,7 @@ async function present({ session, folder, trained, backend, options, terminal }:
   };
   await writeComparison(
     files.samples,
-    examples.map(({ image }) => image),
+    examples.map(imageOf),
     drawings.drawn.map(({ image }) => image),
   );
   await writeFile(files.json, `${JSON.stringify(result, null, 2)}\n`);

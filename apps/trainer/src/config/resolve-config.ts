@@ -2,8 +2,9 @@
 import { readFile } from 'node:fs/promises';
 import { nearestName, parseConfig } from '@transfusion/checkpoint';
 import { TransfusionError } from '@transfusion/tensor';
+import type { z } from 'zod';
 import { presets } from '../presets/index.js';
-import { type RunConfig, runConfigSchema } from './run-config.js';
+import { runConfigSchema } from './run-config.js';
 
 export interface ConfigSources {
   preset?: string;
@@ -15,24 +16,39 @@ export interface ConfigSources {
 
 type Json = Record<string, unknown>;
 
+/** What a kind of run may be configured with. */
+export interface ConfigKind<Schema extends z.ZodType> {
+  schema: Schema;
+  presets: Readonly<Record<string, z.input<Schema>>>;
+}
+
+export const transfusionRuns = { schema: runConfigSchema, presets };
+
 /** @throws TransfusionError CONFIG_*; CheckpointError CONFIG_INVALID naming path, expectation and nearest known key */
-export async function resolveConfig({ preset, file, set = [] }: ConfigSources): Promise<RunConfig> {
+export async function resolveConfig<Schema extends z.ZodType>(
+  { schema, presets }: ConfigKind<Schema>,
+  { preset, file, set = [] }: ConfigSources,
+): Promise<z.output<Schema>> {
   let value: Json = {};
-  if (preset !== undefined) value = structuredClone(presetNamed(preset)) as Json;
+  if (preset !== undefined) value = structuredClone(presetNamed(presets, preset)) as Json;
   if (file !== undefined) value = mergeJson(value, await readJson(file));
   for (const assignment of set) assign(value, assignment);
   const source = file ?? (preset === undefined ? 'configuration' : `preset ${preset}`);
-  return parseConfig(runConfigSchema, value, set.length > 0 ? `${source} with --set` : source);
+  return parseConfig(schema, value, set.length > 0 ? `${source} with --set` : source);
 }
 
 /** A configuration with some fields set anew. @throws as `resolveConfig` */
-export function changeConfig(config: RunConfig, set: readonly string[]): RunConfig {
+export function changeConfig<Schema extends z.ZodType>(
+  schema: Schema,
+  config: z.output<Schema>,
+  set: readonly string[],
+): z.output<Schema> {
   const value = structuredClone(config) as Json;
   for (const assignment of set) assign(value, assignment);
-  return parseConfig(runConfigSchema, value, '--set');
+  return parseConfig(schema, value, '--set');
 }
 
-function presetNamed(name: string): object {
+function presetNamed(presets: Readonly<Record<string, unknown>>, name: string): unknown {
   if (Object.hasOwn(presets, name)) return presets[name];
   const known = Object.keys(presets);
   const nearest = nearestName(name, known);

@@ -3,6 +3,7 @@ import { diffusionConfigSchema, samplingDefaultsSchema } from '@transfusion/samp
 import { learningRateSchema } from '@transfusion/schedulers';
 import { modelFields, modelPresets } from '@transfusion/transformer';
 import { z } from 'zod';
+import { emaSchema, imageDataFields, nameSchema, optimizerFields, seedSchema } from './shared-fields.js';
 
 const presetNames = Object.keys(modelPresets) as [keyof typeof modelPresets];
 
@@ -18,14 +19,16 @@ const modelSchema = z
 
 const dataSchema = z
   .strictObject({
-    dataset: z.literal('emoji').default('emoji').describe("Twitter's emoji with their names in English"),
-    imageSize: z.int().min(4).max(512).default(24).describe('side of the square images, in pixels'),
-    demoSet: z.int().min(1).max(64).nullable().default(null).describe('train on this many well-known emoji only'),
-    count: z.int().min(1).nullable().default(null).describe('train on the first so many; null: all'),
-    heldOutFraction: z.number().min(0).max(0.9).default(0.02).describe('share of the examples kept for evaluation'),
+    ...imageDataFields,
+    flip: z.boolean().default(false).describe('mirror half of the images, drawn anew at every step'),
     imageFirstProbability: z.number().min(0).max(1).default(0.2).describe('share of documents with the image first'),
     imageFirstCap: z.int().min(1).default(500).describe('noise limit of image-first documents, in timesteps'),
     captionDropout: z.number().min(0).max(1).default(0.1).describe('share of captions dropped, for guidance'),
+    latents: z
+      .string()
+      .nullable()
+      .default(null)
+      .describe('a folder of latents that `trainer encode` wrote; null: encode when the run starts'),
   })
   .prefault({});
 
@@ -44,22 +47,7 @@ const batchSchema = z
   })
   .prefault({});
 
-const optimizerSchema = z
-  .strictObject({
-    beta1: z.number().min(0).lt(1).default(0.9),
-    beta2: z.number().min(0).lt(1).default(0.95),
-    epsilon: z.number().positive().default(1e-8),
-    weightDecay: z.number().min(0).default(0.1),
-    maxGradientNorm: z.number().positive().default(1).describe('global norm to which gradients are clipped'),
-  })
-  .prefault({});
-
-const emaSchema = z
-  .strictObject({
-    decay: z.number().min(0).lt(1).default(0.999).describe('of the moving average of the weights that is sampled from'),
-    warmup: z.boolean().default(true).describe('start with a shorter average: at most (1 + step) / (10 + step)'),
-  })
-  .prefault({});
+const optimizerSchema = z.strictObject(optimizerFields).prefault({});
 
 const tokenizerSchema = z
   .strictObject({
@@ -76,15 +64,18 @@ const sampleSchema = z
   .prefault({});
 
 export const runConfigSchema = z.strictObject({
-  name: z
-    .string()
-    .regex(/^(?!\.{1,2}$)[\w.-]+$/, 'expected letters, digits, "_", "-" and ".", and not "." or ".."')
-    .default('run')
-    .describe('of the run; its folder is runs/NAME'),
-  seed: z.int().min(0).max(Number.MAX_SAFE_INTEGER).default(0).describe('of weights, data order and noise'),
+  name: nameSchema.default('run'),
+  seed: seedSchema,
   steps: z.int().min(1).default(10_000).describe('optimizer steps'),
   model: modelSchema,
   data: dataSchema,
+  codec: z
+    .string()
+    .nullable()
+    .default(null)
+    .describe(
+      'the autoencoder whose latents are diffused: a model of this repository, such as emoji-64-kl, or a folder; null: pixels',
+    ),
   patchSize: z.int().min(1).default(4).describe('side of a patch, in pixels of the latent image'),
   tokenizer: tokenizerSchema,
   batch: batchSchema,

@@ -1,9 +1,18 @@
 /** @file Batch number s of a run: a pure function of the configuration and s, so that resuming needs the step only. */
-import { captionDocument, drawTimesteps, exampleSampler, type PackedBatch, packDocuments } from '@transfusion/data';
+import {
+  type CaptionOrder,
+  captionDocument,
+  drawTimesteps,
+  exampleSampler,
+  type PackedBatch,
+  packDocuments,
+  RandomPurpose,
+} from '@transfusion/data';
 import type { Objective } from '@transfusion/schedulers';
-import { TransfusionError } from '@transfusion/tensor';
+import { PhiloxStream, TransfusionError } from '@transfusion/tensor';
 import type { ControlTokens } from '@transfusion/tokenizer';
 import type { RunConfig } from '../config/run-config.js';
+import { drawLatents, type ExampleLatents } from '../latents/example-latents.js';
 import type { BatchShape, batchInputs } from '../train/train-step.js';
 import type { Example } from './examples.js';
 
@@ -40,17 +49,20 @@ function tooShort(code: string, field: string, value: number, longest: number): 
   });
 }
 
+/** An example that batches can be made of. */
+export type TrainingExample = Example & ExampleLatents;
+
 export interface BatchSource {
   /** The batches of optimizer step `step`, one per accumulation. */
   step(step: number): BatchArrays[];
   /** Consecutive held-out (or any) examples, caption first, with timesteps fixed by the seed. */
-  evaluation(examples: readonly Example[], index: number): BatchArrays;
+  evaluation(examples: readonly TrainingExample[], index: number): BatchArrays;
 }
 
 export interface BatchSourceOptions {
   config: RunConfig;
   shape: BatchShape;
-  examples: readonly Example[];
+  examples: readonly TrainingExample[];
   special: ControlTokens;
   objective: Objective;
 }
@@ -71,7 +83,11 @@ export function createBatchSource(options: BatchSourceOptions): BatchSource {
     step(step) {
       const draws = Array.from({ length: accumulation }, (_, i) => step * accumulation + i);
       const packed = draws.map((draw) => {
-        const chosen = choose(draw).map(({ example, ...choice }) => ({ example: examples[example], ...choice }));
+        const stream = new PhiloxStream(config.seed, RandomPurpose.latents, draw);
+        const chosen = choose(draw).map(({ example: index, ...choice }): Choice => {
+          const example = examples[index];
+          return { ...choice, captionIds: example.captionIds, image: drawLatents(example, stream) };
+        });
         return pack(chosen, options);
       });
       const totals = countTargets(packed);
@@ -79,11 +95,10 @@ export function createBatchSource(options: BatchSourceOptions): BatchSource {
     },
     evaluation(all, index) {
       const perBatch = shape.rows * shape.imagesPerRow;
-      const chosen = Array.from({ length: perBatch }, (_, i) => ({
-        example: all[(index * perBatch + i) % all.length],
-        order: 'caption-first' as const,
-        dropCaption: false,
-      }));
+      const chosen = Array.from({ length: perBatch }, (_, i): Choice => {
+        const { captionIds, variants } = all[(index * perBatch + i) % all.length];
+        return { captionIds, image: variants[0].mean, order: 'caption-first', dropCaption: false };
+      });
       const packed = pack(chosen, options);
       return build(packed, 0x7fff_0000 + index, countTargets([packed]));
     },
@@ -95,17 +110,21 @@ interface Totals {
   images: number;
 }
 
-type Choice = { example: Example; order: 'caption-first' | 'image-first'; dropCaption: boolean };
+interface Choice {
+  captionIds: number[];
+  /** Clean latents, patchified: [patches, patch values]. */
+  image: Float32Array;
+  order: CaptionOrder;
+  dropCaption: boolean;
+}
 
 function pack(chosen: Choice[], { shape, special }: BatchSourceOptions): PackedBatch {
-  const documents = chosen.map(({ example, order, dropCaption }) =>
-    captionDocument({ captionIds: example.captionIds, image: example.patches, order, special, dropCaption }),
-  );
+  const documents = chosen.map((choice) => captionDocument({ ...choice, special }));
   return packDocuments(documents, {
     rows: shape.rows,
     sequenceLength: shape.sequenceLength,
     patchesPerImage: shape.patchesPerImage,
-    patchValues: chosen[0].example.patches.length / shape.patchesPerImage,
+    patchValues: chosen[0].image.length / shape.patchesPerImage,
     maxImagesPerRow: shape.imagesPerRow,
     special,
   });

@@ -1,4 +1,5 @@
 /** @file The demo's two scores: are the pictures of the prompts, are the captions of the pictures. */
+import { imageOf } from '@transfusion/data';
 import type { DrawImagesOptions, Sampler } from '@transfusion/sampler';
 import type { Example } from '../data/examples.js';
 
@@ -30,7 +31,7 @@ export async function scoreCaptions(
   examples: readonly Example[],
 ): Promise<{ accuracy: number; captions: string[] }> {
   const maxTokens = Math.max(...examples.map(({ captionIds }) => captionIds.length)) + 1;
-  const captions = await sampler.captionImages({ images: examples.map(({ image }) => image.data), maxTokens });
+  const captions = await sampler.captionImages({ images: examples.map((example) => imageOf(example).data), maxTokens });
   return {
     accuracy: captions.filter((caption, i) => caption === examples[i].caption).length / captions.length,
     captions,
@@ -41,8 +42,9 @@ function nearestImage(image: Float32Array, examples: readonly Example[]): number
   let best = 0;
   let least = Number.POSITIVE_INFINITY;
   examples.forEach((example, i) => {
+    const { data } = imageOf(example);
     let sum = 0;
-    for (let j = 0; j < image.length; j++) sum += (image[j] - example.image.data[j]) ** 2;
+    for (let j = 0; j < image.length; j++) sum += (image[j] - data[j]) ** 2;
     if (sum < least) [best, least] = [i, sum];
   });
   return best;

@@ -1,11 +1,11 @@
 /** @file The two losses on given examples, with the averaged weights. */
 
-import type { Example } from '../data/examples.js';
+import type { TrainingExample } from '../data/batches.js';
 import type { TrainingSession } from '../train/session.js';
 import { compileLosses } from '../train/train-step.js';
 
 /** Mean losses over the examples (whole batches of them). Noise and timesteps are fixed by the seed. */
-export async function evaluateLosses(session: TrainingSession, examples: readonly Example[]) {
+export async function evaluateLosses(session: TrainingSession, examples: readonly TrainingExample[]) {
   const { backend, state, options, batches } = session;
   const compiled = await compileLosses(backend, state.ema, options);
   try {

@@ -2,7 +2,7 @@
 import { writeFile } from 'node:fs/promises';
 import { formatSeconds } from '@transfusion/app-common';
 import type { MetricsRecord } from '@transfusion/checkpoint/node';
-import { encodePng, type RgbImage } from '@transfusion/data';
+import { encodePng, imageOf, type RgbImage } from '@transfusion/data';
 import type { RunConfig } from '../config/run-config.js';
 import type { Example } from '../data/examples.js';
 import type { DrawnExample } from '../evaluate/demo-scores.js';
@@ -69,7 +69,9 @@ ${lossChart(metrics, [
 `;
 }
 
-function card({ image, caption }: Example, drawn: DrawnExample, index: number, written: string): string {
+function card(example: Example, drawn: DrawnExample, index: number, written: string): string {
+  const { caption } = example;
+  const image = imageOf(example);
   const own = { ...image, data: drawn.image };
   const isWritten = written === caption;
   const isDrawn = drawn.nearest === index;

@@ -1,12 +1,12 @@
 /** @file Pictures of what the model draws, as PNG files. */
 import { writeFile } from 'node:fs/promises';
-import { encodePng, imageGrid, type RgbImage } from '@transfusion/data';
+import { encodePng, imageGrid, imageOf, type RgbImage } from '@transfusion/data';
 import { createSampler, type Sampler } from '@transfusion/sampler';
 import type { TrainingSession } from '../train/session.js';
 
 /** A sampler of the run's averaged weights. */
-export function sessionSampler({ backend, pipeline, state, examples, codec }: TrainingSession): Sampler {
-  return createSampler({ backend, config: pipeline, parameters: state.ema, tokenizer: examples.tokenizer, codec });
+export function sessionSampler({ backend, pipeline, state, tokenizer, codec }: TrainingSession): Sampler {
+  return createSampler({ backend, config: pipeline, parameters: state.ema, tokenizer, codec });
 }
 
 /** Draws the first captions and writes training images above drawn ones. */
@@ -19,11 +19,7 @@ export async function writeSampleGrid(
     const examples = session.examples.train.slice(0, options.images);
     const prompts = examples.map(({ caption }) => caption);
     const drawn = await sampler.drawImages({ prompts, seed: session.config.seed, ...session.config.sampling });
-    await writeComparison(
-      options.path,
-      examples.map(({ image }) => image),
-      drawn,
-    );
+    await writeComparison(options.path, examples.map(imageOf), drawn);
   } finally {
     sampler.dispose();
   }

@@ -3,18 +3,19 @@ import { countParameters } from '@transfusion/nn';
 import { transfusionSpec } from '@transfusion/transformer';
 import type { RunConfig } from '../config/run-config.js';
 import { megabytes, planTrainStep } from './plan-step.js';
-import { prepareRun } from './session.js';
+import { prepareRun, splitExamples } from './session.js';
 
 /** The resolved configuration, parameters, FLOPs per step and memory, as text. */
 export async function describeRun(config: RunConfig, options: { cacheFolder: string }): Promise<string> {
   const { options: step, examples } = await prepareRun(config, options);
+  const { train, heldOut } = splitExamples(config, examples);
   const parameters = countParameters(transfusionSpec(step.model));
   const { rows, sequenceLength } = step.batch;
   const { flops, stateBytes, arenaBytes, liveBytes } = await planTrainStep(step);
   const lines = [
     JSON.stringify({ ...config, resolvedModel: step.model }, null, 2),
     '',
-    `examples          ${examples.train.length} to train on, ${examples.heldOut.length} held out`,
+    `examples          ${train.length} to train on, ${heldOut.length} held out`,
     `vocabulary        ${step.model.vocabularySize} token ids`,
     `parameters        ${parameters.toLocaleString('en')}`,
     `batch             ${rows} rows x ${sequenceLength} positions x ${step.accumulation}`,

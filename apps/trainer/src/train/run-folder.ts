@@ -1,11 +1,13 @@
 /** @file The files of a run, and its checkpoint: saved whole or not at all, loaded back bit by bit. */
 import { join } from 'node:path';
-import { openCheckpoint, saveModelFolder } from '@transfusion/checkpoint/node';
+import { openCheckpoint, type SaveModelOptions, saveModelFolder, type TensorMap } from '@transfusion/checkpoint/node';
 import { parameterTensors } from '@transfusion/sampler/node';
 import { TransfusionError } from '@transfusion/tensor';
 import { Tokenizer } from '@transfusion/tokenizer';
+import { readCodecFolder, type StoredCodec } from '@transfusion/vae';
 import { z } from 'zod';
 import { runConfigSchema } from '../config/run-config.js';
+import { readCodec } from '../data/run-codec.js';
 import type { StateValues } from './resume-state.js';
 import type { TrainingSession } from './session.js';
 
@@ -34,21 +36,30 @@ export async function saveRun(
   session: TrainingSession,
   progress: { step: number; trainSeconds: number },
 ) {
-  const { state, pipeline, config, examples } = session;
+  const { state, pipeline, config, tokenizer, storedCodec } = session;
   const tensors = await parameterTensors(state.ema);
   const { parameters, m, v, lossScale } = state;
   await saveModelFolder({
     path: runFiles(folder).model,
     config: pipeline,
     tensors,
-    tokenizer: examples.tokenizer.toJson(),
+    tokenizer: tokenizer.toJson(),
+    ...codecFiles(storedCodec),
     trainer: { state: { ...progress, config }, optimizer: await parameterTensors({ parameters, m, v, lossScale }) },
   });
+}
+
+function codecFiles({ config, weights }: StoredCodec): Pick<SaveModelOptions, 'vae'> {
+  if (config.kind === 'pixels') return {};
+  const tensors: TensorMap = new Map();
+  for (const [name, { shape, data }] of weights) tensors.set(name, { shape: [...shape], data });
+  return { vae: { config: config.autoencoder, tensors } };
 }
 
 export interface LoadedRun {
   state: TrainerState;
   tokenizer: Tokenizer;
+  codec: StoredCodec;
   values: StateValues;
 }
 
@@ -67,6 +78,8 @@ export async function loadRun(folder: string): Promise<LoadedRun> {
     const values = new Map<string, Float32Array>();
     for (const [name, { data }] of await reader.readTensors('optimizer.safetensors')) values.set(name, data);
     for (const [name, { data }] of await reader.readTensors('model.safetensors')) values.set(`ema.${name}`, data);
-    return { state, tokenizer, values };
+    const isPixels = state.config.codec === null;
+    const codec: StoredCodec = isPixels ? await readCodec(null) : await readCodecFolder(reader, 'vae');
+    return { state, tokenizer, codec, values };
   });
 }

@@ -1,16 +1,21 @@
 /** @file A training run in memory: model, state, compiled step, batches; what `train` loops over and evaluation uses. */
+import type { Terminal } from '@transfusion/app-common';
 import { parseConfig } from '@transfusion/checkpoint';
+import { splitDataset } from '@transfusion/data';
 import { initialise } from '@transfusion/nn';
-import { objectiveOptions, type PipelineConfig, pipelineConfigSchema } from '@transfusion/sampler';
+import { imageLayout, objectiveOptions, type PipelineConfig, pipelineConfigSchema } from '@transfusion/sampler';
 import { createObjective } from '@transfusion/schedulers';
-import { type Backend, flattenTree, isVariable, type Variable } from '@transfusion/tensor';
+import { type Backend, flattenTree, isVariable, TransfusionError, type Variable } from '@transfusion/tensor';
 import type { Tokenizer } from '@transfusion/tokenizer';
 import { transfusionSpec } from '@transfusion/transformer';
-import { createCodec, type ImageCodec } from '@transfusion/vae';
+import { type CodecConfig, type ImageCodec, latentShapeOf, openCodec, type StoredCodec } from '@transfusion/vae';
 import { modelConfigOf } from '../config/model-config.js';
 import type { RunConfig } from '../config/run-config.js';
-import { type BatchSource, batchShape, createBatchSource } from '../data/batches.js';
-import { type Example, type Examples, loadExamples } from '../data/examples.js';
+import { type BatchSource, batchShape, createBatchSource, type TrainingExample } from '../data/batches.js';
+import { type Example, loadExamples } from '../data/examples.js';
+import { type RunCodec, readRunCodec } from '../data/run-codec.js';
+import { patchifyVariants } from '../latents/example-latents.js';
+import { runLatents } from '../latents/run-latents.js';
 import { planTrainStep, type StepPlan } from './plan-step.js';
 import { type StateValues, stateParts } from './resume-state.js';
 import { createStepRunner, type StepRunner } from './step-runner.js';
@@ -20,13 +25,16 @@ export interface TrainingSession {
   backend: Backend;
   config: RunConfig;
   pipeline: PipelineConfig;
-  examples: Examples;
+  examples: { train: TrainingExample[]; heldOut: TrainingExample[] };
+  tokenizer: Tokenizer;
   codec: ImageCodec;
+  /** What the codec was opened from. */
+  storedCodec: StoredCodec;
   options: TrainStepOptions;
   state: TrainState;
   batches: BatchSource;
   runner: StepRunner;
-  /** Frees the state and the compiled step. */
+  /** Frees the state, the codec and the compiled step. */
   dispose(): void;
 }
 
@@ -34,22 +42,21 @@ export interface SessionOptions {
   config: RunConfig;
   backend: Backend;
   cacheFolder: string;
+  /** Told what was skipped. */
+  terminal?: Pick<Terminal, 'log'>;
   /** Told what the run will take, before any of it is allocated. */
   onPlan?: (plan: StepPlan) => void;
-  /** To resume from: the run's tokenizer and state. */
-  resume?: { tokenizer: Tokenizer; values: StateValues };
+  /** To resume from: the run's tokenizer, codec and state. */
+  resume?: { tokenizer: Tokenizer; codec: StoredCodec; values: StateValues };
 }
 
-export async function openSession({
-  config,
-  backend,
-  cacheFolder,
-  onPlan,
-  resume,
-}: SessionOptions): Promise<TrainingSession> {
-  const prepared = await prepareRun(config, { cacheFolder, tokenizer: resume?.tokenizer });
-  const { examples, options, pipeline, codec } = prepared;
+export async function openSession(sessionOptions: SessionOptions): Promise<TrainingSession> {
+  const { config, backend, cacheFolder, terminal, onPlan, resume } = sessionOptions;
+  const prepared = await prepareRun(config, { cacheFolder, terminal, resume });
+  const { options, pipeline, tokenizer } = prepared;
   if (onPlan) onPlan(await planTrainStep(options));
+  const codec = openCodec({ ...prepared.codec.stored, backend });
+  const examples = splitExamples(config, await withLatents(prepared, codec, config));
   const state = createTrainState(
     backend,
     options,
@@ -60,46 +67,57 @@ export async function openSession({
     config,
     shape: options.batch,
     examples: examples.train,
-    special: examples.tokenizer.special,
+    special: tokenizer.special,
     objective: createObjective(objectiveOptions(pipeline)),
   });
   return {
-    backend,
-    config,
-    pipeline,
-    examples,
-    codec,
-    options,
-    state,
-    batches,
-    runner,
+    ...{ backend, config, pipeline, examples, tokenizer, codec, storedCodec: prepared.codec.stored },
+    ...{ options, state, batches, runner },
     dispose() {
       runner.dispose();
+      codec.dispose();
       for (const variable of flattenTree<Variable>(state, isVariable).values()) variable.destroy();
     },
   };
 }
 
+async function withLatents(
+  { examples, codec: { stored, latents: folder }, pipeline }: PreparedRun,
+  codec: ImageCodec,
+  config: RunConfig,
+): Promise<TrainingExample[]> {
+  const latents = await runLatents({ images: examples, flip: config.data.flip, codec, stored, folder });
+  const { latent } = imageLayout(pipeline);
+  return examples.map((example, i) => ({ ...example, ...patchifyVariants(latents[i], latent, config.patchSize) }));
+}
+
+/** Training and held-out examples. */
+export function splitExamples<One extends Example>({ data, seed }: RunConfig, examples: readonly One[]) {
+  // The demo set is learned by heart; there is nothing to hold out.
+  return splitDataset({ images: examples, fraction: data.demoSet === null ? data.heldOutFraction : 0, seed });
+}
+
 /** What a run consists of, apart from a device. */
 export interface PreparedRun {
-  examples: Examples;
-  codec: ImageCodec;
+  /** In the dataset's order. */
+  examples: Example[];
+  tokenizer: Tokenizer;
+  codec: RunCodec;
   pipeline: PipelineConfig;
   options: TrainStepOptions;
 }
 
-/** @throws TransfusionError or CheckpointError CONFIG_*, DATA_*: parts of the configuration do not go together */
+/** @throws TransfusionError or CheckpointError CONFIG_*, DATA_*, CODEC_*: parts of the configuration do not go together */
 export async function prepareRun(
   config: RunConfig,
-  { cacheFolder, tokenizer }: { cacheFolder: string; tokenizer?: Tokenizer },
+  { resume, ...options }: Pick<SessionOptions, 'cacheFolder' | 'terminal' | 'resume'>,
 ): Promise<PreparedRun> {
-  const codec = createCodec({ kind: 'pixels' });
-  const examples = await loadExamples(config, codec, { cacheFolder, tokenizer });
-  const all: Example[] = [...examples.train, ...examples.heldOut];
-  const [patchesPerImage, patchValues] = patchGrid(config, codec);
-  const batch = batchShape(config, all, patchesPerImage);
+  const codec = await readRunCodec(config, resume?.codec);
+  const [patchesPerImage, patchValues] = patchGrid(config, codec.stored.config);
+  const { examples, tokenizer } = await loadExamples(config, { ...options, tokenizer: resume?.tokenizer });
+  const batch = batchShape(config, examples, patchesPerImage);
   const model = modelConfigOf(config, {
-    vocabularySize: examples.tokenizer.vocabularySize,
+    vocabularySize: tokenizer.vocabularySize,
     patchValues,
     sequenceLength: batch.sequenceLength,
   });
@@ -108,7 +126,7 @@ export async function prepareRun(
     version: 1,
     model,
     image: { size: config.data.imageSize, channels: 3, patchSize: config.patchSize },
-    codec: codec.config,
+    codec: codec.stored.config,
     diffusion: config.diffusion,
     sampling: config.sampling,
   };
@@ -116,7 +134,7 @@ export async function prepareRun(
   const { maxGradientNorm, ...optimizer } = config.optimizer;
   const { lambda, precision, checkpointActivations } = config;
   const { accumulation } = config.batch;
-  const options: TrainStepOptions = {
+  const step: TrainStepOptions = {
     model,
     batch,
     lambda,
@@ -126,14 +144,20 @@ export async function prepareRun(
     precision,
     checkpointActivations,
   };
-  return { examples, codec, pipeline, options };
+  return { examples, tokenizer, codec, pipeline, options: step };
 }
 
-/** Patches of an image, and values of a patch. */
-function patchGrid(config: RunConfig, codec: ImageCodec): [number, number] {
-  const size = config.data.imageSize;
-  const { height, width, channels } = codec.latentShape({ height: size, width: size });
-  const { patchSize } = config;
+/** Patches of an image, and values of a patch. @throws TransfusionError CODEC_IMAGE_SIZE, CONFIG_PATCH_SIZE */
+function patchGrid({ data, patchSize }: RunConfig, codec: CodecConfig): [number, number] {
+  const size = data.imageSize;
+  const { height, width, channels } = latentShapeOf(codec, { height: size, width: size });
+  if (height % patchSize !== 0 || width % patchSize !== 0) {
+    throw new TransfusionError({
+      code: 'CONFIG_PATCH_SIZE',
+      message: `patchSize: an image of ${size} x ${size} has latents of ${height} x ${width} (codec: ${codec.kind}), and ${height} x ${width} does not divide into patches of ${patchSize} x ${patchSize}`,
+      fix: 'choose a patch size that divides the latents',
+    });
+  }
   return [(height / patchSize) * (width / patchSize), patchSize * patchSize * channels];
 }
 

@@ -3,6 +3,7 @@ import { adamwHyper } from '@transfusion/nn';
 import { createLearningRate } from '@transfusion/schedulers';
 import { type Backend, type KernelSpan, type Program, TransfusionError } from '@transfusion/tensor';
 import type { RunConfig } from '../config/run-config.js';
+import { emaDecayAt } from '../config/shared-fields.js';
 import type { BatchArrays } from '../data/batches.js';
 import {
   compileAccumulate,
@@ -55,7 +56,7 @@ export async function createStepRunner({ backend, state, options, config }: Runn
   const learningRate = createLearningRate(config.learningRate);
   const numbers = (step: number) => ({
     hyper: adamwHyper({ ...config.optimizer, learningRate: learningRate(step), step }),
-    emaDecay: Float32Array.of(emaDecay(config, step)),
+    emaDecay: Float32Array.of(emaDecayAt(config.ema, step)),
   });
   const execute = options.accumulation > 1 ? await accumulated() : await fused();
 
@@ -121,11 +122,6 @@ export async function createStepRunner({ backend, state, options, config }: Runn
       for (const program of execute.programs) program.dispose();
     },
   };
-}
-
-/** The decay of the moving average at a step: shorter at the start, where early weights mean little. */
-function emaDecay({ ema }: RunConfig, step: number): number {
-  return ema.warmup ? Math.min(ema.decay, (1 + step) / (10 + step)) : ema.decay;
 }
 
 function diverged(step: number, name: string, value: number): TransfusionError {

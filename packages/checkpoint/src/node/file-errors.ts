@@ -1,5 +1,5 @@
 /** @file Errors of the file system, in words. */
-import { CheckpointError, type CheckpointErrorCode, reason } from '../errors.js';
+import { CheckpointError, type CheckpointErrorCode, isProjectError, reason } from '../errors.js';
 
 const FIXES: Record<string, string> = {
   ENOSPC: 'the disk is full: free some space, or write elsewhere',
@@ -18,9 +18,9 @@ export function errorCode(error: unknown): string | undefined {
   return typeof code === 'string' ? code : undefined;
 }
 
-/** Wraps an error of the file system; errors of this package pass unchanged. */
-export function fileError(code: CheckpointErrorCode, what: string, error: unknown): CheckpointError {
-  if (error instanceof CheckpointError) return error;
+/** Wraps an error of the file system; errors of this and the project's other packages pass unchanged. */
+export function fileError(code: CheckpointErrorCode, what: string, error: unknown): Error {
+  if (isProjectError(error)) return error;
   return new CheckpointError({
     code,
     message: `${what}: ${reason(error)}`,

@@ -47,6 +47,31 @@ describe('model folders', () => {
     expect(resumed).toEqual({ state: { step: 7 }, optimizer, vae: new Map(), notes: 'hello' });
   });
 
+  test('the folder of an autoencoder, saved again and again by its training, in f16 at the end', async () => {
+    const autoencoder = { _class_name: 'AutoencoderKL', block_out_channels: [8] };
+    const optimizer = new Map([['m.encoder.conv_in.bias', { shape: [1], data: Float32Array.of(9) }]]);
+    const save = (step: number, dtype?: 'F16') => {
+      const weights = new Map([['encoder.conv_in.bias', { shape: [1], data: Float32Array.of(step + 1e-4), dtype }]]);
+      const trainer = dtype ? undefined : { state: { step }, optimizer };
+      return saveModelFolder({ path, config: autoencoder, tensors: weights, trainer });
+    };
+    const read = (name: string) => readSafetensorsFile(join(path, name));
+    await save(1);
+    await writeFile(join(path, 'metrics.jsonl'), '');
+    await save(2);
+    expect((await readdir(path)).sort()).toEqual([
+      ...['config.json', 'metrics.jsonl', 'model.safetensors', 'optimizer.safetensors', 'trainer_state.json'],
+    ]);
+    expect(JSON.parse(await readFile(join(path, 'config.json'), 'utf8'))).toEqual(autoencoder);
+    expect(JSON.parse(await readFile(join(path, 'trainer_state.json'), 'utf8'))).toEqual({ step: 2 });
+    expect((await read('model.safetensors')).get('encoder.conv_in.bias')?.data).toEqual(Float32Array.of(2.0001));
+    expect(await read('optimizer.safetensors')).toEqual(optimizer);
+    await save(3, 'F16');
+    expect((await readdir(path)).sort()).toEqual(['config.json', 'metrics.jsonl', 'model.safetensors']);
+    // Halves near 3 are 2^-9 apart.
+    expect((await read('model.safetensors')).get('encoder.conv_in.bias')?.data).toEqual(Float32Array.of(3));
+  });
+
   test('metrics survive a save; an optimizer of an earlier version does not', async () => {
     await saveModelFolder({ path, config: { dim: 2 }, tensors, trainer: { state: {}, optimizer: tensors } });
     await writeFile(join(path, 'metrics.jsonl'), '{"step":1}\n');
@@ -77,6 +102,25 @@ describe('model folders', () => {
     );
     expect((await loadModelFolder({ path, configSchema })).config.dim).toBe(2);
     expect(await readdir(parent)).toEqual(['model']);
+  });
+
+  test('a value too large for f16 leaves the previous version', async () => {
+    await saveModelFolder({ path, config: { dim: 2 }, tensors });
+    const wrong = new Map([['w', { shape: [1], data: Float32Array.of(70_000), dtype: 'F16' as const }]]);
+    await expect(saveModelFolder({ path, config: { dim: 3 }, tensors: wrong })).rejects.toThrow(
+      /CHECKPOINT_CONTENT.*"w".*70000/,
+    );
+    expect((await loadModelFolder({ path, configSchema })).config.dim).toBe(2);
+    expect(await readdir(parent)).toEqual(['model']);
+  });
+
+  test('errors of other packages pass through a reader as they are; foreign ones name the folder', async () => {
+    await saveModelFolder({ path, config: {}, tensors });
+    const ours = Object.assign(new Error('CODEC_CONFIG: ...'), { [Symbol.for('@transfusion/error')]: true });
+    await expect(openCheckpoint(path, () => Promise.reject(ours))).rejects.toBe(ours);
+    await expect(openCheckpoint(path, () => Promise.reject(new RangeError('x')))).rejects.toThrow(
+      `CHECKPOINT_READ_FAILED: cannot read ${path}: x`,
+    );
   });
 
   test('a reader beside a busy writer always gets one version', async () => {

@@ -1,4 +1,7 @@
-/** @file Model folders: config.json, model.safetensors, tokenizer.json, vae/; a training run's state beside them. */
+/**
+ * @file Model folders: config.json, model.safetensors, tokenizer.json, vae/; a training run's state beside them. An
+ * autoencoder's own folder is one without tokenizer and vae/.
+ */
 import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
@@ -56,7 +59,7 @@ function json(value: unknown): string {
  * stay; without `trainer`, an earlier run's optimizer state goes.
  *
  * @throws CheckpointError CHECKPOINT_WRITE_FAILED: not writable, disk full, or the path holds something else;
- *   CHECKPOINT_CONTENT: a tensor's shape does not fit its data. The previous version is untouched.
+ *   CHECKPOINT_CONTENT: a tensor's shape does not fit its data, or a value its dtype. The previous version is untouched.
  */
 export async function saveModelFolder(options: SaveModelOptions): Promise<void> {
   const { path, config, tensors, tokenizer, vae, trainer, files, companions = ['metrics.jsonl'] } = options;
@@ -147,7 +150,8 @@ export class FolderReader {
 
 /**
  * Opens the folder at `path`, or what a crash left of it (see `locateFolder`), and calls `read`; again if a writer
- * replaced the folder meanwhile, so that everything one call reads is of one version.
+ * replaced the folder meanwhile, so that everything one call reads is of one version. What `read` throws is passed on if
+ * it is an error of this project, else wrapped (CHECKPOINT_READ_FAILED).
  */
 export async function openCheckpoint<T>(path: string, read: (folder: FolderReader) => Promise<T>): Promise<T> {
   return readConsistently(path, (folder) => read(new FolderReader(path, folder)));

@@ -18,7 +18,9 @@ export function toBytes(data: Float32Array): Uint8Array {
 
 /** 0..255 to [-1, 1]. */
 export function fromBytes(bytes: ArrayLike<number>): Float32Array {
-  return Float32Array.from(bytes, (value) => value / 127.5 - 1);
+  const data = new Float32Array(bytes.length);
+  for (let i = 0; i < data.length; i++) data[i] = bytes[i] / 127.5 - 1;
+  return data;
 }
 
 /** Encodes an image as an 8-bit RGB PNG file. */

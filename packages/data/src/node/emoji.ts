@@ -1,116 +1,113 @@
-/** @file Captioned emoji: pictures of an emoji-datasource package, captions of emojibase-data. */
-import { createHash } from 'node:crypto';
+/** @file Captioned emoji in one or more drawing styles: pictures of npm packages, captions of emojibase-data. */
 import { readdir, readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { TransfusionError } from '@transfusion/tensor';
-import { z } from 'zod';
-import { decodePng } from '../image/decode-png.js';
-import { squareImage } from '../image/resize.js';
-import { fromBytes, type RgbImage, toBytes } from '../image/rgb-image.js';
-import { readImageCache, writeImageCache } from './image-cache.js';
+import type { ImageDataset } from '../image-dataset.js';
+import { type EmojiLabel, normalizeHexcode, readEmojiLabels } from './emoji-labels.js';
+import { type LoadImagesOptions, loadImages } from './load-images.js';
+import { readInput } from './read-input.js';
 
-/** Raised when decoding or resizing changes, so that old caches are not read. */
-const CACHE_VERSION = 1;
-
-const skinSchema = z.object({ label: z.string().min(1), hexcode: z.string().min(1) });
-const emojibaseSchema = z
-  .array(skinSchema.extend({ tags: z.array(z.string()).optional(), skins: z.array(skinSchema).optional() }))
-  .max(100_000);
-
-export interface EmojiExample {
-  /** Code points in hexadecimal, joined by `-`, as in emojibase. */
-  hexcode: string;
-  /** The label in lower case. */
-  caption: string;
-  tags: string[];
-  /** size x size, on white, 8 bits of precision. */
-  image: RgbImage;
+/** Where the pictures of a style are, and what they are called. */
+export interface EmojiStyle {
+  /** Folder of files named by code points, such as `1f600.png` or `1F600.svg`. */
+  folder: string;
+  /** Follows the label in captions, as in "red heart, 3d style". Default: the label alone. */
+  words?: string;
 }
 
-export interface EmojiOptions {
-  /** Folder of PNG files named by code points, e.g. `emoji-datasource-twitter/img/twitter/64`. */
-  imagesFolder: string;
+export interface EmojiOptions extends LoadImagesOptions {
+  styles: readonly EmojiStyle[];
   /** `emojibase-data/en/data.json`. */
   captionsFile: string;
-  /** Side of the images, in pixels. */
-  size: number;
   /** Only these, in this order (see `demoEmoji`); default all that have a picture, in emojibase's order. */
   hexcodes?: string[];
-  /** Only the first so many. */
-  count?: number;
   /** Take skin tone variants too ("waving hand: dark skin tone"); default true. Ignored where `hexcodes` is given. */
   skinTones?: boolean;
-  /** Where decoded images are kept for the next start; default: nowhere. */
-  cacheFolder?: string;
 }
 
-/** Packages write U+FE0F (emoji presentation) inconsistently: compare without it. */
-function normalizeHexcode(hexcode: string): string {
-  return hexcode.toLowerCase().replaceAll('-fe0f', '');
+interface Picture {
+  caption: string;
+  group: string;
+  path: string;
 }
 
-async function readInput<T>(what: string, path: string, read: () => Promise<T>): Promise<T> {
-  try {
-    return await read();
-  } catch (error) {
-    throw new TransfusionError({
-      code: 'DATA_UNREADABLE',
-      message: `${what} ${path}: ${error instanceof Error ? error.message : error}`,
-      fix: 'install the data set package, or correct the path',
-      cause: error,
-    });
-  }
-}
-
-type Labelled = Omit<EmojiExample, 'image'>;
-
-function parseCaptions(text: string, path: string): Labelled[] {
-  let json: unknown;
-  try {
-    json = JSON.parse(text);
-  } catch (error) {
-    json = error;
-  }
-  const parsed = emojibaseSchema.safeParse(json);
-  if (!parsed.success) {
-    throw new TransfusionError({
-      code: 'DATA_CAPTIONS_FORMAT',
-      message: `${path}: not an emojibase data.json: ${z.prettifyError(parsed.error).split('\n')[0]}`,
-      fix: 'give the path of emojibase-data/en/data.json',
-    });
-  }
-  return parsed.data.flatMap(({ label, hexcode, tags = [], skins = [] }) => [
-    { hexcode, caption: label.toLowerCase(), tags },
-    ...skins.map((skin) => ({ hexcode: skin.hexcode, caption: skin.label.toLowerCase(), tags })),
-  ]);
-}
-
-/** The emoji to load, each with its picture's file name. */
-function selectEmoji(labelled: Labelled[], files: string[], options: EmojiOptions): (Labelled & { file: string })[] {
-  const fileOf = new Map(files.map((file) => [normalizeHexcode(file.replace(/\.png$/i, '')), file]));
-  const drawn = labelled.flatMap((emoji) => {
-    const file = fileOf.get(normalizeHexcode(emoji.hexcode));
-    return file === undefined ? [] : [{ ...emoji, file }];
+/**
+ * Loads captioned emoji, each in every style that draws it. The first call decodes the pictures; later ones with the same
+ * selection, size and package versions read them back from `cacheFolder`. An emoji and its skin tones are one group.
+ *
+ * @throws TransfusionError DATA_UNREADABLE, DATA_CAPTIONS_FORMAT, DATA_EMOJI_MISSING, DATA_BROKEN_FILES,
+ *   DATA_CACHE_UNWRITABLE
+ */
+export async function loadEmoji(options: EmojiOptions): Promise<ImageDataset> {
+  const { captionsFile, styles, size } = options;
+  const labels = await readEmojiLabels(captionsFile);
+  const drawings = await Promise.all(styles.map(listDrawings));
+  const selected = selectEmoji(labels, drawings, options);
+  const drawn = selected.flatMap(({ hexcode, label }) =>
+    drawings.flatMap(({ fileOf, style }): Picture[] => {
+      const file = fileOf.get(normalizeHexcode(hexcode));
+      if (file === undefined) return [];
+      const caption = style.words ? `${label}, ${style.words}` : label;
+      return [{ caption, group: withoutSkinTones(hexcode), path: join(style.folder, file) }];
+    }),
+  );
+  const pictures = drawn.slice(0, options.count);
+  const manifests = await Promise.all(styles.map(({ folder }) => packageManifest(folder)));
+  const { pixels, broken } = await loadImages({
+    ...options,
+    files: pictures.map(({ path }) => path),
+    name: 'emoji',
+    key: JSON.stringify(manifests),
   });
-  const { hexcodes, skinTones = true } = options;
-  const selected = hexcodes
-    ? hexcodes.map((hexcode) => {
-        const emoji = drawn.find((candidate) => normalizeHexcode(candidate.hexcode) === normalizeHexcode(hexcode));
-        if (emoji) return emoji;
-        throw new TransfusionError({
-          code: 'DATA_EMOJI_MISSING',
-          message: `emoji ${hexcode} has no ${fileOf.has(normalizeHexcode(hexcode)) ? `caption in ${options.captionsFile}` : `picture in ${options.imagesFolder}`}`,
-        });
-      })
-    : drawn.filter((emoji) => skinTones || !/-1f3f[b-f]/i.test(emoji.hexcode));
-  if (selected.length === 0) {
+  const images = pictures.flatMap(({ caption, group }, i) => {
+    const own = pixels[i];
+    return own ? [{ caption, group, pixels: own }] : [];
+  });
+  return { size, images, broken };
+}
+
+interface Drawings {
+  style: EmojiStyle;
+  files: string[];
+  /** By normalised hexcode. */
+  fileOf: Map<string, string>;
+}
+
+async function listDrawings(style: EmojiStyle): Promise<Drawings> {
+  const all = (await readInput('images folder', style.folder, () => readdir(style.folder))).sort();
+  const files = all.filter((name) => /\.(png|webp|svg)$/i.test(name));
+  const fileOf = new Map(files.map((name) => [normalizeHexcode(name.replace(/\.\w+$/, '')), name]));
+  return { style, files, fileOf };
+}
+
+function withoutSkinTones(hexcode: string): string {
+  return normalizeHexcode(hexcode).replaceAll(/-1f3f[b-f]/g, '');
+}
+
+function selectEmoji(labels: EmojiLabel[], drawings: Drawings[], options: EmojiOptions): EmojiLabel[] {
+  const { hexcodes, skinTones = true, captionsFile } = options;
+  const folders = drawings.map(({ style }) => style.folder).join(', ');
+  const isDrawn = (hexcode: string) => drawings.some(({ fileOf }) => fileOf.has(normalizeHexcode(hexcode)));
+  const drawn = labels.filter(({ hexcode }) => isDrawn(hexcode));
+  if (hexcodes) {
+    return hexcodes.map((hexcode) => {
+      const emoji = drawn.find((candidate) => normalizeHexcode(candidate.hexcode) === normalizeHexcode(hexcode));
+      if (emoji) return emoji;
+      throw new TransfusionError({
+        code: 'DATA_EMOJI_MISSING',
+        message: `emoji ${hexcode} has no ${isDrawn(hexcode) ? `caption in ${captionsFile}` : `picture in ${folders}`}`,
+      });
+    });
+  }
+  if (drawn.length === 0) {
+    const count = drawings.reduce((sum, { files }) => sum + files.length, 0);
     throw new TransfusionError({
       code: 'DATA_EMOJI_MISSING',
-      message: `${options.imagesFolder} has ${files.length} files, none of which is the picture of an emoji in ${options.captionsFile}`,
-      fix: 'give a folder of files like 1f600.png',
+      message: `${folders}: ${count} pictures, none of which is that of an emoji in ${captionsFile}`,
+      fix: 'give folders of files like 1f600.png',
     });
   }
-  return selected.slice(0, options.count);
+  return drawn.filter(({ hexcode }) => skinTones || !/-1f3f[b-f]/i.test(hexcode));
 }
 
 /** The package.json that the folder belongs to: its version tells redrawn pictures apart. */
@@ -120,39 +117,4 @@ async function packageManifest(folder: string): Promise<string> {
     if (manifest !== undefined) return manifest;
   }
   return '';
-}
-
-/**
- * Loads captioned emoji images. The first call decodes the pictures; later ones with the same selection, size and
- * package version read them back from `cacheFolder`.
- *
- * @throws TransfusionError DATA_UNREADABLE, DATA_CAPTIONS_FORMAT, DATA_EMOJI_MISSING, IMAGE_UNREADABLE,
- *   DATA_CACHE_UNWRITABLE
- */
-export async function loadEmojiDataset(options: EmojiOptions): Promise<EmojiExample[]> {
-  const { imagesFolder, captionsFile, size, cacheFolder } = options;
-  const captions = await readInput('captions', captionsFile, () => readFile(captionsFile, 'utf8'));
-  const files = (await readInput('images folder', imagesFolder, () => readdir(imagesFolder))).sort();
-  const selected = selectEmoji(parseCaptions(captions, captionsFile), files, options);
-
-  const key = createHash('sha256')
-    .update(
-      JSON.stringify([CACHE_VERSION, size, selected.map(({ file }) => file), await packageManifest(imagesFolder)]),
-    )
-    .digest('hex');
-  const shape = { count: selected.length, height: size, width: size };
-  const cacheFile = cacheFolder && join(cacheFolder, `emoji-${size}-${key.slice(0, 16)}.bin`);
-  let images = cacheFile ? await readImageCache(cacheFile, key, shape) : undefined;
-  if (images === undefined) {
-    images = [];
-    for (const { file } of selected) {
-      const path = join(imagesFolder, file);
-      const bytes = await readInput('image', path, () => readFile(path));
-      images.push(toBytes(squareImage(decodePng(bytes, { where: path }), size).data));
-    }
-    if (cacheFile) await writeImageCache(cacheFile, key, images);
-  }
-  return selected.map(({ hexcode, caption, tags }, i) => {
-    return { hexcode, caption, tags, image: { width: size, height: size, data: fromBytes(images[i]) } };
-  });
 }

@@ -1,14 +1,16 @@
-/** @file A model folder: `config.json`, `model.safetensors`, `tokenizer.json` as a model that can be sampled from. */
+/** @file A model folder: `config.json`, `model.safetensors`, `tokenizer.json`, `vae/` as a model that can be sampled from. */
 import { join } from 'node:path';
 import { CheckpointError } from '@transfusion/checkpoint';
-import { loadModelFolder } from '@transfusion/checkpoint/node';
+import { openCheckpoint } from '@transfusion/checkpoint/node';
 import { createParameters } from '@transfusion/nn';
 import { type Backend, flattenTree, isVariable, type Variable } from '@transfusion/tensor';
 import { Tokenizer } from '@transfusion/tokenizer';
 import { type TransfusionParameters, transfusionSpec } from '@transfusion/transformer';
-import { createCodec, type ImageCodec } from '@transfusion/vae';
+import { type ImageCodec, openCodec, type StoredCodec } from '@transfusion/vae';
+import { z } from 'zod';
 import { type PipelineConfig, pipelineConfigSchema } from '../config.js';
 import { checkTensors, type NamedTensor } from './parameter-tensors.js';
+import { readStoredCodec } from './stored-codec.js';
 
 /** A model folder in host memory, checked. */
 export interface StoredModel {
@@ -16,6 +18,8 @@ export interface StoredModel {
   /** By parameter path. */
   tensors: Map<string, NamedTensor>;
   tokenizer: Tokenizer;
+  /** The autoencoder, its weights as in their file; undefined where `config.codec` is pixels. */
+  vae?: StoredCodec;
 }
 
 /** A model on a backend: what `createSampler` takes. */
@@ -24,25 +28,24 @@ export interface LoadedModel {
   parameters: TransfusionParameters<Variable>;
   tokenizer: Tokenizer;
   codec: ImageCodec;
-  /** Frees the parameters. */
+  /** Frees the parameters and the codec. */
   dispose(): void;
 }
 
 /**
- * Reads and checks a model folder.
+ * Reads and checks a model folder: all of it of one version, also while training replaces it.
  *
  * @throws CheckpointError CHECKPOINT_MISSING, CHECKPOINT_FORMAT, CHECKPOINT_CONTENT, CONFIG_INVALID; each names the file
+ * @throws TransfusionError CODEC_CONFIG, CODEC_FOLDER, CODEC_WEIGHTS for a `vae/` that is no autoencoder, or not this one
  * @throws TokenizerError for a `tokenizer.json` that cannot be used
  */
 export async function readModelFolder(path: string): Promise<StoredModel> {
-  const { config, tensors, tokenizer: json } = await loadModelFolder({ path, configSchema: pipelineConfigSchema });
-  if (json === undefined) {
-    throw new CheckpointError({
-      code: 'CHECKPOINT_MISSING',
-      message: `${path} has no tokenizer.json`,
-      fix: 'give the folder of a model that this program wrote, or fetch it whole',
-    });
-  }
+  const { config, vae, tensors, json } = await openCheckpoint(path, async (folder) => {
+    const config = await folder.readJson('config.json', pipelineConfigSchema);
+    const json = await folder.readJson('tokenizer.json', z.unknown());
+    const vae = await readStoredCodec(folder, config.codec);
+    return { config, json, vae, tensors: await folder.readTensors('model.safetensors') };
+  });
   checkTensors(config.model, tensors, join(path, 'model.safetensors'));
   const tokenizer = new Tokenizer(json, { where: join(path, 'tokenizer.json') });
   if (tokenizer.vocabularySize > config.model.vocabularySize) {
@@ -52,24 +55,26 @@ export async function readModelFolder(path: string): Promise<StoredModel> {
       fix: 'config.json and tokenizer.json are of different models: fetch the folder again, whole',
     });
   }
-  return { config, tensors, tokenizer };
+  return { config, tensors, tokenizer, vae };
 }
 
 /**
  * Puts a model on a backend; pass the result on to `createSampler`.
  *
- * @throws OutOfMemoryError
+ * @throws TransfusionError CODEC_WEIGHTS: the model has no autoencoder, or one of another configuration; OutOfMemoryError
  */
-export function loadModel({ config, tensors, tokenizer }: StoredModel, backend: Backend): LoadedModel {
+export function loadModel({ config, tensors, tokenizer, vae }: StoredModel, backend: Backend): LoadedModel {
+  const codec = openCodec({ backend, config: config.codec, weights: vae?.weights, where: vae?.where });
   const values = new Map([...tensors].map(([name, { data }]) => [name, data]));
   const parameters = createParameters(backend, transfusionSpec(config.model), values);
   return {
     config,
     parameters,
     tokenizer,
-    codec: createCodec(config.codec),
+    codec,
     dispose() {
       for (const variable of flattenTree<Variable>(parameters, isVariable).values()) variable.destroy();
+      codec.dispose();
     },
   };
 }

@@ -5,13 +5,13 @@ import { downsamplingFactor, type KlConfig } from '../autoencoder/config.js';
 import type { KlParameters } from '../autoencoder/parameters.js';
 import type { Posterior } from '../autoencoder/posterior.js';
 import type { StoredTensor } from '../autoencoder/weights.js';
-import type { CodecConfig, ImageCodec, ImageSize, LatentShape } from '../image-codec.js';
+import type { CodecConfig, ImageCodec, ImageSize, LatentDistribution, LatentShape } from '../image-codec.js';
 import { RandomPurpose } from '../random-purpose.js';
 import type { CodecMemory } from '../streamed/run-steps.js';
 import { decoderSteps, encoderSteps } from '../streamed/steps.js';
 import { type CodecRunOptions, freeParameters, loadParameters, runOptions } from './autoencoder-codec.js';
 import { ImageNetwork } from './image-network.js';
-import { type LatentScale, latentScale, scaleLatents, unscaleLatents } from './latent-scale.js';
+import { type LatentScale, latentScale, scaleDistribution, scaleLatents, unscaleLatents } from './latent-scale.js';
 import { autoencoderLatentShape, checkArrays } from './latent-shape.js';
 
 type EncoderState = Pick<KlParameters<Variable>, 'encoder' | 'quant_conv'>;
@@ -93,6 +93,13 @@ export class KlCodec implements ImageCodec {
       const { seed } = options;
       return scaleLatents(this.#latentScale, seed === undefined ? posterior.mean : drawn(posterior, seed, i));
     });
+  }
+
+  async encodeDistribution(options: ImageSize & { images: readonly Float32Array[] }): Promise<LatentDistribution[]> {
+    const posteriors = await this.encodePosterior(options);
+    return posteriors.map(({ mean, logVariance }) =>
+      scaleDistribution(this.#autoencoder, { mean, deviation: logVariance.map((value) => Math.exp(0.5 * value)) }),
+    );
   }
 
   async decode(options: ImageSize & { latents: readonly Float32Array[] }): Promise<Float32Array[]> {

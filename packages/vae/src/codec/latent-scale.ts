@@ -1,5 +1,6 @@
 /** @file Latents of unit variance: `(z - shift) scale`, or by the mean and deviation of each channel. */
-import type { AutoencoderConfig } from '../autoencoder/config.js';
+import { type AutoencoderConfig, latentChannels } from '../autoencoder/config.js';
+import type { LatentDistribution } from '../image-codec.js';
 
 /** For every channel: scaled = (z - shift) * scale. */
 export interface LatentScale {
@@ -26,4 +27,16 @@ export function scaleLatents({ shift, scale }: LatentScale, latents: Float32Arra
 /** The inverse. */
 export function unscaleLatents({ shift, scale }: LatentScale, latents: Float32Array): Float32Array {
   return latents.map((value, i) => value / scale[i % shift.length] + shift[i % shift.length]);
+}
+
+/** A distribution of latents [..., channels] that are not scaled, as that of scaled ones. */
+export function scaleDistribution(
+  config: AutoencoderConfig,
+  { mean, deviation }: LatentDistribution,
+): LatentDistribution {
+  const by = latentScale(config, latentChannels(config));
+  return {
+    mean: scaleLatents(by, mean),
+    ...(deviation ? { deviation: deviation.map((value, i) => value * by.scale[i % by.scale.length]) } : {}),
+  };
 }

@@ -4,7 +4,7 @@ import { decode, encodeToVectors } from '../autoencoder/autoencoder.js';
 import { codeChannels, downsamplingFactor, type VqConfig } from '../autoencoder/config.js';
 import type { VqParameters } from '../autoencoder/parameters.js';
 import type { StoredTensor } from '../autoencoder/weights.js';
-import type { CodecConfig, ImageCodec, ImageSize, LatentShape } from '../image-codec.js';
+import type { CodecConfig, ImageCodec, ImageSize, LatentDistribution, LatentShape } from '../image-codec.js';
 import { codeVectors, nearestCodes } from '../quantiser/nearest-codes.js';
 import type { CodecMemory } from '../streamed/run-steps.js';
 import { decoderSteps, encoderSteps } from '../streamed/steps.js';
@@ -107,6 +107,10 @@ export class VqCodec implements ImageCodec {
       codes.map((each) => Float32Array.from(each)),
     );
     return vectors.map((each) => scaleLatents(this.#latentScale, each));
+  }
+
+  async encodeDistribution(options: ImageSize & { images: readonly Float32Array[] }): Promise<LatentDistribution[]> {
+    return (await this.encode(options)).map((mean) => ({ mean }));
   }
 
   /** Latents that a model made are no codes yet: each is taken for the nearest one. */

@@ -1,0 +1,12 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { modelPath } from './model-path.js';
+
+test('a path is a path; what is neither path nor model is refused', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'transfusion-path-'));
+  expect(modelPath(folder)).toBe(folder);
+  expect(() => modelPath(join(folder, 'nothing'))).toThrow(/MODEL_NAME: there is no folder .*nothing/);
+  expect(() => modelPath('no-such-model')).toThrow(/MODEL_NAME/);
+  rmSync(folder, { recursive: true });
+});

@@ -1,0 +1,45 @@
+/** @file The images of a step: a pure function of the configuration and the step, so that resuming needs the step only. */
+import { type CaptionedImage, epochOrder, flipHorizontally, RandomPurpose } from '@transfusion/data';
+import { PhiloxStream, TransfusionError } from '@transfusion/tensor';
+
+export interface ImageBatchOptions {
+  images: readonly CaptionedImage[];
+  batchSize: number;
+  seed: number;
+  /** Mirror half of them. */
+  flip: boolean;
+}
+
+/**
+ * The function from a step to its images, [batch, size, size, 3] in [-1, 1]. Steps walk through the images epoch by epoch,
+ * each epoch in its own order.
+ */
+export function imageBatches({ images, batchSize, seed, flip }: ImageBatchOptions): (step: number) => Float32Array {
+  const count = images.length;
+  if (count === 0) {
+    throw new TransfusionError({
+      code: 'DATA_NO_EXAMPLES',
+      message: 'there is no picture to train on',
+      fix: 'use a larger data set, or hold out a smaller part of it',
+    });
+  }
+  const imageLength = images[0].pixels.length;
+  const width = Math.sqrt(imageLength / 3);
+  let cached: { epoch: number; order: Uint32Array } = { epoch: -1, order: new Uint32Array(0) };
+  const imageAt = (position: number) => {
+    const epoch = Math.floor(position / count);
+    if (cached.epoch !== epoch) cached = { epoch, order: epochOrder({ seed, epoch, examples: count }) };
+    return images[cached.order[position % count]];
+  };
+  return (step) => {
+    const stream = new PhiloxStream(seed, RandomPurpose.flip, step);
+    const batch = new Float32Array(batchSize * imageLength);
+    for (let i = 0; i < batchSize; i++) {
+      const { pixels } = imageAt(step * batchSize + i);
+      const isFlipped = stream.uniform() < 0.5 && flip;
+      const data = isFlipped ? flipHorizontally({ data: pixels, width, channels: 3 }) : pixels;
+      for (let at = 0; at < imageLength; at++) batch[i * imageLength + at] = data[at] / 127.5 - 1;
+    }
+    return batch;
+  };
+}

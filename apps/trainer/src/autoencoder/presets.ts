@@ -1,0 +1,56 @@
+/** @file Named configurations of `trainer vae`. */
+import type { VaeRunConfigInput } from './config.js';
+
+const emojiSteps = 7000;
+
+/** The autoencoder of models/emoji-64-kl: all emoji in four styles, 64 x 64 to 8 x 8 x 8; some hours on two cores. */
+const emojiKl: VaeRunConfigInput = {
+  name: 'emoji-64-kl',
+  steps: emojiSteps,
+  autoencoder: { kind: 'kl', preset: 'emoji-64' },
+  batchSize: 8,
+  loss: { adversarial: 0 },
+  learningRate: {
+    type: 'cosine',
+    learningRate: 1e-3,
+    finalLearningRate: 1e-5,
+    warmupSteps: 100,
+    totalSteps: emojiSteps,
+  },
+};
+
+/** Its twin with a codebook of 1,024, which starts from its weights. */
+const emojiVq: VaeRunConfigInput = {
+  ...emojiKl,
+  name: 'emoji-64-vq',
+  autoencoder: { kind: 'vq', preset: 'emoji-64' },
+  initialWeights: 'emoji-64-kl',
+};
+
+/** The paper's losses at its size (appendix A): for a GPU. */
+const paper: VaeRunConfigInput = {
+  name: 'vae-paper',
+  steps: 1_000_000,
+  autoencoder: { kind: 'kl', preset: 'paper' },
+  data: { dataset: 'folder', imageSize: 256 },
+  learningRate: { type: 'constant', learningRate: 1e-4, warmupSteps: 5000 },
+};
+
+/** A minute's run that shows that everything works. */
+const tiny: VaeRunConfigInput = {
+  name: 'vae-tiny',
+  steps: 60,
+  autoencoder: { overrides: { block_out_channels: [16, 32], norm_num_groups: 8, latent_channels: 4 } },
+  data: { dataset: 'emoji', imageSize: 16, demoSet: 32, heldOutFraction: 0.2 },
+  batchSize: 8,
+  loss: { adversarialStart: 40, discriminatorChannels: 16, discriminatorLayers: 1 },
+  learningRate: { type: 'cosine', learningRate: 2e-3, finalLearningRate: 1e-4, warmupSteps: 10, totalSteps: 60 },
+  sample: { every: 0 },
+};
+
+export const vaePresets: Readonly<Record<string, VaeRunConfigInput>> = {
+  'emoji-64-kl': emojiKl,
+  'emoji-64-vq': emojiVq,
+  paper,
+  tiny,
+};

@@ -1,0 +1,119 @@
+/** @file An autoencoder's training run in memory: pictures, state, compiled steps. */
+import type { Terminal } from '@transfusion/app-common';
+import { parseConfig } from '@transfusion/checkpoint';
+import { readSafetensorsFile } from '@transfusion/checkpoint/node';
+import { type CaptionedImage, splitDataset } from '@transfusion/data';
+import { lpipsWeights } from '@transfusion/losses';
+import { type Backend, createVariable, flattenTree, isVariable, mapTree, type Variable } from '@transfusion/tensor';
+import {
+  type AutoencoderConfig,
+  autoencoderCodec,
+  exportWeights,
+  type ImageCodec,
+  latentShapeOf,
+  openCodec,
+} from '@transfusion/vae';
+import { loadDataset } from '../data/dataset.js';
+import { imageBatches } from './batches.js';
+import { autoencoderConfigOf, type VaeRunConfig } from './config.js';
+import { initialValues } from './initial-values.js';
+import { averagedWeights } from './run-folder.js';
+import { type AutoencoderStepRunner, createAutoencoderRunner } from './step-runner.js';
+import {
+  type AutoencoderState,
+  type AutoencoderStepOptions,
+  createAutoencoderState,
+  type Perceptual,
+} from './training-step.js';
+
+export interface AutoencoderSession {
+  backend: Backend;
+  config: VaeRunConfig;
+  /** Its latents are not scaled. */
+  autoencoder: AutoencoderConfig;
+  images: { train: CaptionedImage[]; heldOut: CaptionedImage[] };
+  state: AutoencoderState;
+  batch(step: number): Float32Array;
+  runner: AutoencoderStepRunner;
+  /** Frees the state and the compiled steps. */
+  dispose(): void;
+}
+
+export interface AutoencoderSessionOptions {
+  config: VaeRunConfig;
+  backend: Backend;
+  cacheFolder: string;
+  terminal: Pick<Terminal, 'log'>;
+  /** Contents of the state, to resume from. */
+  values?: ReadonlyMap<string, Float32Array>;
+}
+
+/** @throws TransfusionError or CheckpointError CONFIG_*, DATA_*, CODEC_*, LPIPS_WEIGHTS */
+export async function openAutoencoderSession(options: AutoencoderSessionOptions): Promise<AutoencoderSession> {
+  const { config, backend, cacheFolder, terminal } = options;
+  const step = stepOptions(config);
+  const perceptual = await loadPerceptual(config, backend);
+  if (!perceptual) terminal.log('LPIPS is off: loss.lpipsWeights names no file');
+  const images = await loadImages(config, { cacheFolder, terminal });
+  const state = createAutoencoderState(backend, step, options.values ?? (await freshValues(config, step, terminal)));
+  const runner = await createAutoencoderRunner({ backend, state, options: step, config, perceptual });
+  const batch = imageBatches({
+    images: images.train,
+    batchSize: config.batchSize,
+    seed: config.seed,
+    flip: config.data.flip,
+  });
+  return {
+    ...{ backend, config, autoencoder: step.autoencoder, images, state, batch, runner },
+    dispose() {
+      runner.dispose();
+      for (const variable of flattenTree<Variable>({ state, perceptual }, isVariable).values()) variable.destroy();
+    },
+  };
+}
+
+/** What a step consists of. @throws CheckpointError CONFIG_INVALID; TransfusionError CODEC_IMAGE_SIZE */
+export function stepOptions(config: VaeRunConfig): AutoencoderStepOptions {
+  const { schema, value } = autoencoderConfigOf(config);
+  const autoencoder: AutoencoderConfig = parseConfig<typeof schema>(schema, value, 'autoencoder.overrides');
+  const { maxGradientNorm, ...optimizer } = config.optimizer;
+  const { loss, batchSize, data } = config;
+  latentShapeOf(autoencoderCodec(autoencoder), { height: data.imageSize, width: data.imageSize });
+  return {
+    ...{ autoencoder, loss, optimizer, maxGradientNorm },
+    batch: { images: batchSize, size: data.imageSize },
+    discriminator:
+      loss.adversarial > 0 ? { channels: loss.discriminatorChannels, layers: loss.discriminatorLayers } : undefined,
+  };
+}
+
+/** Training and held-out pictures. */
+export async function loadImages(
+  { data, seed }: Pick<VaeRunConfig, 'data' | 'seed'>,
+  options: { cacheFolder: string; terminal?: Pick<Terminal, 'log'> },
+) {
+  const { images } = await loadDataset(data, options);
+  return splitDataset({ images, fraction: data.heldOutFraction, seed });
+}
+
+/** The codec of the averaged weights; its latents are not scaled. Dispose of it after use. */
+export async function sessionCodec({ backend, autoencoder, state }: AutoencoderSession): Promise<ImageCodec> {
+  const weights = exportWeights({ config: autoencoder, values: await averagedWeights(state) });
+  return openCodec({ backend, config: autoencoderCodec(autoencoder), weights, maxBatch: 8 });
+}
+
+async function freshValues(config: VaeRunConfig, step: AutoencoderStepOptions, terminal: Pick<Terminal, 'log'>) {
+  const { values, taken } = await initialValues(config, step);
+  if (config.initialWeights !== null) terminal.log(`${taken} parameters start from ${config.initialWeights}`);
+  return values;
+}
+
+async function loadPerceptual({ loss }: VaeRunConfig, backend: Backend): Promise<Perceptual | undefined> {
+  if (loss.lpipsWeights === null || loss.lpips === 0) return undefined;
+  const tensors = await readSafetensorsFile(loss.lpipsWeights);
+  const weights = lpipsWeights({ tensors, where: loss.lpipsWeights });
+  return mapTree(weights, isWeight, (each) => createVariable(backend, each));
+}
+
+type Weight = { shape: number[]; data: Float32Array };
+const isWeight = (value: unknown): value is Weight => (value as Partial<Weight> | null)?.data instanceof Float32Array;

@@ -1,0 +1,56 @@
+/** @file `trainer encode`: a folder of latents of the pictures that a configuration uses. */
+
+import { join } from 'node:path';
+import { type BackendChoice, createProgress, openBackend, type Terminal } from '@transfusion/app-common';
+import { TransfusionError } from '@transfusion/tensor';
+import { type ConfigSources, resolveConfig, transfusionRuns } from '../config/resolve-config.js';
+import { loadDataset } from '../data/dataset.js';
+import { readCodec } from '../data/run-codec.js';
+import { encodeLatents } from '../latents/encode-latents.js';
+import type { LatentsFile } from '../latents/format.js';
+
+export interface EncodeCommandOptions extends ConfigSources {
+  out: string;
+  /** Beside which decoded pictures are kept. */
+  runs: string;
+  backend: BackendChoice;
+}
+
+export async function encodeCommand(options: EncodeCommandOptions, terminal: Terminal): Promise<void> {
+  const { out, runs } = options;
+  const config = await resolveConfig(transfusionRuns, options);
+  if (config.codec === null) {
+    throw new TransfusionError({
+      code: 'CONFIG_CODEC',
+      message: 'codec is not set: pixels have no latents to encode',
+      fix: 'say which autoencoder: --set codec=emoji-64-kl, or a folder',
+    });
+  }
+  const codec = await readCodec(config.codec);
+  const { images } = await loadDataset(config.data, { cacheFolder: join(runs, '..', '.cache', 'data'), terminal });
+  const backend = await openBackend(options.backend, terminal);
+  try {
+    const progress = createProgress({ label: 'encode', total: images.length });
+    const { signal } = terminal;
+    // Both flips, whatever the run does: a folder serves runs with and without mirrored pictures.
+    const result = await encodeLatents({
+      ...{ backend, codec, images, flip: true, folder: out, signal },
+      onProgress: (done) => progress.update(done),
+    });
+    progress.stop();
+    if (result.reused > 0) terminal.log(`${result.reused} files were there already`);
+    if (result.file) terminal.out(summary(out, result.file));
+    else terminal.log('stopped; the same command goes on from here');
+  } finally {
+    await backend.dispose();
+  }
+}
+
+function summary(out: string, { images, shape, autoencoder }: LatentsFile): string {
+  const scale =
+    autoencoder._class_name === 'VQModel'
+      ? `scale ${autoencoder.scaling_factor.toFixed(4)}`
+      : `deviations ${autoencoder.latents_std!.map((each) => each.toFixed(2)).join(' ')}`;
+  return `${out}: latents of ${images} pictures and their mirror images, ${shape.height} x ${shape.width} x ${shape.channels}; ${scale}
+Train on them with the same configuration and --set data.latents=${out}`;
+}

@@ -1,0 +1,40 @@
+/** @file Runs that exist: what may change when one is resumed, and that none is overwritten unasked. */
+import { access } from 'node:fs/promises';
+import { TransfusionError } from '@transfusion/tensor';
+import type { z } from 'zod';
+import { type ConfigSources, changeConfig } from '../config/resolve-config.js';
+import { runFiles } from '../train/run-folder.js';
+
+/** Fields that do not change what was computed. */
+const HARMLESS = ['steps', 'checkpointEvery', 'logEvery', 'sample.every', 'sample.images'];
+
+/** A resumed run keeps its configuration; only harmless fields may be set anew. @throws TransfusionError CONFIG_RESUME */
+export function resumedConfig<Schema extends z.ZodType>(
+  schema: Schema,
+  config: z.output<Schema>,
+  { preset, file, set = [] }: ConfigSources,
+): z.output<Schema> {
+  const refused = set.find((assignment) => !HARMLESS.includes(assignment.split('=')[0]));
+  if (preset !== undefined || file !== undefined || refused !== undefined) {
+    throw new TransfusionError({
+      code: 'CONFIG_RESUME',
+      message: `a resumed run keeps its configuration; got ${refused ?? preset ?? file}`,
+      fix: `with --resume, only these may be set: ${HARMLESS.join(', ')}`,
+    });
+  }
+  return changeConfig(schema, config, set);
+}
+
+/** @throws TransfusionError RUN_EXISTS */
+export async function refuseExisting(folder: string): Promise<void> {
+  const exists = await access(runFiles(folder).model).then(
+    () => true,
+    () => false,
+  );
+  if (!exists) return;
+  throw new TransfusionError({
+    code: 'RUN_EXISTS',
+    message: `${folder} already holds a run`,
+    fix: `go on with --resume ${folder}, start over with --overwrite, or choose another name with --set name=...`,
+  });
+}

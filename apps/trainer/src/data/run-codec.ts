@@ -1,0 +1,33 @@
+/** @file The codec that a run is configured to use, in host memory. */
+import { modelPath } from '@transfusion/app-common';
+import { openCheckpoint } from '@transfusion/checkpoint/node';
+import { autoencoderCodec, readCodecFolder, type StoredCodec } from '@transfusion/vae';
+import type { RunConfig } from '../config/run-config.js';
+import { readLatentsFile } from '../latents/read-latents.js';
+import type { LatentsFolder } from '../latents/run-latents.js';
+
+export interface RunCodec {
+  stored: StoredCodec;
+  /** Where its latents of this run's pictures are kept. */
+  latents?: LatentsFolder;
+}
+
+/**
+ * Pixels, or an autoencoder; with the scale of the run's folder of latents, where it has one.
+ * @param resumed the codec of the run that is resumed
+ * @throws TransfusionError MODEL_NAME, CODEC_*, LATENTS_*; CheckpointError
+ */
+export async function readRunCodec(config: RunConfig, resumed?: StoredCodec): Promise<RunCodec> {
+  const stored = resumed ?? (await readCodec(config.codec));
+  const path = config.data.latents;
+  if (path === null || stored.config.kind === 'pixels') return { stored };
+  const file = await readLatentsFile(path);
+  if (resumed) return { stored, latents: { path, file } };
+  return { stored: { ...stored, config: autoencoderCodec(file.autoencoder) }, latents: { path, file } };
+}
+
+/** @param codec a name or a path; null: pixels */
+export async function readCodec(codec: string | null): Promise<StoredCodec> {
+  if (codec === null) return { config: { kind: 'pixels' }, weights: new Map(), where: 'pixels' };
+  return openCheckpoint(modelPath(codec), (reader) => readCodecFolder(reader));
+}

@@ -1,0 +1,41 @@
+import { imageQuality, psnrOf, structuralSimilarity } from './image-quality.js';
+
+const picture = (value: (i: number) => number) => Uint8Array.from({ length: 32 * 32 * 3 }, (_, i) => value(i));
+const waves = picture((i) => 128 + 100 * Math.sin(i / 17));
+
+test('PSNR of a constant error is that of its definition', () => {
+  const gray = picture(() => 100);
+  // 20 log10(255 / 10) and 20 log10(255 / 1)
+  expect(
+    psnrOf(
+      gray,
+      picture(() => 110),
+    ),
+  ).toBeCloseTo(28.1308, 4);
+  expect(
+    psnrOf(
+      gray,
+      picture(() => 101),
+    ),
+  ).toBeCloseTo(48.1308, 4);
+  expect(psnrOf(gray, gray)).toBe(95);
+});
+
+test('SSIM is 1 for equal pictures, near 1 for a shift in brightness, near 0 for noise', () => {
+  const noise = picture((i) => (i * 7919 + ((i * i) % 251)) % 256);
+  expect(structuralSimilarity(waves, waves)).toBeCloseTo(1, 10);
+  expect(structuralSimilarity(waves, noise)).toBeLessThan(0.2);
+  const brighter = structuralSimilarity(
+    waves,
+    waves.map((value) => value + 10),
+  );
+  expect(brighter).toBeGreaterThan(0.9);
+  expect(brighter).toBeLessThan(1);
+});
+
+test('both are means over pictures', () => {
+  const gray = picture(() => 100);
+  const quality = imageQuality([gray, gray], [picture(() => 110), picture(() => 101)]);
+  expect(quality.psnr).toBeCloseTo((28.1308 + 48.1308) / 2, 4);
+  expect(imageQuality([waves, waves], [waves, waves]).ssim).toBeCloseTo(1, 10);
+});

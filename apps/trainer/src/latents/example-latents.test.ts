@@ -1,0 +1,40 @@
+import { PhiloxStream } from '@transfusion/tensor';
+import { PixelCodec } from '@transfusion/vae';
+import { drawLatents, encodeVariants, patchifyVariants } from './example-latents.js';
+
+const image = { caption: 'a', group: 'a', pixels: Uint8Array.from({ length: 2 * 2 * 3 }, (_, i) => i * 20) };
+
+test('variants are the picture and its mirror image', async () => {
+  const [[own, mirrored]] = await encodeVariants(new PixelCodec(), [image], true);
+  expect([...mirrored.mean.subarray(0, 6)]).toEqual([...own.mean.subarray(3, 6), ...own.mean.subarray(0, 3)]);
+  expect(await encodeVariants(new PixelCodec(), [image], false)).toEqual([[own]]);
+  expect(await encodeVariants(new PixelCodec(), [], true)).toEqual([]);
+});
+
+test('patches keep mean and deviation together', () => {
+  const values = Float32Array.from({ length: 4 * 4 }, (_, i) => i);
+  const shape = { height: 4, width: 4, channels: 1 };
+  const { variants } = patchifyVariants([{ mean: values, deviation: values }], shape, 2);
+  expect([...variants[0].mean.subarray(0, 4)]).toEqual([0, 1, 4, 5]);
+  expect(variants[0].deviation).toEqual(variants[0].mean);
+});
+
+test('draws as the distribution says, from every variant, the same for the same stream', () => {
+  const two = {
+    variants: [
+      { mean: new Float32Array(2000).fill(10), deviation: new Float32Array(2000).fill(2) },
+      { mean: new Float32Array(2000).fill(-10), deviation: new Float32Array(2000).fill(2) },
+    ],
+  };
+  const means = Array.from({ length: 20 }, (_, seed) => {
+    const values = drawLatents(two, new PhiloxStream(seed));
+    expect(drawLatents(two, new PhiloxStream(seed))).toEqual(values);
+    const mean = values.reduce((sum, value) => sum + value / values.length, 0);
+    const variance = values.reduce((sum, value) => sum + (value - mean) ** 2 / values.length, 0);
+    expect(Math.abs(Math.sqrt(variance) - 2)).toBeLessThan(0.2);
+    return Math.round(mean / 10);
+  });
+  expect(new Set(means)).toEqual(new Set([-1, 1]));
+  const certain = { variants: [{ mean: new Float32Array(3).fill(5) }] };
+  expect([...drawLatents(certain, new PhiloxStream(0))]).toEqual([5, 5, 5]);
+});

@@ -1,0 +1,43 @@
+/** @file The files of a folder of latents: what a cache is of, and where what is. */
+import { createHash } from 'node:crypto';
+import type { CaptionedImage } from '@transfusion/data';
+import { klConfigSchema, type StoredCodec, vqConfigSchema } from '@transfusion/vae';
+import { z } from 'zod';
+import { withoutScale } from './statistics.js';
+
+/** Pictures of a file. */
+export const SHARD_IMAGES = 512;
+
+/** `latents.json`, written last: a folder with it is complete. */
+export const latentsFileSchema = z.strictObject({
+  format: z.literal('transfusion-latents'),
+  version: z.literal(1),
+  identity: z.string().describe('a hash of the pictures and the autoencoder'),
+  images: z.int().min(1).describe('pictures'),
+  shardImages: z.int().min(1).describe('pictures of a file'),
+  variants: z.union([z.literal(1), z.literal(2)]).describe('2: pictures as they are, and mirrored'),
+  shape: z.strictObject({ height: z.int().min(1), width: z.int().min(1), channels: z.int().min(1) }),
+  autoencoder: z.union([klConfigSchema, vqConfigSchema]).describe('with the scale that was measured on these latents'),
+});
+
+export type LatentsFile = z.output<typeof latentsFileSchema>;
+
+export const LATENTS_FILE = 'latents.json';
+
+/** Tensors `mean` and, of KL autoencoders, `deviation`: [pictures, variants, height, width, channels], not scaled. */
+export function shardFile(index: number): string {
+  return `latents-${String(index).padStart(5, '0')}.safetensors`;
+}
+
+/** A hash of everything that latents depend on: the autoencoder, and the pixels of every picture, in order. */
+export function latentsIdentity(codec: StoredCodec, images: readonly CaptionedImage[], flip: boolean): string {
+  const hash = createHash('sha256');
+  const { config, weights } = codec;
+  hash.update(JSON.stringify([config.kind, config.kind === 'pixels' ? null : withoutScale(config.autoencoder), flip]));
+  for (const [name, { shape, data }] of [...weights].sort(([a], [b]) => (a < b ? -1 : 1))) {
+    hash.update(JSON.stringify([name, shape]));
+    hash.update(new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
+  }
+  for (const { pixels } of images) hash.update(pixels);
+  return hash.digest('hex');
+}

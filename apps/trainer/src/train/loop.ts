@@ -1,0 +1,122 @@
+/** @file The loop that all kinds of training run in: steps, metrics, samples, checkpoints, and leaving when asked to. */
+import { mkdir } from 'node:fs/promises';
+import { setImmediate as nextTask } from 'node:timers/promises';
+import { createProgress } from '@transfusion/app-common';
+import { MetricsFile } from '@transfusion/checkpoint/node';
+
+export interface Progress {
+  /** Steps done. */
+  step: number;
+  /** Seconds spent in them, over all sessions. */
+  trainSeconds: number;
+}
+
+export interface StepRecord {
+  /** Logged as means over the steps since the last log. */
+  means: Record<string, number>;
+  /** Logged as they are. */
+  latest: Record<string, number | null>;
+}
+
+export interface LoopOptions {
+  /** The run's folder. */
+  folder: string;
+  metricsFile: string;
+  /** Train until so many steps are done. */
+  steps: number;
+  start?: Progress;
+  /** Finish the step in progress, save, and return. */
+  signal: AbortSignal;
+  logEvery: number;
+  checkpointEvery: number;
+  /** Runs step `step`, counted from 0. */
+  step(step: number): Promise<StepRecord>;
+  /** Speeds, at so many steps per second: logged, and returned. */
+  speeds(stepsPerSecond: number): Record<string, number>;
+  /** Beside the progress bar. */
+  describe(logged: Record<string, number>): string;
+  /** Steps between samples; 0: none. */
+  sampleEvery: number;
+  /** Writes pictures, returns scores for the metrics file. */
+  sample(step: number): Promise<Record<string, unknown>>;
+  save(progress: Progress): Promise<void>;
+}
+
+export interface LoopResult extends Progress {
+  /** Means and speeds of the last logged interval. */
+  logged: Record<string, number>;
+  /** False when it was told to stop before the last step. */
+  finished: boolean;
+}
+
+/** Trains. The checkpoint is saved every `checkpointEvery` steps, at the end, and when told to stop. */
+export async function trainingLoop(options: LoopOptions): Promise<LoopResult> {
+  const { folder, steps, signal } = options;
+  await mkdir(folder, { recursive: true });
+  const progress: Progress = { ...(options.start ?? { step: 0, trainSeconds: 0 }) };
+  const metrics = await MetricsFile.open(options.metricsFile, { resumeStep: progress.step });
+  const bar = createProgress({ label: 'train', total: steps, start: progress.step });
+  const meter = new Meter(options.speeds);
+  let logged: Record<string, number> = {};
+  const leave = async (finished: boolean): Promise<LoopResult> => {
+    await options.save({ ...progress });
+    bar.stop();
+    return { ...progress, logged, finished };
+  };
+  try {
+    while (progress.step < steps) {
+      // A step on the CPU takes no turn of the event loop: without this one, signals would wait for the end.
+      await nextTask();
+      if (signal.aborted) return await leave(false);
+      const begun = performance.now();
+      const { means, latest } = await options.step(progress.step);
+      progress.step++;
+      const seconds = (performance.now() - begun) / 1000;
+      progress.trainSeconds += seconds;
+      meter.add(means, seconds);
+      const { step, trainSeconds } = progress;
+      if (step % options.logEvery === 0 || step === steps) {
+        logged = meter.read();
+        await metrics.append({ step, trainSeconds, ...logged, ...latest });
+        meter.reset();
+      }
+      // Until the first logged interval ends, what there is so far.
+      bar.update(step, options.describe(Object.keys(logged).length > 0 ? logged : meter.read()));
+      if (options.sampleEvery > 0 && step % options.sampleEvery === 0 && step < steps) {
+        const scores = await options.sample(step);
+        if (Object.keys(scores).length > 0) await metrics.append({ step, ...scores });
+      }
+      if (step % options.checkpointEvery === 0 && step < steps) await options.save({ ...progress });
+    }
+    return await leave(true);
+  } finally {
+    bar.stop();
+  }
+}
+
+/** Means and speeds since the last reset. */
+class Meter {
+  private steps = 0;
+  private seconds = 0;
+  private sums: Record<string, number> = {};
+
+  constructor(private readonly speeds: LoopOptions['speeds']) {}
+
+  add(numbers: Record<string, number>, seconds: number): void {
+    this.steps++;
+    this.seconds += seconds;
+    for (const [name, value] of Object.entries(numbers)) this.sums[name] = (this.sums[name] ?? 0) + value;
+  }
+
+  read(): Record<string, number> {
+    const steps = Math.max(1, this.steps);
+    const means = Object.entries(this.sums).map(([name, sum]) => [name, sum / steps]);
+    return { ...Object.fromEntries(means), ...this.speeds(this.seconds > 0 ? this.steps / this.seconds : 0) };
+  }
+
+  reset(): void {
+    this.steps = 0;
+    this.seconds = 0;
+    this.sums = {};
+  }
+}

@@ -1,0 +1,63 @@
+import { imageOf, splitDataset } from './index.js';
+
+test('imageOf gives a square image in [-1, 1]', () => {
+  const pixels = Uint8Array.from([0, 51, 255, ...new Array(9).fill(255)]);
+  const image = imageOf({ pixels });
+  expect([image.width, image.height]).toEqual([2, 2]);
+  expect([...image.data]).toEqual([-1, Math.fround(-0.6), 1, ...new Array(9).fill(1)]);
+});
+
+describe('splitDataset', () => {
+  /** Three pictures of each of 20 groups, spread out. */
+  const images = Array.from({ length: 60 }, (_, i) => ({ group: `g${i % 20}`, number: i }));
+  const split = (seed: number, fraction = 0.1) => splitDataset({ images, fraction, seed });
+  const groupsOf = (part: { group: string }[]) => new Set(part.map(({ group }) => group));
+
+  test('holds out whole groups, as large a share as asked for', () => {
+    for (let seed = 0; seed < 20; seed++) {
+      const { train, heldOut } = split(seed);
+      expect(heldOut).toHaveLength(6);
+      expect(groupsOf(heldOut).size).toBe(2);
+      expect([...groupsOf(train)].filter((group) => groupsOf(heldOut).has(group))).toEqual([]);
+      expect([...train, ...heldOut].map(({ number }) => number).sort((a, b) => a - b)).toEqual(
+        images.map(({ number }) => number),
+      );
+    }
+  });
+
+  test('both parts are in the order of the dataset', () => {
+    for (const part of Object.values(split(3, 0.5))) {
+      const numbers = part.map(({ number }) => number);
+      expect(numbers).toEqual([...numbers].sort((a, b) => a - b));
+      expect(numbers).toHaveLength(30);
+    }
+  });
+
+  test('the seed decides, and nothing else', () => {
+    expect(split(1)).toEqual(split(1));
+    expect(split(1).heldOut).not.toEqual(split(2).heldOut);
+    // Which pictures a group has does not matter: one emoji is held out in all sets of styles alike.
+    const few = splitDataset({ images: images.slice(0, 20), fraction: 0.1, seed: 1 });
+    expect(groupsOf(few.heldOut)).toEqual(groupsOf(split(1).heldOut));
+  });
+
+  test('nothing is held out of a single group, or where nothing is asked for', () => {
+    expect(split(1, 0)).toEqual({ train: images, heldOut: [] });
+    const alike = images.map((image) => ({ ...image, group: 'one' }));
+    expect(splitDataset({ images: alike, fraction: 0.5, seed: 1 })).toEqual({ train: alike, heldOut: [] });
+    expect(() => split(1, 1)).toThrow(/DATA_HELD_OUT_FRACTION/);
+  });
+
+  test("a dataset's own split is kept, whatever the fraction", () => {
+    const own = images.map((image) => ({
+      ...image,
+      split: image.number < 50 ? ('train' as const) : ('heldOut' as const),
+    }));
+    for (const fraction of [0, 0.5]) {
+      expect(splitDataset({ images: own, fraction, seed: 1 })).toEqual({
+        train: own.slice(0, 50),
+        heldOut: own.slice(50),
+      });
+    }
+  });
+});

@@ -1,0 +1,13 @@
+import { flipHorizontally } from './flip.js';
+
+test('swaps left and right, and not channels or rows', () => {
+  const data = Uint8Array.from({ length: 2 * 3 * 2 }, (_, i) => i);
+  expect([...flipHorizontally({ data, width: 3, channels: 2 })]).toEqual([4, 5, 2, 3, 0, 1, 10, 11, 8, 9, 6, 7]);
+  expect(data[0]).toBe(0);
+  const twice = flipHorizontally({
+    data: flipHorizontally({ data, width: 3, channels: 2 }),
+    width: 3,
+    channels: 2,
+  });
+  expect(twice).toEqual(data);
+});

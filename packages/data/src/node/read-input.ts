@@ -1,0 +1,20 @@
+/** @file Errors of the file system, in words. */
+import { TransfusionError } from '@transfusion/tensor';
+
+/**
+ * What `read` gives.
+ * @throws TransfusionError DATA_UNREADABLE, naming `what` and `path`, where it fails; its own errors pass unchanged
+ */
+export async function readInput<T>(what: string, path: string, read: () => Promise<T>): Promise<T> {
+  try {
+    return await read();
+  } catch (error) {
+    if (TransfusionError.isInstance(error)) throw error;
+    throw new TransfusionError({
+      code: 'DATA_UNREADABLE',
+      message: `${what} ${path}: ${error instanceof Error ? error.message : error}`,
+      fix: 'install the data set package, or correct the path',
+      cause: error,
+    });
+  }
+}
