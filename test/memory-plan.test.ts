@@ -1,5 +1,6 @@
 /** The memory plan of real training steps. */
-import { planTrainStep, type StepPlan } from '../apps/trainer/src/train/plan-step';
+import { planTrainStep } from '../apps/trainer/src/train/plan-step';
+import type { StepPlan } from '../apps/trainer/src/train/planning-backend';
 import type { TrainStepOptions } from '../apps/trainer/src/train/train-step';
 import { syntheticRun } from './support/synthetic-run';
 

@@ -6,7 +6,13 @@ import { join, resolve } from 'node:path';
 
 import { createSampler } from '@transfusion/sampler';
 import { openModelFolder } from '@transfusion/sampler/node';
+import { openCodec } from '@transfusion/vae';
 import { openWasm } from '@transfusion/wasm';
+import { loadExamples } from '../apps/trainer/src/data/examples';
+import { readLatentsFile } from '../apps/trainer/src/latents/read-latents';
+import { runLatents } from '../apps/trainer/src/latents/run-latents';
+import { LatentMeter } from '../apps/trainer/src/latents/statistics';
+import { loadRun } from '../apps/trainer/src/train/run-folder';
 import {
   abortedAtLook,
   checkpointHash,
@@ -47,6 +53,10 @@ function hashes(path: string): Record<string, string> {
   );
 }
 
+function difference(a: Float32Array, b: Float32Array): number {
+  return a.reduce((most, value, i) => Math.max(most, Math.abs(value - b[i])), 0);
+}
+
 beforeAll(async () => {
   expect((await trainer(tinyVae(runs, 'vae', { steps: 2, 'loss.adversarial': 0 }))).code).toBe(0);
   const { code, text } = await trainer(encodeArguments(join(folder, 'latents')));
@@ -62,7 +72,8 @@ test('killed in the middle and started again, encode writes the same bytes', asy
   const child = spawn(process.execPath, [cli, ...encodeArguments(out)], { stdio: 'ignore' });
   const ended = new Promise((done) => child.on('close', done));
   const first = join(out, 'latents-00000.safetensors');
-  while (!existsSync(first) && child.exitCode === null) await new Promise((done) => setTimeout(done, 2));
+  while (!existsSync(first) && child.exitCode === null && child.signalCode === null)
+    await new Promise((done) => setTimeout(done, 2));
   child.kill('SIGKILL');
   await ended;
   expect(existsSync(first)).toBe(true);
@@ -125,12 +136,63 @@ test('a run on a folder of latents trains, resumes to the same bits, and needs t
   }
 }, 120_000);
 
+test.each(['kl', 'vq'])(
+  '%s latents from a folder are those that the saved autoencoder gives, of both mirror images',
+  async (kind) => {
+    const name = `numbers-${kind}`;
+    const own = { ...pictures, 'data.count': 20 };
+    const model = kind === 'kl' ? codec : join(runs, 'vae-vq', 'model');
+    if (kind === 'vq') {
+      const overrides = { block_out_channels: [16, 32], norm_num_groups: 8, num_vq_embeddings: 32 };
+      const vq = { steps: 2, 'loss.adversarial': 0, 'autoencoder.kind': 'vq', 'autoencoder.overrides': overrides };
+      expect((await trainer(tinyVae(runs, 'vae-vq', vq))).code).toBe(0);
+    }
+    const out = join(folder, name);
+    expect((await trainer(encodeArguments(out, { ...own, codec: model }))).code).toBe(0);
+    const fields = { ...onLatents, ...own, codec: model, steps: 1, 'data.latents': out, 'data.flip': true };
+    expect((await trainer(tiny(runs, name, fields))).code).toBe(0);
+
+    const { state, codec: stored } = await loadRun(join(runs, name));
+    const { examples } = await loadExamples(state.config, { cacheFolder: join(folder, '.cache', 'data') });
+    const backend = await openWasm({ threads: 2 });
+    const saved = openCodec({ ...stored, backend });
+    try {
+      const file = await readLatentsFile(out);
+      const source = { images: examples, flip: true, codec: saved, stored };
+      const kept = await runLatents({ ...source, folder: { path: out, file } });
+      const encoded = await runLatents(source);
+      expect(kept).toHaveLength(20);
+      const meter = new LatentMeter(file.shape.channels);
+      kept.forEach((variants, i) => {
+        expect(variants).toHaveLength(2);
+        variants.forEach(({ mean, deviation }, variant) => {
+          expect(difference(mean, encoded[i][variant].mean)).toBeLessThan(1e-4);
+          if (kind === 'kl') expect(difference(deviation!, encoded[i][variant].deviation!)).toBeLessThan(1e-4);
+          meter.add({ mean, deviation });
+        });
+        expect(difference(variants[0].mean, variants[1].mean)).toBeGreaterThan(kind === 'kl' ? 1e-3 : -1);
+      });
+      const { mean, deviation } = meter.read();
+      const square = mean.reduce((sum, each, c) => sum + each ** 2 + deviation[c] ** 2, 0) / mean.length;
+      expect(Math.abs(square - 1)).toBeLessThan(1e-3);
+    } finally {
+      saved.dispose();
+      await backend.dispose();
+    }
+  },
+  120_000,
+);
+
 test('without a folder, latents are encoded at the start', async () => {
   const run = { ...onLatents, 'data.demoSet': 8 };
   expect((await trainer(tiny(runs, 'encoded', run))).code).toBe(0);
   expect(JSON.parse(readFileSync(join(runs, 'encoded', 'model', 'vae', 'config.json'), 'utf8'))).toEqual(
     JSON.parse(readFileSync(join(codec, 'config.json'), 'utf8')),
   );
+  expect((await trainer(tiny(runs, 'encoded-stopped', run), abortedAtLook(3))).code).toBe(0);
+  const goOn = ['train', '--resume', join(runs, 'encoded-stopped'), '--runs', runs, '--backend', 'wasm'];
+  expect((await trainer(goOn)).code).toBe(0);
+  expect(checkpointHash(join(runs, 'encoded-stopped'))).toEqual(checkpointHash(join(runs, 'encoded')));
   const more = ['train', '--resume', join(runs, 'encoded'), '--runs', runs, '--backend', 'wasm', '--set', 'steps=5'];
   expect((await trainer(more)).code).toBe(0);
 }, 120_000);
@@ -149,6 +211,25 @@ test.each<[string, Record<string, unknown>, RegExp]>([
   expect(text).toMatch(message);
   expect(code).toBe(2);
   expect(existsSync(join(runs, 'refused'))).toBe(false);
+});
+
+test('a folder of latents without an autoencoder is refused', async () => {
+  const { code, text } = await trainer(tiny(runs, 'refused', { 'data.latents': join(folder, 'latents') }));
+  expect([code, text]).toEqual([2, expect.stringContaining('CONFIG_LATENTS')]);
+});
+
+test('latents of an autoencoder of another architecture are refused', async () => {
+  const overrides = { block_out_channels: [16, 16], norm_num_groups: 8, latent_channels: 4 };
+  const wanted = { steps: 1, 'loss.adversarial': 0, 'autoencoder.overrides': overrides };
+  expect((await trainer(tinyVae(runs, 'vae-other', wanted))).code).toBe(0);
+  const run = {
+    ...onLatents,
+    ...pictures,
+    codec: join(runs, 'vae-other', 'model'),
+    'data.latents': join(folder, 'latents'),
+  };
+  const { code, text } = await trainer(tiny(runs, 'refused', run));
+  expect([code, text]).toEqual([2, expect.stringContaining('LATENTS_FOREIGN')]);
 });
 
 test('encode without an autoencoder says what to do', async () => {

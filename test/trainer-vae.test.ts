@@ -1,8 +1,8 @@
 /** @file Autoencoders from the trainer: saving, resuming through the discriminator's start, codebooks, export. */
-import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { readSafetensorsHeader, writeSafetensors } from '@transfusion/checkpoint';
-import { openCheckpoint, readMetrics } from '@transfusion/checkpoint/node';
+import { readSafetensorsHeader, type Tensors, writeSafetensors } from '@transfusion/checkpoint';
+import { openCheckpoint, readMetrics, readSafetensorsFile } from '@transfusion/checkpoint/node';
 import { openCodec, readCodecFolder } from '@transfusion/vae';
 import { openWasm } from '@transfusion/wasm';
 import { loadAutoencoderRun } from '../apps/trainer/src/autoencoder/run-folder';
@@ -14,6 +14,7 @@ import {
   checkpointHash,
   quietProgress,
   temporaryFolder,
+  tiny,
   tinyVae,
   trainer,
   trainerState,
@@ -104,6 +105,43 @@ test('the saved scale gives latents of mean 0 and deviation 1 in every channel',
   }
 });
 
+test('--dry-run says what the run would take, and its memory is that of the run', async () => {
+  const { code, text } = await trainer([...tinyVae(runs, 'dry', { 'loss.adversarial': 0 }), '--dry-run']);
+  expect(code).toBe(0);
+  expect(existsSync(join(runs, 'dry'))).toBe(false);
+  expect(text).toMatch(/26 to train on, 6 held out/);
+  const planned = /scratch +([\d.]+) MiB/.exec(text)?.[1];
+  const ran = await trainer(tinyVae(runs, 'planned', { 'loss.adversarial': 0, steps: 1 }));
+  expect(ran.text).toContain(`${planned} MiB of activations and gradients`);
+  expect(Number(planned)).toBeGreaterThan(1);
+});
+
+test('--dry-run counts the discriminator where it takes part', async () => {
+  const scratch = async (start: number) => {
+    const { text } = await trainer([...tinyVae(runs, 'dry', { 'loss.adversarialStart': start }), '--dry-run']);
+    return [/scratch +([\d.]+) MiB/, /work +([\d.e+-]+) TFLOP/].map((pattern) => Number(pattern.exec(text)?.[1]));
+  };
+  const [[without, plainWork], [half, halfWork], [all, allWork]] = [
+    await scratch(60),
+    await scratch(30),
+    await scratch(0),
+  ];
+  expect(half).toBeGreaterThan(without);
+  expect(all).toBe(half);
+  expect(halfWork).toBeGreaterThan(plainWork);
+  expect(allWork).toBeGreaterThan(halfWork);
+});
+
+test('revived codes are those of the averaged codebook, too', async () => {
+  const { values } = await loadAutoencoderRun(join(runs, 'revived'));
+  const [codebook, averaged] = ['parameters', 'ema'].map((part) => values.get(`${part}.quantize.embedding.weight`)!);
+  const lengthOf = (codes: Float32Array, row: number) => Math.hypot(...codes.subarray(row * 8, row * 8 + 8));
+  // A code that only the live codebook had moved would still be near its start, 0, in the average.
+  for (let row = 0; row < 32; row++) {
+    expect(lengthOf(averaged, row)).toBeGreaterThan(0.2 * lengthOf(codebook, row));
+  }
+});
+
 test('export writes f16 without the optimizer, and reconstruct scores what was held out', async () => {
   const out = join(folder, 'exported');
   expect((await trainer(['export', '--run', join(runs, 'whole'), '--out', out])).code).toBe(0);
@@ -119,6 +157,9 @@ test('export writes f16 without the optimizer, and reconstruct scores what was h
   const scored = await trainer(['reconstruct', '--model', out, '--out', png, '--runs', runs, '--backend', 'wasm']);
   expect(scored).toMatchObject({ code: 0, text: expect.stringMatching(/6 held-out pictures: PSNR/) });
   expect(readFileSync(png).subarray(1, 4).toString()).toBe('PNG');
+
+  const own = ['reconstruct', '--model', join(runs, 'whole', 'model'), '--runs', runs, '--backend', 'wasm'];
+  expect((await trainer(own)).text).toMatch(/20 % of emoji at 16 x 16[\s\S]*6 held-out pictures: PSNR/);
 
   const again = await trainer(['export', '--run', join(runs, 'whole'), '--out', out]);
   expect(again).toMatchObject({ code: 2, text: expect.stringContaining('is not empty') });
@@ -143,12 +184,41 @@ describe('refusals: exit 2', () => {
     ['groups that do not divide', { 'autoencoder.overrides': { norm_num_groups: 7 } }, /7 groups do not divide 16/],
     ['a folder that is not named', { 'data.dataset': 'folder' }, /data\.folder is not set/],
     ['weights that are not there', { initialWeights: 'nowhere' }, /no folder nowhere/],
+    [
+      'a discriminator that images are too small for, though it starts late',
+      { 'loss.discriminatorLayers': 4, 'loss.adversarialStart': 50 },
+      /DISCRIMINATOR_IMAGE_SIZE.*16 x 16/,
+    ],
     ['LPIPS weights that are not there', { 'loss.lpipsWeights': 'nowhere.safetensors' }, /nowhere\.safetensors/],
   ])('%s', async (_, set, message) => {
     const { code, text } = await trainer(tinyVae(runs, 'refused', set));
     expect(text).toMatch(message);
     expect(code).toBe(2);
     expect(existsSync(join(runs, 'refused'))).toBe(false);
+  });
+
+  test.each<[string, (tensors: Tensors) => void, RegExp]>([
+    ['without a tensor', (tensors) => tensors.delete('m.decoder.conv_in.bias'), /it has no m\.decoder\.conv_in\.bias/],
+    [
+      'with one too many',
+      (tensors) => tensors.set('x', { shape: [1], data: new Float32Array(1) }),
+      /x is not a tensor/,
+    ],
+    [
+      'with one of another size',
+      (tensors) => tensors.set('v.decoder.conv_in.bias', { shape: [1], data: new Float32Array(1) }),
+      /v\.decoder\.conv_in\.bias has 1 values, expected \[32\]/,
+    ],
+  ])('a checkpoint %s', async (_, change, message) => {
+    const run = join(runs, 'damaged');
+    cpSync(join(runs, 'whole'), run, { recursive: true });
+    const path = join(run, 'model', 'optimizer.safetensors');
+    const tensors = await readSafetensorsFile(path);
+    change(tensors);
+    writeFileSync(path, writeSafetensors(tensors));
+    const { code, text } = await resume('damaged', '--set', 'steps=7');
+    expect(text).toMatch(message);
+    expect(code).toBe(2);
   });
 
   test('LPIPS weights of something else', async () => {
@@ -161,6 +231,8 @@ describe('refusals: exit 2', () => {
   test('a run that exists, a resumed one that is changed, and one of another kind', async () => {
     expect((await trainer(tinyVae(runs, 'whole'))).text).toContain('already holds a run');
     expect((await resume('whole', '--set', 'seed=4')).text).toContain('keeps its configuration');
+    expect((await trainer(tiny(runs, 'model', { steps: 1 }))).code).toBe(0);
+    expect((await resume('model')).text).toContain('RUN_KIND');
     const other = await trainer(['train', '--resume', join(runs, 'whole'), '--backend', 'wasm']);
     expect([other.code, other.text]).toEqual([2, expect.stringContaining('trainer_state.json')]);
     mkdirSync(join(runs, 'empty'), { recursive: true });

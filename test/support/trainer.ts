@@ -65,16 +65,21 @@ export function abortedAtLook(n: number, also: () => void = () => {}): AbortSign
       if (looks === n) also();
       return looks >= n;
     },
+    throwIfAborted() {},
   } as AbortSignal;
 }
 
-/** Fingerprints of a checkpoint's tensors: equal for equal bits. */
-export function checkpointHash(folder: string): { optimizer: string; model: string } {
+/** Fingerprints of a checkpoint's tensors and of the model's configuration: equal for equal bits. */
+export function checkpointHash(folder: string): { optimizer: string; model: string; config: string } {
   const hash = (name: string) =>
     createHash('sha256')
       .update(readFileSync(join(folder, 'model', name)))
       .digest('hex');
-  return { optimizer: hash('optimizer.safetensors'), model: hash('model.safetensors') };
+  return {
+    optimizer: hash('optimizer.safetensors'),
+    model: hash('model.safetensors'),
+    config: hash('config.json'),
+  };
 }
 
 export function trainerState(folder: string): { step: number; config: { steps: number } } {

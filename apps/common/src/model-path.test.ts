@@ -10,3 +10,6 @@ test('a path is a path; what is neither path nor model is refused', () => {
   expect(() => modelPath('no-such-model')).toThrow(/MODEL_NAME/);
   rmSync(folder, { recursive: true });
 });
+test('a model of the repository is found by its name, from anywhere', () => {
+  expect(modelPath('emoji-64-kl')).toMatch(/models[\\/]emoji-64-kl$/);
+});

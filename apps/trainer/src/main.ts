@@ -53,6 +53,7 @@ function program(terminal: Terminal): Command {
     .option('--resume <folder>', 'go on with the run in this folder, exactly where its checkpoint is')
     .option('--runs <folder>', 'where runs are kept', 'runs')
     .option('--overwrite', 'start over where a run of that name exists')
+    .option('--dry-run', 'print the resolved configuration, parameters, work and memory, and do nothing')
     .addHelpText('after', VAE_EXAMPLES)
     .action(async (options) => {
       const { config: file, ...others } = options;

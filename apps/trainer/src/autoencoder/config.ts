@@ -82,7 +82,9 @@ export const vaeRunConfigSchema = z.strictObject({
       weightDecay: optimizerFields.weightDecay.default(0),
     })
     .prefault({}),
-  learningRate: learningRateSchema.prefault({ type: 'cosine' }).describe('totalSteps usually equals steps'),
+  learningRate: learningRateSchema
+    .prefault({ type: 'cosine', learningRate: 1e-3, finalLearningRate: 1e-5, warmupSteps: 100, totalSteps: 10_000 })
+    .describe('totalSteps usually equals steps'),
   ema: emaSchema,
   sample: z
     .strictObject({

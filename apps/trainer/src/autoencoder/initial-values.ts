@@ -1,9 +1,9 @@
 /** @file What an autoencoder's run starts from: random weights, or those of another autoencoder where they fit. */
 import { modelPath } from '@transfusion/app-common';
 import { openCheckpoint } from '@transfusion/checkpoint/node';
-import { initialise } from '@transfusion/nn';
+import { initialise, isParameterSpec, type ParameterSpec } from '@transfusion/nn';
 import { flattenTree } from '@transfusion/tensor';
-import { autoencoderSpec, discriminatorSpec, importWeights, readCodecFolder } from '@transfusion/vae';
+import { autoencoderSpec, type CodecConfig, discriminatorSpec, importWeights, readCodecFolder } from '@transfusion/vae';
 import type { VaeRunConfig } from './config.js';
 import type { AutoencoderStepOptions } from './training-step.js';
 
@@ -14,27 +14,33 @@ export async function initialValues(
   config: VaeRunConfig,
   { autoencoder, discriminator }: AutoencoderStepOptions,
 ): Promise<{ values: Map<string, Float32Array>; taken: number }> {
+  const specs = {
+    autoencoder: autoencoderSpec(autoencoder),
+    discriminator: discriminator && discriminatorSpec(discriminator),
+  };
+  // One call for both, so that they do not start with the same numbers.
+  const random = initialise(specs, config.seed);
   const values = new Map<string, Float32Array>();
-  const parameters = flattenTree<Float32Array>(initialise(autoencoderSpec(autoencoder), config.seed), isArray);
-  const given = config.initialWeights === null ? new Map() : await weightsOf(modelPath(config.initialWeights));
+  const given = config.initialWeights === null ? undefined : await readAutoencoder(modelPath(config.initialWeights));
+  const shapes = flattenTree<ParameterSpec>(specs.autoencoder, isParameterSpec);
   let taken = 0;
-  for (const [path, random] of parameters) {
-    const own = given.get(path);
-    const isFitting = own?.length === random.length;
+  for (const [path, own] of flattenTree<Float32Array>(random.autoencoder, isArray)) {
+    const isFitting = given?.shapes.get(path)?.shape.join() === shapes.get(path)!.shape.join();
     if (isFitting) taken++;
-    for (const part of ['parameters', 'ema']) values.set(`${part}.${path}`, isFitting ? own : random);
+    for (const part of ['parameters', 'ema']) values.set(`${part}.${path}`, isFitting ? given!.values.get(path)! : own);
   }
-  if (discriminator) {
-    const specs = discriminatorSpec(discriminator);
-    for (const [path, data] of flattenTree<Float32Array>(initialise(specs, config.seed), isArray)) {
-      values.set(`discriminator.parameters.${path}`, data);
-    }
+  for (const [path, data] of flattenTree<Float32Array>(random.discriminator, isArray)) {
+    values.set(`discriminator.parameters.${path}`, data);
   }
   return { values, taken };
 }
 
-/** Parameters of the autoencoder in a folder, by path. */
-async function weightsOf(path: string): Promise<Map<string, Float32Array>> {
+/** The parameters of the autoencoder in a folder, by path. */
+async function readAutoencoder(path: string) {
   const { config, weights, where } = await openCheckpoint(path, (reader) => readCodecFolder(reader));
-  return config.kind === 'pixels' ? new Map() : importWeights({ config: config.autoencoder, tensors: weights, where });
+  const { autoencoder } = config as Exclude<CodecConfig, { kind: 'pixels' }>;
+  return {
+    shapes: flattenTree<ParameterSpec>(autoencoderSpec(autoencoder), isParameterSpec),
+    values: importWeights({ config: autoencoder, tensors: weights, where }),
+  };
 }

@@ -19,15 +19,26 @@ const emojiKl: VaeRunConfigInput = {
   },
 };
 
-/** Its twin with a codebook of 1,024, which starts from its weights. */
+const emojiVqSteps = 3200;
+
+/** Its twin with a codebook of 2,048, which starts from its weights. */
 const emojiVq: VaeRunConfigInput = {
   ...emojiKl,
   name: 'emoji-64-vq',
+  steps: emojiVqSteps,
   autoencoder: { kind: 'vq', preset: 'emoji-64' },
   initialWeights: 'emoji-64-kl',
+  revival: { every: 50 },
+  learningRate: {
+    type: 'cosine',
+    learningRate: 7e-4,
+    finalLearningRate: 1e-5,
+    warmupSteps: 100,
+    totalSteps: emojiVqSteps,
+  },
 };
 
-/** The paper's losses at its size (appendix A): for a GPU. */
+/** The paper's size and losses (appendix A), without L_ID; LPIPS needs a file of weights, `data.folder` pictures, all of it a GPU. */
 const paper: VaeRunConfigInput = {
   name: 'vae-paper',
   steps: 1_000_000,

@@ -13,9 +13,3 @@ export function reconstructionGrid(originals: readonly RgbImage[], reconstructio
   }
   return encodePng(imageGrid(cells, { columns, scale: Math.max(1, Math.floor(128 / originals[0].width)), gap: 4 }));
 }
-
-/** `count` of a list, evenly spread over it. */
-export function spread<One>(list: readonly One[], count: number): One[] {
-  const few = Math.min(count, list.length);
-  return Array.from({ length: few }, (_, i) => list[Math.floor((i * list.length) / few)]);
-}

@@ -1,5 +1,5 @@
 /** @file The files of an autoencoder's run, and its checkpoint: an autoencoder's folder with the trainer's state. */
-import { openCheckpoint, saveModelFolder } from '@transfusion/checkpoint/node';
+import { type FolderReader, openCheckpoint, saveModelFolder } from '@transfusion/checkpoint/node';
 import { parameterTensors } from '@transfusion/sampler/node';
 import { flattenTree, isVariable, TransfusionError, type Variable } from '@transfusion/tensor';
 import { type AutoencoderConfig, exportWeights, importWeights, parseAutoencoderConfig } from '@transfusion/vae';
@@ -64,11 +64,10 @@ export async function loadAutoencoderRun(folder: string): Promise<LoadedAutoenco
         fix: 'give the folder of a run, such as runs/emoji-64-kl',
       });
     }
+    await checkKind(reader, folder);
     const state = await reader.readJson('trainer_state.json', autoencoderTrainerStateSchema);
-    const autoencoder = parseAutoencoderConfig(
-      JSON.parse(await reader.readText('config.json')),
-      `${reader.path}/config.json`,
-    );
+    const json = await reader.readJson('config.json', z.unknown());
+    const autoencoder = parseAutoencoderConfig(json, `${reader.path}/config.json`);
     const values = new Map<string, Float32Array>();
     for (const [name, { data }] of await reader.readTensors('optimizer.safetensors')) values.set(name, data);
     const weights = await reader.readTensors('model.safetensors');
@@ -79,5 +78,16 @@ export async function loadAutoencoderRun(folder: string): Promise<LoadedAutoenco
     });
     for (const [path, data] of averaged) values.set(`ema.${path}`, data);
     return { state, autoencoder, values };
+  });
+}
+
+/** @throws TransfusionError RUN_KIND: it is a run of `trainer train` */
+async function checkKind(reader: FolderReader, folder: string): Promise<void> {
+  const state = await reader.readJson('trainer_state.json', z.looseObject({ kind: z.unknown().optional() }));
+  if (state.kind !== undefined) return;
+  throw new TransfusionError({
+    code: 'RUN_KIND',
+    message: `${folder} is a run of \`trainer train\`, not of \`trainer vae\``,
+    fix: `go on with it by \`trainer train --resume ${folder}\``,
   });
 }

@@ -3,7 +3,7 @@ import type { Terminal } from '@transfusion/app-common';
 import { parseConfig } from '@transfusion/checkpoint';
 import { readSafetensorsFile } from '@transfusion/checkpoint/node';
 import { type CaptionedImage, splitDataset } from '@transfusion/data';
-import { lpipsWeights } from '@transfusion/losses';
+import { type LpipsParameters, lpipsWeights } from '@transfusion/losses';
 import { type Backend, createVariable, flattenTree, isVariable, mapTree, type Variable } from '@transfusion/tensor';
 import {
   type AutoencoderConfig,
@@ -13,18 +13,17 @@ import {
   latentShapeOf,
   openCodec,
 } from '@transfusion/vae';
-import { loadDataset } from '../data/dataset.js';
+import { type LoadDatasetOptions, loadDataset } from '../data/dataset.js';
+import { withoutScale } from '../latents/statistics.js';
+import { describeMemory } from '../train/planning-backend.js';
 import { imageBatches } from './batches.js';
 import { autoencoderConfigOf, type VaeRunConfig } from './config.js';
 import { initialValues } from './initial-values.js';
-import { averagedWeights } from './run-folder.js';
+import { planAutoencoder } from './plan-step.js';
+import { averagedWeights, type LoadedAutoencoderRun } from './run-folder.js';
+import { checkStateValues } from './state-values.js';
 import { type AutoencoderStepRunner, createAutoencoderRunner } from './step-runner.js';
-import {
-  type AutoencoderState,
-  type AutoencoderStepOptions,
-  createAutoencoderState,
-  type Perceptual,
-} from './training-step.js';
+import { type AutoencoderState, type AutoencoderStepOptions, createAutoencoderState } from './training-step.js';
 
 export interface AutoencoderSession {
   backend: Backend;
@@ -43,39 +42,55 @@ export interface AutoencoderSessionOptions {
   config: VaeRunConfig;
   backend: Backend;
   cacheFolder: string;
-  terminal: Pick<Terminal, 'log'>;
-  /** Contents of the state, to resume from. */
-  values?: ReadonlyMap<string, Float32Array>;
+  terminal: Pick<Terminal, 'log' | 'signal'>;
+  /** To go on from. */
+  resume?: LoadedAutoencoderRun;
 }
 
-/** @throws TransfusionError or CheckpointError CONFIG_*, DATA_*, CODEC_*, LPIPS_WEIGHTS */
+/** @throws TransfusionError or CheckpointError CONFIG_*, DATA_*, CODEC_*, LPIPS_WEIGHTS, DISCRIMINATOR_IMAGE_SIZE, CHECKPOINT_FOREIGN */
 export async function openAutoencoderSession(options: AutoencoderSessionOptions): Promise<AutoencoderSession> {
-  const { config, backend, cacheFolder, terminal } = options;
+  const { config, backend, cacheFolder, terminal, resume } = options;
   const step = stepOptions(config);
-  const perceptual = await loadPerceptual(config, backend);
-  if (!perceptual) terminal.log('LPIPS is off: loss.lpipsWeights names no file');
+  const { largest } = await planAutoencoder(config, step);
+  if (resume) checkStateValues(step, resume.values);
+  const weights = await readPerceptual(config);
+  if (config.loss.lpips > 0 && !weights) terminal.log('LPIPS is off: loss.lpipsWeights names no file');
+  if (step.discriminator && config.loss.adversarialStart >= config.steps) {
+    terminal.log(`the discriminator would start at step ${config.loss.adversarialStart}, after the last one`);
+  }
   const images = await loadImages(config, { cacheFolder, terminal });
-  const state = createAutoencoderState(backend, step, options.values ?? (await freshValues(config, step, terminal)));
-  const runner = await createAutoencoderRunner({ backend, state, options: step, config, perceptual });
-  const batch = imageBatches({
-    images: images.train,
-    batchSize: config.batchSize,
-    seed: config.seed,
-    flip: config.data.flip,
-  });
-  return {
-    ...{ backend, config, autoencoder: step.autoencoder, images, state, batch, runner },
-    dispose() {
-      runner.dispose();
-      for (const variable of flattenTree<Variable>({ state, perceptual }, isVariable).values()) variable.destroy();
-    },
+  const { batchSize, seed, data } = config;
+  const batch = imageBatches({ images: images.train, batchSize, seed, flip: data.flip });
+  const values = resume?.values ?? (await freshValues(config, step, terminal));
+  terminal.log(describeMemory(largest));
+  const perceptual = weights && mapTree(weights, isWeight, (each) => createVariable(backend, each));
+  const state = createAutoencoderState(backend, step, values);
+  const free = () => {
+    for (const variable of flattenTree<Variable>({ state, perceptual }, isVariable).values()) variable.destroy();
   };
+  try {
+    const parts = { backend, state, options: step, config, perceptual };
+    const runner = await createAutoencoderRunner(parts, resume?.state.step);
+    return {
+      ...{ backend, config, autoencoder: step.autoencoder, images, state, batch, runner },
+      dispose() {
+        runner.dispose();
+        free();
+      },
+    };
+  } catch (error) {
+    free();
+    throw error;
+  }
 }
 
 /** What a step consists of. @throws CheckpointError CONFIG_INVALID; TransfusionError CODEC_IMAGE_SIZE */
 export function stepOptions(config: VaeRunConfig): AutoencoderStepOptions {
   const { schema, value } = autoencoderConfigOf(config);
-  const autoencoder: AutoencoderConfig = parseConfig<typeof schema>(schema, value, 'autoencoder.overrides');
+  // The scale is measured when the model is saved.
+  const autoencoder = withoutScale<AutoencoderConfig>(
+    parseConfig<typeof schema>(schema, value, 'autoencoder.overrides'),
+  );
   const { maxGradientNorm, ...optimizer } = config.optimizer;
   const { loss, batchSize, data } = config;
   latentShapeOf(autoencoderCodec(autoencoder), { height: data.imageSize, width: data.imageSize });
@@ -88,10 +103,7 @@ export function stepOptions(config: VaeRunConfig): AutoencoderStepOptions {
 }
 
 /** Training and held-out pictures. */
-export async function loadImages(
-  { data, seed }: Pick<VaeRunConfig, 'data' | 'seed'>,
-  options: { cacheFolder: string; terminal?: Pick<Terminal, 'log'> },
-) {
+export async function loadImages({ data, seed }: Pick<VaeRunConfig, 'data' | 'seed'>, options: LoadDatasetOptions) {
   const { images } = await loadDataset(data, options);
   return splitDataset({ images, fraction: data.heldOutFraction, seed });
 }
@@ -108,11 +120,9 @@ async function freshValues(config: VaeRunConfig, step: AutoencoderStepOptions, t
   return values;
 }
 
-async function loadPerceptual({ loss }: VaeRunConfig, backend: Backend): Promise<Perceptual | undefined> {
+async function readPerceptual({ loss }: VaeRunConfig): Promise<LpipsParameters<Weight> | undefined> {
   if (loss.lpipsWeights === null || loss.lpips === 0) return undefined;
-  const tensors = await readSafetensorsFile(loss.lpipsWeights);
-  const weights = lpipsWeights({ tensors, where: loss.lpipsWeights });
-  return mapTree(weights, isWeight, (each) => createVariable(backend, each));
+  return lpipsWeights({ tensors: await readSafetensorsFile(loss.lpipsWeights), where: loss.lpipsWeights });
 }
 
 type Weight = { shape: number[]; data: Float32Array };

@@ -2,7 +2,7 @@
 import { adamwHyper } from '@transfusion/nn';
 import { createLearningRate } from '@transfusion/schedulers';
 import { type Backend, TransfusionError } from '@transfusion/tensor';
-import { codebookUse, type VqConfig } from '@transfusion/vae';
+import { codebookUse } from '@transfusion/vae';
 import { emaDecayAt } from '../config/shared-fields.js';
 import type { StepRecord } from '../train/loop.js';
 import type { VaeRunConfig } from './config.js';
@@ -16,10 +16,8 @@ import {
 } from './training-step.js';
 
 export interface AutoencoderStepRunner {
-  /** Floating-point operations of a step without a discriminator. */
-  flops: number;
-  /** Bytes of scratch memory. */
-  arenaBytes: number;
+  /** Floating-point operations of a step as they are now: more once the discriminator takes part. */
+  readonly flops: number;
   /** Trains on images [batch, size, size, 3]. Steps count from 0. @throws TransfusionError TRAINING_DIVERGED */
   run(step: number, images: Float32Array): Promise<StepRecord>;
   dispose(): void;
@@ -33,68 +31,79 @@ export interface RunnerOptions {
   perceptual?: Perceptual;
 }
 
-/** Third words of Philox counters, so that latents' noise and revivals are independent. */
+/** Fourth words of Philox seeds and counters, so that latents' noise and revivals are independent. */
 const DRAWS = { latents: 0, revival: 1 };
 
-export async function createAutoencoderRunner(runner: RunnerOptions): Promise<AutoencoderStepRunner> {
+type Step = Awaited<ReturnType<typeof compilePlainStep>> | Awaited<ReturnType<typeof compileAdversarialStep>>;
+
+/** @param firstStep the step to start at: what is not needed from there on is not compiled */
+export async function createAutoencoderRunner(runner: RunnerOptions, firstStep = 0): Promise<AutoencoderStepRunner> {
   const { backend, state, options, config, perceptual } = runner;
   const learningRate = createLearningRate(config.learningRate);
-  const { adversarialStart } = config.loss;
+  const start = options.discriminator ? config.loss.adversarialStart : Number.POSITIVE_INFINITY;
   const seedOf = (step: number, draw: number) =>
     Int32Array.of(config.seed % 2 ** 32, Math.floor(config.seed / 2 ** 32), step, draw);
-  const plain = await compilePlainStep(backend, state, options, perceptual);
-  let adversarial: Awaited<ReturnType<typeof compileAdversarialStep>> | undefined;
-  const revival = await revivalOf(runner);
+  const compileStep = (isAdversarial: boolean): Promise<Step> =>
+    isAdversarial
+      ? compileAdversarialStep(backend, state, options, perceptual)
+      : compilePlainStep(backend, state, options, perceptual);
+  let isAdversarial = firstStep >= start;
+  let compiled = await compileStep(isAdversarial);
+  const revival = await compiledRevival(runner);
+  let codebook = {};
 
   async function runStep(step: number, images: Float32Array): Promise<Record<string, Float32Array>> {
+    if (step >= start !== isAdversarial) {
+      compiled.dispose();
+      isAdversarial = step >= start;
+      compiled = await compileStep(isAdversarial);
+    }
     const rate = learningRate(step + 1);
-    const common = {
+    const hyper = (count: number) => adamwHyper({ ...config.optimizer, learningRate: rate, step: count });
+    const inputs = {
       images,
       noiseSeed: seedOf(step, DRAWS.latents),
-      hyper: adamwHyper({ ...config.optimizer, learningRate: rate, step: step + 1 }),
+      hyper: hyper(step + 1),
       emaDecay: Float32Array.of(emaDecayAt(config.ema, step + 1)),
+      ...(isAdversarial ? { discriminatorHyper: hyper(step + 1 - start) } : {}),
     };
-    if (!options.discriminator || step < adversarialStart) return plain.run(common);
-    adversarial ??= await compileAdversarialStep(backend, state, options, perceptual);
-    const own = { ...config.optimizer, learningRate: rate, step: step + 1 - adversarialStart };
-    return adversarial.run({ ...common, discriminatorHyper: adamwHyper(own) });
+    return (compiled.run as (inputs: unknown) => Promise<Record<string, Float32Array>>)(inputs);
+  }
+
+  /** Uses of codes until now; after `revival.until` of the steps they are counted only, and no code is moved. */
+  async function revive(step: number, images: Float32Array): Promise<void> {
+    if (!revival || (step + 1) % config.revival.every !== 0) return;
+    const isLate = step + 1 > config.revival.until * config.steps;
+    const threshold = Float32Array.of(isLate ? 0 : config.revival.threshold);
+    const { uses } = await revival.run({ images, seed: seedOf(step, DRAWS.revival), threshold });
+    const { share, perplexity } = codebookUse(uses);
+    codebook = { codebookUse: share, perplexity };
   }
 
   return {
-    flops: plain.program.flops,
-    arenaBytes: plain.program.arenaBytes.reduce((sum, bytes) => sum + bytes, 0),
+    get flops() {
+      return compiled.program.flops;
+    },
     async run(step, images) {
       const { norm, ...terms } = await runStep(step, images);
       const means = Object.fromEntries(Object.entries(terms).map(([name, [value]]) => [name, value]));
       for (const [name, value] of Object.entries({ ...means, gradientNorm: norm[0] })) {
         if (!Number.isFinite(value)) throw diverged(step + 1, name, value);
       }
-      const latest: StepRecord['latest'] = { gradientNorm: norm[0], learningRate: learningRate(step + 1) };
-      if (revival && (step + 1) % config.revival.every === 0) {
-        const { uses } = await revival(step, images);
-        const { share, perplexity } = codebookUse(uses);
-        Object.assign(latest, { codebookUse: share, perplexity });
-      }
-      return { means, latest };
+      await revive(step, images);
+      return { means, latest: { gradientNorm: norm[0], learningRate: learningRate(step + 1), ...codebook } };
     },
     dispose() {
-      plain.dispose();
-      adversarial?.dispose();
+      compiled.dispose();
+      revival?.dispose();
     },
   };
+}
 
-  /** After `revival.until` of the steps, the uses are still counted and reported, and no code is moved. */
-  async function revivalOf({ options: { autoencoder, ...rest } }: RunnerOptions) {
-    if (autoencoder._class_name !== 'VQModel' || config.revival.every === 0) return undefined;
-    const vq: VqConfig = autoencoder;
-    const compileFor = (threshold: number) => compileRevival(backend, state, { ...rest, autoencoder: vq }, threshold);
-    const reviving = await compileFor(config.revival.threshold);
-    const counting = await compileFor(0);
-    return (step: number, images: Float32Array) => {
-      const isLate = step + 1 > config.revival.until * config.steps;
-      return (isLate ? counting : reviving).run({ images, seed: seedOf(step, DRAWS.revival) });
-    };
-  }
+async function compiledRevival({ backend, state, options, config }: RunnerOptions) {
+  const { autoencoder } = options;
+  if (autoencoder._class_name !== 'VQModel' || config.revival.every === 0) return undefined;
+  return compileRevival(backend, state, { ...options, autoencoder });
 }
 
 function diverged(step: number, name: string, value: number): TransfusionError {

@@ -3,12 +3,13 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { imageOf } from '@transfusion/data';
 import { latentChannels } from '@transfusion/vae';
+import { spread } from '../in-parts.js';
 import { encodeVariants } from '../latents/example-latents.js';
 import { LatentMeter, withScale } from '../latents/statistics.js';
 import { type LoopResult, type Progress, trainingLoop } from '../train/loop.js';
 import { runFiles } from '../train/run-folder.js';
 import { type AutoencoderScores, reconstruct, scoreAutoencoder } from './evaluate.js';
-import { reconstructionGrid, spread } from './reconstruction-grid.js';
+import { reconstructionGrid } from './reconstruction-grid.js';
 import { saveAutoencoderRun } from './run-folder.js';
 import { type AutoencoderSession, sessionCodec } from './session.js';
 
@@ -51,7 +52,7 @@ export async function trainAutoencoder(options: TrainAutoencoderOptions): Promis
     save: (progress) => save(session, folder, progress),
   });
   if (!result.finished) return result;
-  const { heldOut } = await present(session, join(folder, 'reconstructions.png'), images.heldOut.length);
+  const { heldOut } = await present(session, join(folder, 'reconstructions.png'), images.heldOut.length, signal);
   return { ...result, scores: heldOut };
 }
 
@@ -63,14 +64,14 @@ function describe({ l1, imagesPerSecond, ...others }: Record<string, number>): s
 }
 
 /** Writes a grid of held-out pictures (training ones where there are none) and scores `scored` held-out ones. */
-async function present(session: AutoencoderSession, path: string, scored: number) {
+async function present(session: AutoencoderSession, path: string, scored: number, signal?: AbortSignal) {
   const { images, config } = session;
   const codec = await sessionCodec(session);
   try {
     const few = spread(images.heldOut.length > 0 ? images.heldOut : images.train, config.sample.images);
     await writeFile(path, reconstructionGrid(few.map(imageOf), await reconstruct(codec, few)));
-    const scoredImages = images.heldOut.slice(0, scored);
-    return scoredImages.length > 0 ? { heldOut: await scoreAutoencoder(codec, scoredImages) } : {};
+    const scoredImages = spread(images.heldOut, scored);
+    return scoredImages.length > 0 ? { heldOut: await scoreAutoencoder(codec, scoredImages, { signal }) } : {};
   } finally {
     codec.dispose();
   }
@@ -80,7 +81,7 @@ async function save(session: AutoencoderSession, folder: string, progress: Progr
   const { state, config, autoencoder, images } = session;
   const codec = await sessionCodec(session);
   try {
-    const measured = images.train.slice(0, MEASURED_IMAGES);
+    const measured = spread(images.train, MEASURED_IMAGES);
     const meter = new LatentMeter(latentChannels(autoencoder));
     for (const [latents] of await encodeVariants(codec, measured, false)) meter.add(latents);
     const scaled = withScale(autoencoder, meter.read());

@@ -1,10 +1,18 @@
 /** @file An autoencoder's training step as compiled functions, with and without a discriminator; and the revival of codes. */
 import type { LpipsParameters } from '@transfusion/losses';
-import { type AdamWOptions, adamwUpdate, clipScale, createParameters, emaUpdate, globalNorm } from '@transfusion/nn';
+import {
+  type AdamWOptions,
+  adamwUpdate,
+  clipScale,
+  createParameters,
+  emaUpdate,
+  globalNorm,
+  type ParameterSpec,
+  vector,
+} from '@transfusion/nn';
 import {
   type Backend,
   compile,
-  createVariable,
   f32,
   fill,
   flattenTree,
@@ -12,6 +20,7 @@ import {
   i32,
   isTensor,
   mapTree,
+  select,
   type Tensor,
   type Variable,
 } from '@transfusion/tensor';
@@ -63,32 +72,26 @@ export interface AutoencoderState<T = Variable> extends Optimised<AutoencoderPar
 /** Fixed weights. */
 export type Perceptual = LpipsParameters<Variable>;
 
+/** The shapes of all that persists, as a tree. */
+export function autoencoderStateSpec(options: AutoencoderStepOptions): AutoencoderState<ParameterSpec> {
+  const { autoencoder, discriminator } = options;
+  const optimised = <Specs>(specs: Specs) => ({ parameters: specs, m: specs, v: specs });
+  const specs = autoencoderSpec(autoencoder);
+  return {
+    ...optimised(specs),
+    ema: specs,
+    discriminator: discriminator && optimised(discriminatorSpec(discriminator)),
+    uses: autoencoder._class_name === 'VQModel' ? vector(autoencoder.num_vq_embeddings) : undefined,
+  };
+}
+
 /** Variables of a run; contents by path (such as `m.decoder.conv_in.bias`), zeros where there are none. */
 export function createAutoencoderState(
   backend: Backend,
   options: AutoencoderStepOptions,
   values: ReadonlyMap<string, Float32Array>,
 ): AutoencoderState {
-  const { autoencoder, discriminator } = options;
-  const create = <Specs>(specs: Specs, path: string) => {
-    const own = [...values].filter(([name]) => name.startsWith(`${path}.`));
-    return createParameters(backend, specs, new Map(own.map(([name, data]) => [name.slice(path.length + 1), data])));
-  };
-  const optimised = <Specs>(specs: Specs, prefix = '') => ({
-    parameters: create(specs, `${prefix}parameters`),
-    m: create(specs, `${prefix}m`),
-    v: create(specs, `${prefix}v`),
-  });
-  const specs = autoencoderSpec(autoencoder);
-  return {
-    ...optimised(specs),
-    ema: create(specs, 'ema'),
-    discriminator: discriminator && optimised(discriminatorSpec(discriminator), 'discriminator.'),
-    uses:
-      autoencoder._class_name === 'VQModel'
-        ? createVariable(backend, { shape: [autoencoder.num_vq_embeddings], data: values.get('uses') })
-        : undefined,
-  };
+  return createParameters(backend, autoencoderStateSpec(options), values);
 }
 
 function stepInputs({ batch }: AutoencoderStepOptions) {
@@ -192,20 +195,22 @@ function gradientsOf<P>(loss: Tensor, parameters: P): P {
   return mapTree(parameters, isTensor, (_, path) => byPath.get(path)!) as P;
 }
 
-/** Moves codes without use to vectors of a batch, and starts the count of uses again. The output: uses until then. */
+/**
+ * Moves codes used less often than `threshold` to vectors of a batch, and starts the count of uses again. The output: uses
+ * until then.
+ */
 export function compileRevival(
   backend: Backend,
-  { parameters, m, v, uses }: AutoencoderState,
+  { parameters, m, v, ema, uses }: AutoencoderState,
   { autoencoder, batch }: AutoencoderStepOptions & { autoencoder: VqConfig },
-  threshold: number,
 ) {
   return compile({
     backend,
     name: 'revive codes',
-    inputs: { images: f32(batch.images, batch.size, batch.size, 3), seed: i32(4) },
-    state: { parameters, m, v, uses: uses! },
-    fn: ({ images, seed }, tensors) => {
-      const p = tensors as unknown as Optimised<VqParameters> & { uses: Tensor };
+    inputs: { images: f32(batch.images, batch.size, batch.size, 3), seed: i32(4), threshold: f32(1) },
+    state: { parameters, m, v, ema, uses: uses! },
+    fn: ({ images, seed, threshold }, tensors) => {
+      const p = tensors as unknown as Optimised<VqParameters> & { ema: VqParameters; uses: Tensor };
       const codes = autoencoder.num_vq_embeddings;
       const { codebook, dead } = reviveDeadCodes({
         codebook: p.parameters.quantize.embedding.weight,
@@ -214,7 +219,8 @@ export function compileRevival(
         threshold,
         seed,
       });
-      const alive = dead.neg().add(1).reshape([codes, 1]);
+      const isDead = dead.reshape([codes, 1]);
+      const alive = isDead.neg().add(1);
       const embedding = (weight: Tensor) => ({ quantize: { embedding: { weight } } });
       return {
         outputs: { uses: p.uses.mul(1) },
@@ -222,6 +228,7 @@ export function compileRevival(
           parameters: embedding(codebook),
           m: embedding(p.m.quantize.embedding.weight.mul(alive)),
           v: embedding(p.v.quantize.embedding.weight.mul(alive)),
+          ema: embedding(select(isDead, codebook, p.ema.quantize.embedding.weight)),
           uses: fill([codes], 0),
         },
       };

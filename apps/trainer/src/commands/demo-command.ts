@@ -37,6 +37,7 @@ export async function demoCommand(options: DemoCommandOptions, terminal: Termina
       config,
       backend,
       cacheFolder: cacheFolder(options),
+      terminal,
       resume,
     });
     try {
@@ -74,14 +75,17 @@ async function unfinishedRun(folder: string, wanted: RunConfig, terminal: Termin
 
 /** Fewer steps on a slow machine: as many as fit into `maxTrainSeconds` at the speed measured in some throw-away steps. */
 async function fittedConfig(wanted: RunConfig, backend: Backend, options: DemoCommandOptions, terminal: Terminal) {
-  const session = await openSession({ config: wanted, backend, cacheFolder: cacheFolder(options) });
+  const session = await openSession({ config: wanted, backend, cacheFolder: cacheFolder(options), terminal });
   const seconds: number[] = [];
-  for (let step = 0; step < 12; step++) {
-    const begun = performance.now();
-    await session.runner.run(step + 1, session.batches.step(step));
-    seconds.push((performance.now() - begun) / 1000);
+  try {
+    for (let step = 0; step < 12; step++) {
+      const begun = performance.now();
+      await session.runner.run(step + 1, session.batches.step(step));
+      seconds.push((performance.now() - begun) / 1000);
+    }
+  } finally {
+    session.dispose();
   }
-  session.dispose();
   const median = seconds.sort((a, b) => a - b)[seconds.length >> 1];
   const steps = Math.min(wanted.steps, Math.max(100, Math.floor(options.maxTrainSeconds / median)));
   if (steps < wanted.steps) {
@@ -117,8 +121,7 @@ async function present({ session, folder, trained, backend, options, terminal }:
     scheduler,
     signal: terminal.signal,
     onStep: ({ step, steps: all }) => progress.update(Math.round((100 * step) / all)),
-  });
-  progress.stop();
+  }).finally(() => progress.stop());
   terminal.log('captioning');
   const captions = await scoreCaptions(sampler, examples);
   sampler.dispose();

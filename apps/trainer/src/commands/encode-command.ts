@@ -36,8 +36,7 @@ export async function encodeCommand(options: EncodeCommandOptions, terminal: Ter
     const result = await encodeLatents({
       ...{ backend, codec, images, flip: true, folder: out, signal },
       onProgress: (done) => progress.update(done),
-    });
-    progress.stop();
+    }).finally(() => progress.stop());
     if (result.reused > 0) terminal.log(`${result.reused} files were there already`);
     if (result.file) terminal.out(summary(out, result.file));
     else terminal.log('stopped; the same command goes on from here');

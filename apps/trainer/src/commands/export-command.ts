@@ -1,5 +1,4 @@
 /** @file `trainer export`: a run's model without what only training needs, its weights in half the bytes. */
-import { join } from 'node:path';
 import { checkWritableFolder, type Terminal } from '@transfusion/app-common';
 import type { Tensors } from '@transfusion/checkpoint';
 import { type FolderReader, openCheckpoint, saveModelFolder, type TensorMap } from '@transfusion/checkpoint/node';
@@ -20,27 +19,32 @@ export const TRAINING_FILE = 'training.json';
 /** @throws CheckpointError; TransfusionError OUTPUT_EXISTS */
 export async function exportCommand({ run, out, f32 }: ExportCommandOptions, terminal: Terminal): Promise<void> {
   await checkWritableFolder(out);
+  const model = await openCheckpoint(runFiles(run).model, readModel);
   const stored = (tensors: Tensors): TensorMap =>
     new Map([...tensors].map(([name, tensor]) => [name, f32 ? tensor : { ...tensor, dtype: 'F16' as const }]));
-  const bytes = await openCheckpoint(runFiles(run).model, async (reader) => {
-    const json = (name: string) => reader.readJson(name, z.unknown());
-    const weights = (name: string) => reader.readTensors(name).then(stored);
-    const tensors = await weights('model.safetensors');
-    await saveModelFolder({
-      path: out,
-      config: await json('config.json'),
-      tensors,
-      ...((await reader.has('tokenizer.json')) ? { tokenizer: await json('tokenizer.json') } : {}),
-      ...((await reader.has('vae/config.json'))
-        ? { vae: { config: await json('vae/config.json'), tensors: await weights('vae/model.safetensors') } }
-        : {}),
-      files: await trainingFile(reader),
-    });
-    return [...tensors.values()].reduce((sum, { data }) => sum + data.length * (f32 ? 4 : 2), 0);
+  const { vae, tensors, ...rest } = model;
+  await saveModelFolder({
+    ...rest,
+    path: out,
+    tensors: stored(tensors),
+    ...(vae ? { vae: { ...vae, tensors: stored(vae.tensors) } } : {}),
   });
-  terminal.out(
-    `${out}: ${(bytes / 1e6).toFixed(1)} MB of weights in ${f32 ? 'f32' : 'f16'}; see ${join(out, TRAINING_FILE)}`,
-  );
+  const values = [...tensors.values()].reduce((sum, { data }) => sum + data.length, 0);
+  terminal.out(`${out}: ${((values * (f32 ? 4 : 2)) / 1e6).toFixed(1)} MB of weights in ${f32 ? 'f32' : 'f16'}`);
+}
+
+async function readModel(reader: FolderReader) {
+  const json = (name: string) => reader.readJson(name, z.unknown());
+  const vae = (await reader.has('vae/config.json'))
+    ? { config: await json('vae/config.json'), tensors: await reader.readTensors('vae/model.safetensors') }
+    : undefined;
+  return {
+    config: await json('config.json'),
+    tensors: await reader.readTensors('model.safetensors'),
+    tokenizer: (await reader.has('tokenizer.json')) ? await json('tokenizer.json') : undefined,
+    vae,
+    files: await trainingFile(reader),
+  };
 }
 
 async function trainingFile(reader: FolderReader): Promise<Record<string, string>> {

@@ -1,6 +1,13 @@
 /** @file `trainer reconstruct`: how well an autoencoder gives back held-out pictures. */
 import { join } from 'node:path';
-import { type BackendChoice, modelPath, openBackend, type Terminal, writeOutputFile } from '@transfusion/app-common';
+import {
+  type BackendChoice,
+  createProgress,
+  modelPath,
+  openBackend,
+  type Terminal,
+  writeOutputFile,
+} from '@transfusion/app-common';
 import { parseConfig } from '@transfusion/checkpoint';
 import { openCheckpoint } from '@transfusion/checkpoint/node';
 import { imageOf, splitDataset } from '@transfusion/data';
@@ -8,10 +15,11 @@ import { TransfusionError } from '@transfusion/tensor';
 import { openCodec, readCodecFolder } from '@transfusion/vae';
 import { vaeRunConfigSchema } from '../autoencoder/config.js';
 import { describeScores, reconstruct, scoreAutoencoder } from '../autoencoder/evaluate.js';
-import { reconstructionGrid, spread } from '../autoencoder/reconstruction-grid.js';
+import { reconstructionGrid } from '../autoencoder/reconstruction-grid.js';
 import { autoencoderTrainerStateSchema } from '../autoencoder/run-folder.js';
 import { type ConfigSources, changeConfig } from '../config/resolve-config.js';
 import { loadDataset } from '../data/dataset.js';
+import { spread } from '../in-parts.js';
 import { TRAINING_FILE } from './export-command.js';
 
 export interface ReconstructCommandOptions extends Pick<ConfigSources, 'set'> {
@@ -28,13 +36,28 @@ export interface ReconstructCommandOptions extends Pick<ConfigSources, 'set'> {
 /** The pictures are those that were held out when the model was trained, unless --set says otherwise. */
 export async function reconstructCommand(options: ReconstructCommandOptions, terminal: Terminal): Promise<void> {
   const { model, out, images: shown, runs, set = [] } = options;
-  const { stored, trained } = await openCheckpoint(modelPath(model), async (reader) => ({
-    stored: await readCodecFolder(reader),
-    trained: (await reader.has(TRAINING_FILE))
-      ? (await reader.readJson(TRAINING_FILE, autoencoderTrainerStateSchema)).config
-      : parseConfig(vaeRunConfigSchema, {}, 'defaults'),
-  }));
-  const { data, seed } = changeConfig(vaeRunConfigSchema, trained, set);
+  const { stored, trained } = await openCheckpoint(modelPath(model), async (reader) => {
+    const stored = await readCodecFolder(reader);
+    for (const name of [TRAINING_FILE, 'trainer_state.json']) {
+      if (!(await reader.has(name))) continue;
+      return { stored, trained: (await reader.readJson(name, autoencoderTrainerStateSchema)).config };
+    }
+    return { stored, trained: undefined };
+  });
+  if (!trained && !set.some((assignment) => assignment.startsWith('data.dataset='))) {
+    throw new TransfusionError({
+      code: 'CONFIG_DATASET',
+      message: `${model} does not say what it was trained on (${TRAINING_FILE})`,
+      fix: 'say which pictures to take: --set data.dataset=emoji-styles --set data.imageSize=64, for example',
+    });
+  }
+  const { data, seed } = changeConfig(
+    vaeRunConfigSchema,
+    trained ?? parseConfig(vaeRunConfigSchema, {}, 'defaults'),
+    set,
+  );
+  const share = `${100 * data.heldOutFraction} % of ${data.dataset} at ${data.imageSize} x ${data.imageSize}`;
+  terminal.log(`pictures: those held out with seed ${seed}, ${share}`);
   const { images } = await loadDataset(data, { cacheFolder: join(runs, '..', '.cache', 'data'), terminal });
   const { heldOut } = splitDataset({ images, fraction: data.heldOutFraction, seed });
   if (heldOut.length === 0) {
@@ -45,16 +68,20 @@ export async function reconstructCommand(options: ReconstructCommandOptions, ter
     });
   }
   const backend = await openBackend(options.backend, terminal);
-  const codec = openCodec({ ...stored, backend, maxBatch: 8 });
+  const { signal } = terminal;
   try {
+    const codec = openCodec({ ...stored, backend, maxBatch: 8 });
     if (out !== undefined) {
       const few = spread(heldOut, shown);
-      await writeOutputFile(out, reconstructionGrid(few.map(imageOf), await reconstruct(codec, few)));
+      await writeOutputFile(out, reconstructionGrid(few.map(imageOf), await reconstruct(codec, few, { signal })));
       terminal.log(`wrote ${out}: originals, and below each its reconstruction`);
     }
-    terminal.out(describeScores(await scoreAutoencoder(codec, heldOut)));
-  } finally {
+    const progress = createProgress({ label: 'score', total: heldOut.length });
+    const onProgress = (done: number) => progress.update(done);
+    const scores = await scoreAutoencoder(codec, heldOut, { signal, onProgress }).finally(() => progress.stop());
+    terminal.out(describeScores(scores));
     codec.dispose();
+  } finally {
     await backend.dispose();
   }
 }

@@ -5,8 +5,11 @@ import type { z } from 'zod';
 import { type ConfigSources, changeConfig } from '../config/resolve-config.js';
 import { runFiles } from '../train/run-folder.js';
 
-/** Fields that do not change what was computed. */
-const HARMLESS = ['steps', 'checkpointEvery', 'logEvery', 'sample.every', 'sample.images'];
+/** Fields that do not change what was computed so far. Of folders, the contents are what counts. */
+const HARMLESS = [
+  ...['steps', 'checkpointEvery', 'logEvery', 'sample.every', 'sample.images', 'sample.scored'],
+  ...['data.folder', 'data.latents'],
+];
 
 /** A resumed run keeps its configuration; only harmless fields may be set anew. @throws TransfusionError CONFIG_RESUME */
 export function resumedConfig<Schema extends z.ZodType>(

@@ -4,7 +4,7 @@ import { type BackendChoice, formatSeconds, openBackend, type Terminal } from '@
 import { type ConfigSources, resolveConfig, transfusionRuns } from '../config/resolve-config.js';
 import { runConfigSchema } from '../config/run-config.js';
 import { describeRun } from '../train/dry-run.js';
-import { describeMemory, type StepPlan } from '../train/plan-step.js';
+import { describeMemory, type StepPlan } from '../train/planning-backend.js';
 import { profileTraining } from '../train/profile.js';
 import { loadRun, runFiles } from '../train/run-folder.js';
 import { openSession } from '../train/session.js';
@@ -32,14 +32,14 @@ export async function trainCommand(options: TrainCommandOptions, terminal: Termi
   const folder = options.resume ?? join(options.runs, config.name);
   const cacheFolder = join(options.runs, '..', '.cache', 'data');
   if (options.dryRun) {
-    terminal.out(await describeRun(config, { cacheFolder }));
+    terminal.out(await describeRun(config, { cacheFolder, terminal }));
     return undefined;
   }
   if (!resumed && !options.overwrite && !options.profile) await refuseExisting(folder);
   const backend = await openBackend(options.backend, terminal);
   try {
     const onPlan = (plan: StepPlan) => terminal.log(describeMemory(plan));
-    const session = await openSession({ config, backend, cacheFolder, onPlan, resume: resumed });
+    const session = await openSession({ config, backend, cacheFolder, terminal, onPlan, resume: resumed });
     try {
       terminal.log(`kernels ready in ${backend.stats().buildSeconds.toFixed(1)} s`);
       if (options.profile) {

@@ -4,13 +4,14 @@ import { type BackendChoice, formatSeconds, openBackend, type Terminal } from '@
 import { countParameters } from '@transfusion/nn';
 import { autoencoderSpec } from '@transfusion/vae';
 import { vaeRunConfigSchema } from '../autoencoder/config.js';
+import { describeAutoencoderRun } from '../autoencoder/dry-run.js';
 import { describeScores } from '../autoencoder/evaluate.js';
 import { vaePresets } from '../autoencoder/presets.js';
 import { loadAutoencoderRun } from '../autoencoder/run-folder.js';
 import { openAutoencoderSession } from '../autoencoder/session.js';
 import { type AutoencoderTrainResult, trainAutoencoder } from '../autoencoder/train-autoencoder.js';
 import { type ConfigSources, resolveConfig } from '../config/resolve-config.js';
-import { megabytes } from '../train/plan-step.js';
+
 import { runFiles } from '../train/run-folder.js';
 import { refuseExisting, resumedConfig } from './resumed-config.js';
 
@@ -23,6 +24,7 @@ export interface VaeCommandOptions extends ConfigSources {
   resume?: string;
   /** Start over where there is a run of that name. */
   overwrite?: boolean;
+  dryRun?: boolean;
   backend: BackendChoice;
 }
 
@@ -35,17 +37,19 @@ export async function vaeCommand(
     ? resumedConfig(vaeRunConfigSchema, resumed.state.config, options)
     : await resolveConfig(autoencoderRuns, options);
   const folder = options.resume ?? join(options.runs, config.name);
-  if (!resumed && !options.overwrite) await refuseExisting(folder);
   const cacheFolder = join(options.runs, '..', '.cache', 'data');
+  if (options.dryRun) {
+    terminal.out(await describeAutoencoderRun(config, { cacheFolder, terminal }));
+    return undefined;
+  }
+  if (!resumed && !options.overwrite) await refuseExisting(folder);
   const backend = await openBackend(options.backend, terminal);
   try {
-    const session = await openAutoencoderSession({ config, backend, cacheFolder, terminal, values: resumed?.values });
+    const session = await openAutoencoderSession({ config, backend, cacheFolder, terminal, resume: resumed });
     try {
       const { train, heldOut } = session.images;
       const parameters = countParameters(autoencoderSpec(session.autoencoder)).toLocaleString('en');
-      terminal.log(
-        `${parameters} parameters; ${train.length} pictures to train on, ${heldOut.length} held out; ${megabytes(session.runner.arenaBytes)} of activations and gradients`,
-      );
+      terminal.log(`${parameters} parameters; ${train.length} pictures to train on, ${heldOut.length} held out`);
       terminal.log(`${folder}: ${config.steps} steps of ${config.batchSize} images; Ctrl-C saves and leaves`);
       const result = await trainAutoencoder({ session, folder, start: resumed?.state, signal: terminal.signal });
       const left = result.finished ? '' : `; go on with --resume ${folder}`;

@@ -56,6 +56,18 @@ const tokenizerSchema = z
   })
   .prefault({});
 
+const diffusionSchema = z
+  .strictObject({
+    ...diffusionConfigSchema.shape,
+    clampSample: z
+      .number()
+      .positive()
+      .nullable()
+      .optional()
+      .describe('ddim and ddpm clamp the estimate of the clean latents; default: 1.5 for pixels, 4 for latents'),
+  })
+  .prefault({});
+
 const sampleSchema = z
   .strictObject({
     every: z.int().min(0).default(500).describe('steps between sample grids; 0: none'),
@@ -88,7 +100,7 @@ export const runConfigSchema = z.strictObject({
     .default(false)
     .describe('compute every block again in the backward pass: far less memory, about a third more time'),
   lambda: z.number().min(0).default(5).describe('weight of the diffusion loss (paper: 5)'),
-  diffusion: diffusionConfigSchema.prefault({}),
+  diffusion: diffusionSchema,
   optimizer: optimizerSchema,
   learningRate: learningRateSchema.prefault({ type: 'cosine' }).describe('totalSteps usually equals steps'),
   ema: emaSchema,

@@ -18,8 +18,8 @@ export type ImageDataConfig = { [Key in keyof typeof imageDataFields]: z.output<
 
 export interface LoadDatasetOptions {
   cacheFolder: string;
-  /** Told what was skipped. Default: nothing is told. */
-  terminal?: Pick<Terminal, 'log'>;
+  /** Told what was skipped; its signal stops the reading. */
+  terminal?: Pick<Terminal, 'log' | 'signal'>;
 }
 
 const require = createRequire(import.meta.url);
@@ -45,20 +45,22 @@ function emojiStyles(): Record<'twitter' | 'google' | 'openmoji' | 'fluent', Emo
 export async function loadDataset(config: ImageDataConfig, options: LoadDatasetOptions): Promise<ImageDataset> {
   const { terminal } = options;
   let progress: ReturnType<typeof createProgress> | undefined;
+  const onProgress = (done: number, total: number) => {
+    terminal?.signal.throwIfAborted();
+    progress ??= createProgress({ label: 'read pictures', total });
+    progress.update(done);
+  };
   const dataset = await load(config, {
     size: config.imageSize,
     count: config.count ?? undefined,
     allowBroken: config.allowBroken,
     cacheFolder: options.cacheFolder,
     readImage,
-    onProgress(done, total) {
-      progress ??= createProgress({ label: 'read pictures', total });
-      progress.update(done);
-    },
-  });
-  progress?.stop();
+    onProgress,
+  }).finally(() => progress?.stop());
   const { broken } = dataset;
-  for (const { path, reason } of broken.slice(0, 5)) terminal?.log(`skipped ${path}: ${reason}`);
+  for (const { path, reason } of broken.slice(0, 5))
+    terminal?.log(`skipped ${reason.includes(path) ? '' : `${path}: `}${reason}`);
   if (broken.length > 5) terminal?.log(`skipped ${broken.length} unreadable pictures in all`);
   return dataset;
 }

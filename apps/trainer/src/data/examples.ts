@@ -1,12 +1,11 @@
 /** @file The examples of a run: pictures and captions as token ids, training and held-out. */
 import { readFile } from 'node:fs/promises';
-import type { Terminal } from '@transfusion/app-common';
 import type { CaptionedImage } from '@transfusion/data';
 import { TransfusionError } from '@transfusion/tensor';
 import { Tokenizer } from '@transfusion/tokenizer';
 import { trainByteLevelBpe } from '@transfusion/tokenizer/train';
 import type { RunConfig } from '../config/run-config.js';
-import { loadDataset } from './dataset.js';
+import { type LoadDatasetOptions, loadDataset } from './dataset.js';
 
 export interface Example extends CaptionedImage {
   captionIds: number[];
@@ -18,7 +17,7 @@ export interface Example extends CaptionedImage {
  */
 export async function loadExamples(
   config: RunConfig,
-  options: { cacheFolder: string; tokenizer?: Tokenizer; terminal?: Pick<Terminal, 'log'> },
+  options: LoadDatasetOptions & { tokenizer?: Tokenizer },
 ): Promise<{ examples: Example[]; tokenizer: Tokenizer }> {
   const { images } = await loadDataset(config.data, options);
   const captions = images.map(({ caption }) => caption);

@@ -1,9 +1,11 @@
 /** @file The codec that a run is configured to use, in host memory. */
 import { modelPath } from '@transfusion/app-common';
 import { openCheckpoint } from '@transfusion/checkpoint/node';
+import { TransfusionError } from '@transfusion/tensor';
 import { autoencoderCodec, readCodecFolder, type StoredCodec } from '@transfusion/vae';
 import type { RunConfig } from '../config/run-config.js';
-import { readLatentsFile } from '../latents/read-latents.js';
+import { networkOf } from '../latents/format.js';
+import { foreignLatents, readLatentsFile } from '../latents/read-latents.js';
 import type { LatentsFolder } from '../latents/run-latents.js';
 
 export interface RunCodec {
@@ -20,8 +22,16 @@ export interface RunCodec {
 export async function readRunCodec(config: RunConfig, resumed?: StoredCodec): Promise<RunCodec> {
   const stored = resumed ?? (await readCodec(config.codec));
   const path = config.data.latents;
-  if (path === null || stored.config.kind === 'pixels') return { stored };
+  if (path === null) return { stored };
+  if (stored.config.kind === 'pixels') {
+    throw new TransfusionError({
+      code: 'CONFIG_LATENTS',
+      message: `data.latents is ${path}, and codec is not set`,
+      fix: 'say which autoencoder the latents are of: --set codec=NAME or FOLDER',
+    });
+  }
   const file = await readLatentsFile(path);
+  if (networkOf(stored.config.autoencoder) !== networkOf(file.autoencoder)) throw foreignLatents(path);
   if (resumed) return { stored, latents: { path, file } };
   return { stored: { ...stored, config: autoencoderCodec(file.autoencoder) }, latents: { path, file } };
 }

@@ -2,24 +2,19 @@
 import { ssim } from 'ssim.js';
 
 export interface ImageQuality {
-  /** Peak signal-to-noise ratio in decibels, the mean over images; 8 bits per channel, all three together. */
+  /** Peak signal-to-noise ratio in decibels; 8 bits per channel, all three together. */
   psnr: number;
-  /** Structural similarity (Wang et al. 2004) of luma by ssim.js, Gaussian windows of 11, the mean over images. */
+  /** Structural similarity (Wang et al. 2004) of luma by ssim.js, Gaussian windows of 11; NaN for smaller images. */
   ssim: number;
 }
 
-/** A reconstruction without any error has this PSNR: that of half a unit in one channel of one pixel in 64 x 64. */
+/** An image without any error has this PSNR: about that of half a unit in one channel of one pixel in 64 x 64. */
 const BEST_PSNR = 95;
+const SSIM_WINDOW = 11;
 
-/** Both are lists of images [size, size, 3] from 0 to 255, in the same order. */
-export function imageQuality(originals: readonly Uint8Array[], others: readonly Uint8Array[]): ImageQuality {
-  const count = originals.length;
-  let [psnr, ssim] = [0, 0];
-  originals.forEach((original, i) => {
-    psnr += psnrOf(original, others[i]) / count;
-    ssim += structuralSimilarity(original, others[i]) / count;
-  });
-  return { psnr, ssim };
+/** Both are [size, size, 3] from 0 to 255. */
+export function imageQuality(original: Uint8Array, other: Uint8Array): ImageQuality {
+  return { psnr: psnrOf(original, other), ssim: structuralSimilarity(original, other) };
 }
 
 export function psnrOf(a: Uint8Array, b: Uint8Array): number {
@@ -29,7 +24,8 @@ export function psnrOf(a: Uint8Array, b: Uint8Array): number {
 }
 
 export function structuralSimilarity(a: Uint8Array, b: Uint8Array): number {
-  return ssim(withAlpha(a), withAlpha(b), { ssim: 'fast' }).mssim;
+  if (a.length < SSIM_WINDOW ** 2 * 3) return Number.NaN;
+  return ssim(withAlpha(a), withAlpha(b), { ssim: 'fast', windowSize: SSIM_WINDOW }).mssim;
 }
 
 /** As a canvas has it. */

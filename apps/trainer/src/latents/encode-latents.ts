@@ -1,8 +1,7 @@
 /** @file Writes a folder of latents, file by file; goes on where it was interrupted, to the same bytes. */
 import { mkdir, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { setImmediate as nextTask } from 'node:timers/promises';
-import { writeOutputFile } from '@transfusion/app-common';
+import { checkWritableFile, writeOutputFile } from '@transfusion/app-common';
 import { type TensorData, writeSafetensors } from '@transfusion/checkpoint';
 import { readSafetensorsFile, SafetensorsFile } from '@transfusion/checkpoint/node';
 import type { CaptionedImage } from '@transfusion/data';
@@ -25,7 +24,7 @@ export interface EncodeOptions {
   /** Encode mirror images, too. */
   flip: boolean;
   folder: string;
-  /** Leave after the file in progress. */
+  /** Leave after the file in progress: the next start goes on after it. */
   signal: AbortSignal;
   onProgress?: (done: number) => void;
 }
@@ -54,18 +53,19 @@ export async function encodeLatents(options: EncodeOptions): Promise<EncodeResul
     const side = Math.sqrt(images[0].pixels.length / 3);
     const shape = codec.latentShape({ height: side, width: side });
     const identity = latentsIdentity(stored, images, flip);
+    await checkWritableFile(join(folder, LATENTS_FILE));
     await removeTemporaries(folder);
     const meter = new LatentMeter(shape.channels);
     const shards = Math.ceil(images.length / SHARD_IMAGES);
     let reused = 0;
     for (let index = 0; index < shards; index++) {
-      await nextTask();
       if (signal.aborted) return { finished: false, reused };
       const own = images.slice(index * SHARD_IMAGES, (index + 1) * SHARD_IMAGES);
       const path = join(folder, shardFile(index));
       if (await hasShard(path, identity)) reused++;
       else await writeShard(path, { codec, images: own, flip, shape, identity });
-      for (const variants of await readShard(path)) for (const each of variants) meter.add(each);
+      const expected = { images: own.length, variants: flip ? 2 : 1, shape };
+      for (const variants of await readShard(path, expected)) for (const each of variants) meter.add(each);
       options.onProgress?.(Math.min(images.length, (index + 1) * SHARD_IMAGES));
     }
     const file: LatentsFile = {
@@ -83,7 +83,7 @@ export async function encodeLatents(options: EncodeOptions): Promise<EncodeResul
 async function removeTemporaries(folder: string): Promise<void> {
   await mkdir(folder, { recursive: true });
   for (const name of await readdir(folder)) {
-    if (/\.safetensors\b.*\.tmp$/.test(name)) await rm(join(folder, name), { force: true });
+    if (/^\.latents(-\d{5}\.safetensors|\.json)\..*\.tmp$/.test(name)) await rm(join(folder, name), { force: true });
   }
 }
 
@@ -130,20 +130,27 @@ function joined(arrays: readonly Float32Array[]): Float32Array {
   return all;
 }
 
-/** The latents of every picture of a file: one distribution for each variant. */
-export async function readShard(path: string): Promise<LatentDistribution[][]> {
+/**
+ * The latents of every picture of a file: one distribution for each variant.
+ * @param expected what the file should have; checked before anything of a size that it names is allocated
+ * @throws TransfusionError LATENTS_FORMAT; CheckpointError
+ */
+export async function readShard(
+  path: string,
+  { images, variants, shape }: { images: number; variants: number; shape: LatentShape },
+): Promise<LatentDistribution[][]> {
   const tensors = await readSafetensorsFile(path);
   const mean = tensors.get('mean');
   const deviation = tensors.get('deviation');
-  if (mean?.shape.length !== 5 || (deviation && deviation.shape.join() !== mean.shape.join())) {
+  const dimensions = [images, variants, shape.height, shape.width, shape.channels].join();
+  if (mean?.shape.join() !== dimensions || (deviation && deviation.shape.join() !== dimensions)) {
     throw new TransfusionError({
       code: 'LATENTS_FORMAT',
-      message: `${path} is no file of latents`,
+      message: `${path} has no latents [${dimensions}]`,
       fix: 'remove it, and run `trainer encode` again',
     });
   }
-  const [images, variants] = mean.shape;
-  const length = mean.data.length / (images * variants);
+  const length = shape.height * shape.width * shape.channels;
   const cut = (data: Float32Array, at: number) => data.subarray(at * length, (at + 1) * length);
   return Array.from({ length: images }, (_, i) =>
     Array.from({ length: variants }, (_, variant) => {

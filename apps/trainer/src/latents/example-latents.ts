@@ -2,6 +2,7 @@
 import { type CaptionedImage, flipHorizontally, imageOf, patchify } from '@transfusion/data';
 import type { PhiloxStream } from '@transfusion/tensor';
 import type { ImageCodec, LatentDistribution, LatentShape } from '@transfusion/vae';
+import { type InPartsOptions, inParts } from '../in-parts.js';
 
 /** Of the picture as it is and, where mirrored ones are trained on, of its mirror image; patchified, scaled. */
 export interface ExampleLatents {
@@ -14,18 +15,24 @@ export function variantsOf(image: CaptionedImage, flip: boolean): Float32Array[]
   return flip ? [data, flipHorizontally({ data, width, channels: 3 })] : [data];
 }
 
-/** Encodes pictures of one size: for each, its variants' latents, [latent height, latent width, channels]. */
-export async function encodeVariants(
+/** Encodes pictures of one size, in parts: for each, its variants' latents, [latent height, latent width, channels]. */
+export function encodeVariants(
   codec: ImageCodec,
   images: readonly CaptionedImage[],
   flip: boolean,
+  options?: InPartsOptions,
 ): Promise<LatentDistribution[][]> {
-  if (images.length === 0) return [];
-  const variants = images.map((image) => variantsOf(image, flip));
-  const { width, height } = imageOf(images[0]);
-  const encoded = await codec.encodeDistribution({ width, height, images: variants.flat() });
   const each = flip ? 2 : 1;
-  return images.map((_, i) => encoded.slice(i * each, (i + 1) * each));
+  return inParts(
+    images,
+    async (part) => {
+      const variants = part.map((image) => variantsOf(image, flip));
+      const { width, height } = imageOf(part[0]);
+      const encoded = await codec.encodeDistribution({ width, height, images: variants.flat() });
+      return part.map((_, i) => encoded.slice(i * each, (i + 1) * each));
+    },
+    options,
+  );
 }
 
 /** Latents in the order of the sequence: patch by patch. */

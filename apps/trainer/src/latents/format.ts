@@ -1,7 +1,7 @@
 /** @file The files of a folder of latents: what a cache is of, and where what is. */
 import { createHash } from 'node:crypto';
 import type { CaptionedImage } from '@transfusion/data';
-import { klConfigSchema, type StoredCodec, vqConfigSchema } from '@transfusion/vae';
+import { type AutoencoderConfig, klConfigSchema, type StoredCodec, vqConfigSchema } from '@transfusion/vae';
 import { z } from 'zod';
 import { withoutScale } from './statistics.js';
 
@@ -29,11 +29,17 @@ export function shardFile(index: number): string {
   return `latents-${String(index).padStart(5, '0')}.safetensors`;
 }
 
+/** What a network computes with: its configuration without the scale of latents, and without notes. */
+export function networkOf(config: AutoencoderConfig): string {
+  const { _diffusers_version, _name_or_path, sample_size, ...network } = withoutScale(config);
+  return JSON.stringify(Object.entries(network).sort(([a], [b]) => (a < b ? -1 : 1)));
+}
+
 /** A hash of everything that latents depend on: the autoencoder, and the pixels of every picture, in order. */
 export function latentsIdentity(codec: StoredCodec, images: readonly CaptionedImage[], flip: boolean): string {
   const hash = createHash('sha256');
   const { config, weights } = codec;
-  hash.update(JSON.stringify([config.kind, config.kind === 'pixels' ? null : withoutScale(config.autoencoder), flip]));
+  hash.update(JSON.stringify([config.kind, config.kind === 'pixels' ? null : networkOf(config.autoencoder), flip]));
   for (const [name, { shape, data }] of [...weights].sort(([a], [b]) => (a < b ? -1 : 1))) {
     hash.update(JSON.stringify([name, shape]));
     hash.update(new Uint8Array(data.buffer, data.byteOffset, data.byteLength));

@@ -6,9 +6,6 @@ import { encodeVariants } from './example-latents.js';
 import type { LatentsFile } from './format.js';
 import { readLatents } from './read-latents.js';
 
-/** Pictures encoded between two looks at the progress bar. */
-const PART = 64;
-
 /** A folder of latents that was found for a run. */
 export interface LatentsFolder {
   path: string;
@@ -22,22 +19,22 @@ export async function runLatents(options: {
   codec: ImageCodec;
   stored: StoredCodec;
   folder?: LatentsFolder;
+  /** Stops the encoding. */
+  signal?: AbortSignal;
 }): Promise<LatentDistribution[][]> {
-  const { images, flip, codec, stored, folder } = options;
-  if (!folder || stored.config.kind === 'pixels') return encodeAll(codec, images, flip);
+  const { images, flip, codec, stored, folder, signal } = options;
+  if (!folder || stored.config.kind === 'pixels') return encodeAll(codec, images, flip, signal);
   const { autoencoder } = stored.config;
   const latents = await readLatents(folder.path, folder.file, { codec: stored, images, flip });
   return latents.map((variants) => variants.map((each) => scaleDistribution(autoencoder, each)));
 }
 
-async function encodeAll(codec: ImageCodec, images: readonly CaptionedImage[], flip: boolean) {
+async function encodeAll(codec: ImageCodec, images: readonly CaptionedImage[], flip: boolean, signal?: AbortSignal) {
   if (codec.config.kind === 'pixels') return encodeVariants(codec, images, flip);
   const progress = createProgress({ label: 'encode', total: images.length });
-  const latents: LatentDistribution[][] = [];
-  for (let start = 0; start < images.length; start += PART) {
-    latents.push(...(await encodeVariants(codec, images.slice(start, start + PART), flip)));
-    progress.update(latents.length);
+  try {
+    return await encodeVariants(codec, images, flip, { signal, onProgress: (done) => progress.update(done) });
+  } finally {
+    progress.stop();
   }
-  progress.stop();
-  return latents;
 }

@@ -2,11 +2,13 @@
 import { countParameters } from '@transfusion/nn';
 import { transfusionSpec } from '@transfusion/transformer';
 import type { RunConfig } from '../config/run-config.js';
-import { megabytes, planTrainStep } from './plan-step.js';
+import type { LoadDatasetOptions } from '../data/dataset.js';
+import { planTrainStep } from './plan-step.js';
+import { megabytes } from './planning-backend.js';
 import { prepareRun, splitExamples } from './session.js';
 
 /** The resolved configuration, parameters, FLOPs per step and memory, as text. */
-export async function describeRun(config: RunConfig, options: { cacheFolder: string }): Promise<string> {
+export async function describeRun(config: RunConfig, options: LoadDatasetOptions): Promise<string> {
   const { options: step, examples } = await prepareRun(config, options);
   const { train, heldOut } = splitExamples(config, examples);
   const parameters = countParameters(transfusionSpec(step.model));

@@ -53,7 +53,8 @@ export interface LoopResult extends Progress {
 export async function trainingLoop(options: LoopOptions): Promise<LoopResult> {
   const { folder, steps, signal } = options;
   await mkdir(folder, { recursive: true });
-  const progress: Progress = { ...(options.start ?? { step: 0, trainSeconds: 0 }) };
+  const { step = 0, trainSeconds = 0 } = options.start ?? {};
+  const progress: Progress = { step, trainSeconds };
   const metrics = await MetricsFile.open(options.metricsFile, { resumeStep: progress.step });
   const bar = createProgress({ label: 'train', total: steps, start: progress.step });
   const meter = new Meter(options.speeds);
@@ -74,10 +75,10 @@ export async function trainingLoop(options: LoopOptions): Promise<LoopResult> {
       const seconds = (performance.now() - begun) / 1000;
       progress.trainSeconds += seconds;
       meter.add(means, seconds);
-      const { step, trainSeconds } = progress;
+      const { step } = progress;
       if (step % options.logEvery === 0 || step === steps) {
         logged = meter.read();
-        await metrics.append({ step, trainSeconds, ...logged, ...latest });
+        await metrics.append({ ...progress, ...logged, ...latest });
         meter.reset();
       }
       // Until the first logged interval ends, what there is so far.
@@ -98,19 +99,22 @@ export async function trainingLoop(options: LoopOptions): Promise<LoopResult> {
 class Meter {
   private steps = 0;
   private seconds = 0;
-  private sums: Record<string, number> = {};
+  /** Some numbers come up in some steps only. */
+  private sums: Record<string, { sum: number; count: number }> = {};
 
   constructor(private readonly speeds: LoopOptions['speeds']) {}
 
   add(numbers: Record<string, number>, seconds: number): void {
     this.steps++;
     this.seconds += seconds;
-    for (const [name, value] of Object.entries(numbers)) this.sums[name] = (this.sums[name] ?? 0) + value;
+    for (const [name, value] of Object.entries(numbers)) {
+      const { sum, count } = this.sums[name] ?? { sum: 0, count: 0 };
+      this.sums[name] = { sum: sum + value, count: count + 1 };
+    }
   }
 
   read(): Record<string, number> {
-    const steps = Math.max(1, this.steps);
-    const means = Object.entries(this.sums).map(([name, sum]) => [name, sum / steps]);
+    const means = Object.entries(this.sums).map(([name, { sum, count }]) => [name, sum / count]);
     return { ...Object.fromEntries(means), ...this.speeds(this.seconds > 0 ? this.steps / this.seconds : 0) };
   }
 

@@ -16,7 +16,8 @@ import { type Example, loadExamples } from '../data/examples.js';
 import { type RunCodec, readRunCodec } from '../data/run-codec.js';
 import { patchifyVariants } from '../latents/example-latents.js';
 import { runLatents } from '../latents/run-latents.js';
-import { planTrainStep, type StepPlan } from './plan-step.js';
+import { planTrainStep } from './plan-step.js';
+import type { StepPlan } from './planning-backend.js';
 import { type StateValues, stateParts } from './resume-state.js';
 import { createStepRunner, type StepRunner } from './step-runner.js';
 import { createTrainState, type TrainState, type TrainStepOptions } from './train-step.js';
@@ -42,8 +43,8 @@ export interface SessionOptions {
   config: RunConfig;
   backend: Backend;
   cacheFolder: string;
-  /** Told what was skipped. */
-  terminal?: Pick<Terminal, 'log'>;
+  /** Told what was skipped; its signal stops the reading of pictures. */
+  terminal?: Pick<Terminal, 'log' | 'signal'>;
   /** Told what the run will take, before any of it is allocated. */
   onPlan?: (plan: StepPlan) => void;
   /** To resume from: the run's tokenizer, codec and state. */
@@ -56,37 +57,45 @@ export async function openSession(sessionOptions: SessionOptions): Promise<Train
   const { options, pipeline, tokenizer } = prepared;
   if (onPlan) onPlan(await planTrainStep(options));
   const codec = openCodec({ ...prepared.codec.stored, backend });
-  const examples = splitExamples(config, await withLatents(prepared, codec, config));
-  const state = createTrainState(
-    backend,
-    options,
-    resume ? stateParts(options.model, resume.values) : freshValues(config, options),
-  );
-  const runner = await createStepRunner({ backend, state, options, config });
-  const batches = createBatchSource({
-    config,
-    shape: options.batch,
-    examples: examples.train,
-    special: tokenizer.special,
-    objective: createObjective(objectiveOptions(pipeline)),
-  });
-  return {
-    ...{ backend, config, pipeline, examples, tokenizer, codec, storedCodec: prepared.codec.stored },
-    ...{ options, state, batches, runner },
-    dispose() {
-      runner.dispose();
-      codec.dispose();
-      for (const variable of flattenTree<Variable>(state, isVariable).values()) variable.destroy();
-    },
+  const opened: { dispose(): void }[] = [codec];
+  const dispose = () => {
+    for (const each of opened.reverse()) each.dispose();
   };
+  try {
+    const examples = splitExamples(config, await withLatents(prepared, codec, config, terminal?.signal));
+    const values = resume ? stateParts(options.model, resume.values) : freshValues(config, options);
+    const state = createTrainState(backend, options, values);
+    opened.push({
+      dispose() {
+        for (const variable of flattenTree<Variable>(state, isVariable).values()) variable.destroy();
+      },
+    });
+    const runner = await createStepRunner({ backend, state, options, config });
+    opened.push(runner);
+    const batches = createBatchSource({
+      config,
+      shape: options.batch,
+      examples: examples.train,
+      special: tokenizer.special,
+      objective: createObjective(objectiveOptions(pipeline)),
+    });
+    return {
+      ...{ backend, config, pipeline, examples, tokenizer, codec, storedCodec: prepared.codec.stored },
+      ...{ options, state, batches, runner, dispose },
+    };
+  } catch (error) {
+    dispose();
+    throw error;
+  }
 }
 
 async function withLatents(
   { examples, codec: { stored, latents: folder }, pipeline }: PreparedRun,
   codec: ImageCodec,
   config: RunConfig,
+  signal?: AbortSignal,
 ): Promise<TrainingExample[]> {
-  const latents = await runLatents({ images: examples, flip: config.data.flip, codec, stored, folder });
+  const latents = await runLatents({ images: examples, flip: config.data.flip, codec, stored, folder, signal });
   const { latent } = imageLayout(pipeline);
   return examples.map((example, i) => ({ ...example, ...patchifyVariants(latents[i], latent, config.patchSize) }));
 }
@@ -94,7 +103,8 @@ async function withLatents(
 /** Training and held-out examples. */
 export function splitExamples<One extends Example>({ data, seed }: RunConfig, examples: readonly One[]) {
   // The demo set is learned by heart; there is nothing to hold out.
-  return splitDataset({ images: examples, fraction: data.demoSet === null ? data.heldOutFraction : 0, seed });
+  const isDemo = data.demoSet !== null && data.dataset.startsWith('emoji');
+  return splitDataset({ images: examples, fraction: isDemo ? 0 : data.heldOutFraction, seed });
 }
 
 /** What a run consists of, apart from a device. */
@@ -127,7 +137,7 @@ export async function prepareRun(
     model,
     image: { size: config.data.imageSize, channels: 3, patchSize: config.patchSize },
     codec: codec.stored.config,
-    diffusion: config.diffusion,
+    diffusion: { ...config.diffusion, clampSample: clampOf(config, codec.stored.config) },
     sampling: config.sampling,
   };
   const pipeline = parseConfig(pipelineConfigSchema, parts, 'configuration');
@@ -145,6 +155,12 @@ export async function prepareRun(
     checkpointActivations,
   };
   return { examples, tokenizer, codec, pipeline, options: step };
+}
+
+/** Pixels are in [-1, 1]; scaled latents have deviation 1 and no bounds. */
+function clampOf({ diffusion: { clampSample } }: RunConfig, { kind }: CodecConfig): number | null {
+  if (clampSample !== undefined) return clampSample;
+  return kind === 'pixels' ? 1.5 : 4;
 }
 
 /** Patches of an image, and values of a patch. @throws TransfusionError CODEC_IMAGE_SIZE, CONFIG_PATCH_SIZE */

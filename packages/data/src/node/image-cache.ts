@@ -3,7 +3,7 @@
  * JSON, then the pixels of the others, 8 bits each.
  */
 import { randomUUID } from 'node:crypto';
-import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { type FileHandle, mkdir, open, rename, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { TransfusionError } from '@transfusion/tensor';
 import { z } from 'zod';
@@ -21,28 +21,62 @@ export interface DecodedImages {
 
 const brokenSchema = z.array(z.strictObject({ index: z.int().min(0), reason: z.string() }));
 
+/** Lists of broken files are no longer than this. */
+const MOST_HEADER_BYTES = 2 ** 24;
+
 /** The cached pictures of `count` files; undefined where the cache is missing, damaged or of something else. */
 export async function readImageCache(
   path: string,
   key: string,
+  sizes: { count: number; size: number },
+): Promise<DecodedImages | undefined> {
+  // Piece by piece: the file may be larger than what can be read in one go.
+  const file = await open(path, 'r').catch(() => undefined);
+  try {
+    return file && (await readImages(file, key, sizes));
+  } catch {
+    return undefined;
+  } finally {
+    await file?.close();
+  }
+}
+
+async function readImages(
+  file: FileHandle,
+  key: string,
   { count, size }: { count: number; size: number },
 ): Promise<DecodedImages | undefined> {
-  const bytes = await readFile(path).catch(() => undefined);
+  const { size: bytes } = await file.stat();
+  const header = await readBytes(file, 0, Math.min(bytes, MOST_HEADER_BYTES));
   const start = Buffer.from(`${MAGIC}${key}\n`, 'latin1');
-  if (bytes === undefined || !bytes.subarray(0, start.length).equals(start)) return undefined;
-  const end = bytes.indexOf(NEWLINE, start.length);
-  const broken = end < 0 ? undefined : parseBroken(bytes.toString('utf8', start.length, end), count);
+  if (!header.subarray(0, start.length).equals(start)) return undefined;
+  const end = header.indexOf(NEWLINE, start.length);
+  const broken = end < 0 ? undefined : parseBroken(header.toString('utf8', start.length, end), count);
   if (!broken) return undefined;
   const imageLength = size * size * 3;
-  if (bytes.length !== end + 1 + (count - broken.length) * imageLength) return undefined;
+  if (bytes !== end + 1 + (count - broken.length) * imageLength) return undefined;
   const missing = new Set(broken.map(({ index }) => index));
+  const pixels: DecodedImages['pixels'] = [];
   let at = end + 1;
-  const pixels = Array.from({ length: count }, (_, index) => {
-    if (missing.has(index)) return undefined;
-    at += imageLength;
-    return new Uint8Array(bytes.subarray(at - imageLength, at));
-  });
+  for (let index = 0; index < count; index++) {
+    if (missing.has(index)) pixels.push(undefined);
+    else {
+      pixels.push(new Uint8Array(await readBytes(file, at, imageLength)));
+      at += imageLength;
+    }
+  }
   return { pixels, broken };
+}
+
+/** @throws Error: the file ends before */
+async function readBytes(file: FileHandle, begin: number, length: number): Promise<Buffer> {
+  const bytes = Buffer.alloc(length);
+  for (let at = 0; at < length; ) {
+    const { bytesRead } = await file.read(bytes, at, length - at, begin + at);
+    if (bytesRead === 0) throw new Error('the file became shorter while it was read');
+    at += bytesRead;
+  }
+  return bytes;
 }
 
 function parseBroken(text: string, count: number): DecodedImages['broken'] | undefined {
@@ -60,8 +94,13 @@ export async function writeImageCache(path: string, key: string, { pixels, broke
   const temporary = `${path}.${randomUUID()}.tmp`;
   try {
     await mkdir(dirname(path), { recursive: true });
-    const header = Buffer.from(`${MAGIC}${key}\n${JSON.stringify(broken)}\n`, 'utf8');
-    await writeFile(temporary, Buffer.concat([header, ...pixels.filter((each) => each !== undefined)]));
+    const file = await open(temporary, 'wx');
+    try {
+      await file.appendFile(`${MAGIC}${key}\n${JSON.stringify(broken)}\n`);
+      for (const each of pixels) if (each) await file.appendFile(each);
+    } finally {
+      await file.close();
+    }
     await rename(temporary, path);
   } catch (error) {
     await rm(temporary, { force: true }).catch(() => {});

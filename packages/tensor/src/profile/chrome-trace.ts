@@ -49,7 +49,8 @@ function describe(kernel: Kernel, { buffers }: Program): Record<string, unknown>
   const flops = kernelFlops(kernel);
   const described = Object.fromEntries(
     Object.entries(fields).map(([name, value]) => {
-      const isSize = kind === 'matmul' && name.length === 1;
+      // Sizes that are called as operands of other kernels are.
+      const isSize = (kind === 'matmul' && name.length === 1) || (name === 'positions' && kind.startsWith('groupNorm'));
       if (isSize || !OPERANDS.has(name) || typeof value !== 'number') return [name, value];
       const { name: holds, dtype, elements } = buffers[value];
       return [name, `${holds}: ${dtype}[${elements}]`];

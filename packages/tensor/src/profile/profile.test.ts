@@ -94,3 +94,12 @@ test('a Chrome trace has an event per span, in microseconds, runs one after the 
   expect(traceEvents[2].args).toMatchObject({ m: 10, k: 50, flops: 20_000, output: 'of 200: f32[200]' });
   expect(JSON.parse(JSON.stringify(traceEvents))).toEqual(traceEvents);
 });
+
+test('a group norm has positions, and a rotary embedding a buffer of that name', () => {
+  const sizes = { batch: 1, positions: 4096, channels: 10, groups: 5, epsilon: 1e-6 };
+  const norm: Kernel = { kind: 'groupNorm', ...sizes, x: 0, weight: 1, bias: 1, output: 2, mean: 1, rstd: 1 };
+  const { traceEvents } = chromeTrace({ ...program, kernels: [norm] }, [
+    [{ kernel: 0, part: 'groupNorm', start: 0, end: 1 }],
+  ]);
+  expect(traceEvents[0].args).toMatchObject({ positions: 4096, output: 'of 200: f32[200]' });
+});
