@@ -1,33 +1,8 @@
-"""The bench's training step in PyTorch: the rival `torch`, started by bench/src/engines/torch.ts.
-
-Arguments: the folder of the problem (problem.json and raw little-endian arrays, written by
-bench/src/rows/train-step/torch.ts), the device (cpu or cuda), and what products are computed in (f32 or bf16). Then one
-JSON request a line on standard input, one answer a line on standard output: {"run": n} -> {"seconds": s},
-{"check": true} -> {"numbers": [...]}, {"memory": true} -> {"bytes": n} (of the device; none on the CPU).
-"""
-import json
-import os
-import sys
-import time
-
+"""The bench's training step in PyTorch; the problem is written by bench/src/rows/train-step/torch.ts. See rival.py."""
 import torch
 import torch.nn.functional as F
 
-folder, device, dtype = sys.argv[1:4]
-cuda = device == "cuda"
-if cuda:
-    torch.backends.cuda.matmul.allow_tf32 = False
-with open(os.path.join(folder, "problem.json")) as file:
-    problem = json.load(file)
-
-
-def load(name):
-    entry = problem["arrays"][name]
-    dtype = {"f32": torch.float32, "i32": torch.int32}[entry["dtype"]]
-    with open(os.path.join(folder, entry["file"]), "rb") as file:
-        data = torch.frombuffer(bytearray(file.read()), dtype=dtype)
-    return data.reshape(entry["shape"]).clone().to(device)
-
+from rival import answer_requests, autocast, cuda, load, problem
 
 rows, length, heads, head_dim = (problem[key] for key in ("rows", "length", "heads", "headDim"))
 weights = {}
@@ -117,51 +92,16 @@ groups = [
 optimizer = torch.optim.AdamW(
     groups, lr=problem["learningRate"], betas=(options["beta1"], options["beta2"]), eps=options["epsilon"], foreach=True
 )
-seen = []
 
 
 def step():
     optimizer.zero_grad(set_to_none=True)
-    with torch.autocast(device, dtype=torch.bfloat16, enabled=dtype == "bf16"):
+    with autocast():
         language, diffusion = losses()
     (language + problem["lambda"] * diffusion).backward()
     norm = torch.nn.utils.clip_grad_norm_(list(weights.values()), problem["maxGradientNorm"])
     optimizer.step()
-    if len(seen) < problem["checkedNumbers"]:
-        seen.extend((language.item(), diffusion.item(), norm.item()))
+    return lambda: [language.item(), diffusion.item(), norm.item()]
 
 
-def seconds_of(count):
-    begun = time.perf_counter()
-    for _ in range(count):
-        step()
-    if cuda:
-        torch.cuda.synchronize()
-    return time.perf_counter() - begun
-
-
-def choose_threads():
-    """The number of threads that is fastest here."""
-    cores = os.cpu_count() or 1
-    timed = {}
-    for threads in sorted({1, max(1, cores // 2), cores}):
-        torch.set_num_threads(threads)
-        step()
-        timed[threads] = seconds_of(2)
-    torch.set_num_threads(min(timed, key=timed.get))
-
-
-step()
-step()
-if not cuda:
-    choose_threads()
-print(json.dumps({"ready": True}), flush=True)
-for line in sys.stdin:
-    request = json.loads(line)
-    if "check" in request:
-        answer = {"numbers": seen}
-    elif "memory" in request:
-        answer = {"bytes": torch.cuda.max_memory_reserved()} if cuda else {}
-    else:
-        answer = {"seconds": seconds_of(request["run"])}
-    print(json.dumps(answer), flush=True)
+answer_requests(step)

@@ -2,6 +2,7 @@
 import type { Tensor4D } from '@tensorflow/tfjs-core';
 import { compile, conv2d, createVariable, grad } from '@transfusion/tensor';
 import { runInBatches } from '../engines/jax-js-batches.js';
+import { filterGradient, inputGradient } from '../engines/tfjs-convolution.js';
 import { normalArray } from './random-array.js';
 import { defineRow, profileRuns } from './row.js';
 
@@ -94,26 +95,11 @@ export const conv2dRow = defineRow({
       const x = tf.tensor4d(problem.x, IMAGE);
       const gradient = tf.tensor4d(problem.gradient, IMAGE);
       const weight = tf.tensor4d(problem.weight, FILTERS);
-      // The WebAssembly backend lacks the gradient by the filters: a product for every tap is the next best thing.
-      const byTaps = (x: Tensor4D, g: Tensor4D) => {
-        const padded = tf.pad(x, [
-          [0, 0],
-          [1, 1],
-          [1, 1],
-          [0, 0],
-        ]);
-        const right = tf.reshape(g, [SIZE * SIZE, CHANNELS]);
-        const taps = Array.from({ length: 9 }, (_, tap) => {
-          const shifted = tf.slice(padded, [0, Math.floor(tap / 3), tap % 3, 0], IMAGE);
-          return tf.matMul(tf.transpose(tf.reshape(shifted, [SIZE * SIZE, CHANNELS])), right);
-        });
-        return tf.reshape(tf.stack(taps), FILTERS) as Tensor4D;
-      };
       const all = () => {
         const y = tf.conv2d(x, weight, 1, 'same');
         if (tf.getBackend() === 'wasm') {
-          const dx = tf.grad((a) => tf.conv2d(a as Tensor4D, weight, 1, 'same'))(x, gradient);
-          return [y, dx, byTaps(x, gradient)];
+          // Its own gradient by the input is slow, and by the filters it has none.
+          return [y, inputGradient(tf, gradient, weight), filterGradient(tf, gradient, x)];
         }
         const [dx, dw] = tf.grads((a, w) => tf.conv2d(a as Tensor4D, w as Tensor4D, 1, 'same'))([x, weight], gradient);
         return [y, dx, dw];

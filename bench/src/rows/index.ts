@@ -1,5 +1,6 @@
 /** @file Every row, in the order of the table. */
 import { attentionRow } from './attention.js';
+import { autoencoderStepRow } from './autoencoder-step/index.js';
 import { conv2dRow } from './conv2d.js';
 import { decodeTokenRow } from './decode-token.js';
 import { denoiseStepRow } from './denoise-step.js';
@@ -16,6 +17,7 @@ export const ROWS: readonly Row[] = [
   conv2dRow,
   attentionRow,
   trainStepRow,
+  autoencoderStepRow,
   ...memoryBoundRows,
   decodeTokenRow,
   denoiseStepRow,

@@ -3,6 +3,7 @@ import type { numpy } from '@jax-js/jax';
 import { adamwHyper } from '@transfusion/nn';
 import type { EngineApis } from '../../engines/engine.js';
 import type { Task } from '../row.js';
+import { stepTask } from '../step-task.js';
 import { denseBatch, denseWeights, HEAD_DIM, sections } from './dense.js';
 import {
   IMAGES_PER_ROW,
@@ -14,7 +15,6 @@ import {
   MODEL,
   OPTIMIZER,
   PATCHES,
-  stepTask,
   type TrainStepProblem,
 } from './problem.js';
 

@@ -1,19 +1,7 @@
 /** @file The training step in our packages. */
 import { diffusionLoss, languageLoss, transfusionLoss } from '@transfusion/losses';
 import { adamwHyper, adamwUpdate, clipScale, createParameters, globalNorm } from '@transfusion/nn';
-import {
-  type Backend,
-  compile,
-  f32,
-  flattenTree,
-  grad,
-  i32,
-  isTensor,
-  type KernelSpan,
-  mapTree,
-  type Program,
-  type Tensor,
-} from '@transfusion/tensor';
+import { type Backend, compile, f32, i32, type KernelSpan, type Program, type Tensor } from '@transfusion/tensor';
 import {
   forward,
   languageLogits,
@@ -23,14 +11,15 @@ import {
   transfusionSpec,
 } from '@transfusion/transformer';
 import type { EngineApis } from '../../engines/engine.js';
+import { gradientsOf } from '../gradients.js';
 import { profileRuns, type Task } from '../row.js';
+import { stepTask } from '../step-task.js';
 import {
   LAMBDA,
   LEARNING_RATE,
   MAX_GRADIENT_NORM,
   OPTIMIZER,
   patchesPerImage,
-  stepTask,
   type TrainStepProblem,
 } from './problem.js';
 
@@ -116,11 +105,4 @@ function losses(
   const prediction = predictPatches(p, hidden, batch.patchPositions);
   const mask = batch.timesteps.greaterEqual(0);
   return { language, diffusion: diffusionLoss({ prediction, target: batch.noise, mask }) };
-}
-
-function gradientsOf(loss: Tensor, p: TransfusionParameters): TransfusionParameters {
-  const parameters = flattenTree<Tensor>(p, isTensor);
-  const gradients = grad(loss, [...parameters.values()]);
-  const byPath = new Map([...parameters.keys()].map((path, i) => [path, gradients[i]]));
-  return mapTree(p, isTensor, (_, path) => byPath.get(path)!);
 }

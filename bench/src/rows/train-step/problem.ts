@@ -3,7 +3,6 @@ import { isParameterSpec, type ParameterSpec } from '@transfusion/nn';
 import { flattenTree, sizeOf } from '@transfusion/tensor';
 import { feedForwardWidth, type ModelConfig, modelConfigSchema, transfusionSpec } from '@transfusion/transformer';
 import { normalArray, uniformNumbers } from '../random-array.js';
-import type { Task } from '../row.js';
 
 const HEAD_DIM = 64;
 
@@ -42,27 +41,6 @@ export const LAMBDA = 5;
 export const MAX_GRADIENT_NORM = 1;
 export const OPTIMIZER = { beta1: 0.9, beta2: 0.95, epsilon: 1e-8, weightDecay: 0.1 };
 export const LEARNING_RATE = 3e-4;
-
-/** The steps whose losses and gradient norm all engines must agree on: the second shows whether the first one's update is right. */
-export const CHECKED_STEPS = 2;
-
-/** A task out of a step that takes its number, from 1, and returns [language loss, diffusion loss, gradient norm]. */
-export function stepTask(step: (number: number) => Promise<ArrayLike<number>>): Task {
-  const seen: number[] = [];
-  let steps = 0;
-  const runStep = async () => {
-    steps += 1;
-    const isChecked = steps <= CHECKED_STEPS;
-    const numbers = await step(steps);
-    if (isChecked) seen.push(...Array.from(numbers));
-  };
-  return {
-    async run(times) {
-      for (let i = 0; i < times; i++) await runStep();
-    },
-    check: async () => Float32Array.from(seen),
-  };
-}
 
 /** A batch, in the form of our model's inputs. B rows, T positions. */
 export interface Batch {

@@ -5,6 +5,7 @@ import { adamwHyper } from '@transfusion/nn';
 import type { EngineApis } from '../../engines/engine.js';
 import { fastestProduct, type Product } from '../../engines/tfjs-product.js';
 import type { Task } from '../row.js';
+import { stepTask } from '../step-task.js';
 import { type DenseWeight, denseBatch, denseWeights, HEAD_DIM, sections } from './dense.js';
 import {
   IMAGES_PER_ROW,
@@ -16,7 +17,6 @@ import {
   MODEL,
   OPTIMIZER,
   PATCHES,
-  stepTask,
   type TrainStepProblem,
 } from './problem.js';
 
