@@ -11,6 +11,7 @@ export {
   relu,
 } from './convolution.js';
 export { filterFromStored, filterToStored, storedFilterShape } from './filter-layout.js';
+export { gradientTree } from './gradient-tree.js';
 export {
   type LinearParameters,
   linear,

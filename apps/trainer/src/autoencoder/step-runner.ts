@@ -1,9 +1,10 @@
 /** @file Runs an autoencoder's steps: plain ones, adversarial ones once the discriminator has started, and revivals. */
 import { adamwHyper } from '@transfusion/nn';
 import { createLearningRate } from '@transfusion/schedulers';
-import { type Backend, TransfusionError } from '@transfusion/tensor';
+import type { Backend } from '@transfusion/tensor';
 import { codebookUse } from '@transfusion/vae';
 import { emaDecayAt } from '../config/shared-fields.js';
+import { checkFinite } from '../train/diverged.js';
 import type { StepRecord } from '../train/loop.js';
 import type { VaeRunConfig } from './config.js';
 import {
@@ -87,9 +88,7 @@ export async function createAutoencoderRunner(runner: RunnerOptions, firstStep =
     async run(step, images) {
       const { norm, ...terms } = await runStep(step, images);
       const means = Object.fromEntries(Object.entries(terms).map(([name, [value]]) => [name, value]));
-      for (const [name, value] of Object.entries({ ...means, gradientNorm: norm[0] })) {
-        if (!Number.isFinite(value)) throw diverged(step + 1, name, value);
-      }
+      checkFinite(step + 1, { ...means, gradientNorm: norm[0] });
       await revive(step, images);
       return { means, latest: { gradientNorm: norm[0], learningRate: learningRate(step + 1), ...codebook } };
     },
@@ -104,12 +103,4 @@ async function compiledRevival({ backend, state, options, config }: RunnerOption
   const { autoencoder } = options;
   if (autoencoder._class_name !== 'VQModel' || config.revival.every === 0) return undefined;
   return compileRevival(backend, state, { ...options, autoencoder });
-}
-
-function diverged(step: number, name: string, value: number): TransfusionError {
-  return new TransfusionError({
-    code: 'TRAINING_DIVERGED',
-    message: `step ${step}: ${name} is ${value}`,
-    fix: 'lower learningRate.learningRate or raise its warmupSteps, and resume from the last checkpoint',
-  });
 }

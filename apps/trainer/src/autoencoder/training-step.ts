@@ -7,23 +7,11 @@ import {
   createParameters,
   emaUpdate,
   globalNorm,
+  gradientTree,
   type ParameterSpec,
   vector,
 } from '@transfusion/nn';
-import {
-  type Backend,
-  compile,
-  f32,
-  fill,
-  flattenTree,
-  grad,
-  i32,
-  isTensor,
-  mapTree,
-  select,
-  type Tensor,
-  type Variable,
-} from '@transfusion/tensor';
+import { type Backend, compile, f32, fill, i32, select, type Tensor, type Variable } from '@transfusion/tensor';
 import {
   type AutoencoderConfig,
   autoencoderSpec,
@@ -156,7 +144,7 @@ export function compileAdversarialStep(
       const objective = adversarialObjective(options, p.own.parameters, judge, arrays, p.perceptual);
       const { norm, updates } = updateAutoencoder(options, p.own, objective, arrays);
       const next = optimise(options, discriminatorSpec(options.discriminator), p.discriminator, {
-        gradients: gradientsOf(objective.discriminator, judge),
+        gradients: gradientTree(objective.discriminator, judge),
         hyper: arrays.discriminatorHyper,
       });
       return { outputs: { ...objective.terms, norm }, updates: { own: updates, discriminator: next.next } };
@@ -171,7 +159,7 @@ function updateAutoencoder(
   { live, total, counts }: Objective,
   { hyper, emaDecay }: Pick<StepTensors, 'hyper' | 'emaDecay'>,
 ) {
-  const gradients = gradientsOf(total, live);
+  const gradients = gradientTree(total, live);
   const { norm, next } = optimise(options, autoencoderSpec(options.autoencoder), state, { gradients, hyper });
   const ema = emaUpdate(state.ema, next.parameters, emaDecay);
   return { norm, updates: { ...next, ema, ...(counts ? { uses: state.uses!.add(counts) } : {}) } };
@@ -186,13 +174,6 @@ function optimise<P>(
   const norm = globalNorm(gradients);
   const gradientScale = clipScale(norm, maxGradientNorm);
   return { norm, next: adamwUpdate({ specs, parameters, gradients, m, v, hyper, gradientScale }, optimizer) };
-}
-
-function gradientsOf<P>(loss: Tensor, parameters: P): P {
-  const leaves = flattenTree<Tensor>(parameters, isTensor);
-  const gradients = grad(loss, [...leaves.values()]);
-  const byPath = new Map([...leaves.keys()].map((path, i) => [path, gradients[i]]));
-  return mapTree(parameters, isTensor, (_, path) => byPath.get(path)!) as P;
 }
 
 /**

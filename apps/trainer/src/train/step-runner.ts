@@ -1,10 +1,11 @@
 /** @file Runs optimizer steps: one program per step, or accumulated gradients and then an update. */
 import { adamwHyper } from '@transfusion/nn';
 import { createLearningRate } from '@transfusion/schedulers';
-import { type Backend, type KernelSpan, type Program, TransfusionError } from '@transfusion/tensor';
+import type { Backend, KernelSpan, Program } from '@transfusion/tensor';
 import type { RunConfig } from '../config/run-config.js';
 import { emaDecayAt } from '../config/shared-fields.js';
 import type { BatchArrays } from '../data/batches.js';
+import { checkFinite } from './diverged.js';
 import {
   compileAccumulate,
   compileTrainStep,
@@ -112,9 +113,7 @@ export async function createStepRunner({ backend, state, options, config }: Runn
       const { language, diffusion, gradientNorm, lossScale } = result;
       // A scale that cannot fall further does not explain the overflow.
       const skipped = lossScale !== undefined && lossScale > 1;
-      for (const [name, value] of Object.entries({ language, diffusion, ...(skipped ? {} : { gradientNorm }) })) {
-        if (!Number.isFinite(value)) throw diverged(step, name, value);
-      }
+      checkFinite(step, { language, diffusion, ...(skipped ? {} : { gradientNorm }) });
       return { ...result, learningRate: learningRate(step) };
     },
     profile: (step, batches) => execute.profile(step, batches),
@@ -122,12 +121,4 @@ export async function createStepRunner({ backend, state, options, config }: Runn
       for (const program of execute.programs) program.dispose();
     },
   };
-}
-
-function diverged(step: number, name: string, value: number): TransfusionError {
-  return new TransfusionError({
-    code: 'TRAINING_DIVERGED',
-    message: `step ${step}: ${name} is ${value}`,
-    fix: 'lower learningRate.learningRate or raise its warmupSteps, and resume from the last checkpoint',
-  });
 }

@@ -8,6 +8,7 @@ import {
   createParameters,
   emaUpdate,
   globalNorm,
+  gradientTree,
   type LossScale,
   type ScaledStep,
   scaledStep,
@@ -18,7 +19,6 @@ import {
   f32,
   fill,
   flattenTree,
-  grad,
   i32,
   isTensor,
   mapTree,
@@ -139,17 +139,6 @@ export function losses(
   return { language, diffusion };
 }
 
-/** Gradients of the whole objective, as a tree like the parameters. */
-function gradientsOf(loss: Tensor, p: TransfusionParameters): TransfusionParameters {
-  const paths = [...flattenTree<Tensor>(p, isTensor)];
-  const gradients = grad(
-    loss,
-    paths.map(([, parameter]) => parameter),
-  );
-  const byPath = new Map(paths.map(([path], i) => [path, gradients[i]]));
-  return mapTree(p, isTensor, (_, path) => byPath.get(path)!);
-}
-
 /** One optimizer step from the gradients: clipped AdamW, then the moving average of the parameters. */
 function update(
   options: TrainStepOptions,
@@ -215,7 +204,7 @@ export function compileTrainStep(backend: Backend, state: TrainState, options: T
     fn: ({ batch, ...numbers }, tensors) => {
       const p: TrainState<Tensor> = tensors;
       const both = losses(options, p.parameters, batch);
-      const gradients = gradientsOf(objective(both, options, p.lossScale), p.parameters);
+      const gradients = gradientTree(objective(both, options, p.lossScale), p.parameters);
       const { norm, updates } = update(options, p, gradients, numbers);
       return { outputs: { ...both, norm, ...scaleOutput(p.lossScale) }, updates };
     },
@@ -233,7 +222,7 @@ export function compileAccumulate(backend: Backend, state: TrainState, options: 
     fn: ({ batch }, tensors) => {
       const p: Pick<TrainState<Tensor>, 'parameters' | 'lossScale'> & { gradients: TransfusionParameters } = tensors;
       const both = losses(options, p.parameters, batch);
-      const latest = flattenTree<Tensor>(gradientsOf(objective(both, options, p.lossScale), p.parameters), isTensor);
+      const latest = flattenTree<Tensor>(gradientTree(objective(both, options, p.lossScale), p.parameters), isTensor);
       const gradients = mapTree(p.gradients, isTensor, (sum, path) => sum.add(latest.get(path)!));
       return { outputs: both, updates: { gradients } };
     },

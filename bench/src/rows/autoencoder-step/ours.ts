@@ -1,10 +1,9 @@
 /** @file The autoencoder's training step in our packages. */
 import { klLoss, reconstructionLoss } from '@transfusion/losses';
-import { adamwHyper, adamwUpdate, createParameters, globalNorm } from '@transfusion/nn';
+import { adamwHyper, adamwUpdate, createParameters, globalNorm, gradientTree } from '@transfusion/nn';
 import { compile, f32, scalar } from '@transfusion/tensor';
 import { type KlParameters, klSpec, reconstructKl } from '@transfusion/vae';
 import type { EngineApis } from '../../engines/engine.js';
-import { gradientsOf } from '../gradients.js';
 import { profileRuns, type Task } from '../row.js';
 import { stepTask } from '../step-task.js';
 import {
@@ -35,7 +34,7 @@ export async function ourAutoencoderStep({ backend }: EngineApis['ours'], proble
       const { reconstruction, posterior } = reconstructKl({ config, parameters, images, noise });
       const l1 = reconstructionLoss({ reconstruction, images });
       const kl = klLoss(posterior).mul(KL_WEIGHT);
-      const gradients = gradientsOf(l1.add(kl), parameters);
+      const gradients = gradientTree(l1.add(kl), parameters);
       const update = { specs, parameters, gradients, m, v, hyper, gradientScale: scalar(1) };
       return { outputs: { l1, kl, norm: globalNorm(gradients) }, updates: adamwUpdate(update, OPTIMIZER) };
     },

@@ -1,6 +1,6 @@
 /** @file The training step in our packages. */
 import { diffusionLoss, languageLoss, transfusionLoss } from '@transfusion/losses';
-import { adamwHyper, adamwUpdate, clipScale, createParameters, globalNorm } from '@transfusion/nn';
+import { adamwHyper, adamwUpdate, clipScale, createParameters, globalNorm, gradientTree } from '@transfusion/nn';
 import { type Backend, compile, f32, i32, type KernelSpan, type Program, type Tensor } from '@transfusion/tensor';
 import {
   forward,
@@ -11,7 +11,6 @@ import {
   transfusionSpec,
 } from '@transfusion/transformer';
 import type { EngineApis } from '../../engines/engine.js';
-import { gradientsOf } from '../gradients.js';
 import { profileRuns, type Task } from '../row.js';
 import { stepTask } from '../step-task.js';
 import {
@@ -56,7 +55,7 @@ export async function compileTrainStep(backend: Backend, problem: TrainStepProbl
       const parameters: TransfusionParameters = state.parameters;
       const { language, diffusion } = losses(model, parameters, batch);
       const loss = transfusionLoss({ language, diffusion, lambda: LAMBDA });
-      const gradients = gradientsOf(loss, parameters);
+      const gradients = gradientTree(loss, parameters);
       const norm = globalNorm(gradients);
       const gradientScale = clipScale(norm, MAX_GRADIENT_NORM);
       const { m, v } = state as { m: TransfusionParameters; v: TransfusionParameters };

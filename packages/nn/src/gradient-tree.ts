@@ -1,7 +1,8 @@
-/** @file The gradients of a loss by a tree of parameters, as a tree of the same form. */
+/** @file The gradients of a loss by a tree of parameters. */
 import { flattenTree, grad, isTensor, mapTree, type Tensor } from '@transfusion/tensor';
 
-export function gradientsOf<Parameters>(loss: Tensor, parameters: Parameters): Parameters {
+/** `grad` by every leaf of `parameters`, as a tree of the same form. `loss` has one element. */
+export function gradientTree<Parameters>(loss: Tensor, parameters: Parameters): Parameters {
   const leaves = flattenTree<Tensor>(parameters, isTensor);
   const gradients = grad(loss, [...leaves.values()]);
   const byPath = new Map([...leaves.keys()].map((path, i) => [path, gradients[i]]));
