@@ -11,5 +11,6 @@ test('a path is a path; what is neither path nor model is refused', () => {
   rmSync(folder, { recursive: true });
 });
 test('a model of the repository is found by its name, from anywhere', () => {
+  expect(modelPath('emoji-64-vq')).toMatch(/models[\\/]emoji-64-vq$/);
   expect(modelPath('emoji-64-kl')).toMatch(/models[\\/]emoji-64-kl$/);
 });
