@@ -6,10 +6,10 @@ import { latentChannels } from '@transfusion/vae';
 import { spread } from '../in-parts.js';
 import { encodeVariants } from '../latents/example-latents.js';
 import { LatentMeter, withScale } from '../latents/statistics.js';
+import { comparisonGrid } from '../report/comparison-grid.js';
 import { type LoopResult, type Progress, trainingLoop } from '../train/loop.js';
 import { runFiles } from '../train/run-folder.js';
 import { type AutoencoderScores, reconstruct, scoreAutoencoder } from './evaluate.js';
-import { reconstructionGrid } from './reconstruction-grid.js';
 import { saveAutoencoderRun } from './run-folder.js';
 import { type AutoencoderSession, sessionCodec } from './session.js';
 
@@ -69,7 +69,7 @@ async function present(session: AutoencoderSession, path: string, scored: number
   const codec = await sessionCodec(session);
   try {
     const few = spread(images.heldOut.length > 0 ? images.heldOut : images.train, config.sample.images);
-    await writeFile(path, reconstructionGrid(few.map(imageOf), await reconstruct(codec, few)));
+    await writeFile(path, comparisonGrid(few.map(imageOf), await reconstruct(codec, few), 128));
     const scoredImages = spread(images.heldOut, scored);
     return scoredImages.length > 0 ? { heldOut: await scoreAutoencoder(codec, scoredImages, { signal }) } : {};
   } finally {

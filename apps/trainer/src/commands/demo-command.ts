@@ -10,9 +10,10 @@ import { transfusionSpec } from '@transfusion/transformer';
 import { resolveConfig, transfusionRuns } from '../config/resolve-config.js';
 import type { RunConfig } from '../config/run-config.js';
 import { scoreCaptions, scoreDrawings } from '../evaluate/demo-scores.js';
+import { comparisonGrid } from '../report/comparison-grid.js';
 import type { DemoResult } from '../report/demo-result.js';
 import { writeReport } from '../report/report.js';
-import { sessionSampler, writeComparison } from '../report/sample-grid.js';
+import { sessionSampler } from '../report/sample-grid.js';
 import { loadRun, runFiles } from '../train/run-folder.js';
 import { openSession, type TrainingSession } from '../train/session.js';
 import { type TrainResult, train } from '../train/train.js';
@@ -144,11 +145,8 @@ async function present({ session, folder, trained, backend, options, terminal }:
     samples: join(folder, 'samples.png'),
     json: join(folder, 'demo.json'),
   };
-  await writeComparison(
-    files.samples,
-    examples.map(imageOf),
-    drawings.drawn.map(({ image }) => image),
-  );
+  const drawn = drawings.drawn.map(({ image }) => image);
+  await writeFile(files.samples, comparisonGrid(examples.map(imageOf), drawn));
   await writeFile(files.json, `${JSON.stringify(result, null, 2)}\n`);
   await writeReport(files.report, {
     result,

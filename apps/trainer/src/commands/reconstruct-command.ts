@@ -15,11 +15,11 @@ import { TransfusionError } from '@transfusion/tensor';
 import { openCodec, readCodecFolder } from '@transfusion/vae';
 import { vaeRunConfigSchema } from '../autoencoder/config.js';
 import { describeScores, reconstruct, scoreAutoencoder } from '../autoencoder/evaluate.js';
-import { reconstructionGrid } from '../autoencoder/reconstruction-grid.js';
 import { autoencoderTrainerStateSchema } from '../autoencoder/run-folder.js';
 import { type ConfigSources, changeConfig } from '../config/resolve-config.js';
 import { loadDataset } from '../data/dataset.js';
 import { spread } from '../in-parts.js';
+import { comparisonGrid } from '../report/comparison-grid.js';
 import { TRAINING_FILE } from './export-command.js';
 
 export interface ReconstructCommandOptions extends Pick<ConfigSources, 'set'> {
@@ -73,7 +73,7 @@ export async function reconstructCommand(options: ReconstructCommandOptions, ter
     const codec = openCodec({ ...stored, backend, maxBatch: 8 });
     if (out !== undefined) {
       const few = spread(heldOut, shown);
-      await writeOutputFile(out, reconstructionGrid(few.map(imageOf), await reconstruct(codec, few, { signal })));
+      await writeOutputFile(out, comparisonGrid(few.map(imageOf), await reconstruct(codec, few, { signal }), 128));
       terminal.log(`wrote ${out}: originals, and below each its reconstruction`);
     }
     const progress = createProgress({ label: 'score', total: heldOut.length });
