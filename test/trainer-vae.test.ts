@@ -24,7 +24,10 @@ quietProgress();
 const folder = temporaryFolder();
 const runs = join(folder, 'runs');
 /** The discriminator starts in the middle. */
-const steps = { steps: 6, logEvery: 1, 'loss.adversarialStart': 3 };
+const steps = {
+  ...{ steps: 6, logEvery: 1, 'loss.adversarialStart': 3 },
+  ...{ 'loss.squaredError': 2, 'loss.structuralSimilarity': 0.5 },
+};
 const vq = {
   ...steps,
   'autoencoder.kind': 'vq',
@@ -45,7 +48,9 @@ test('a run leaves an autoencoder, metrics of every term, grids, and a loss that
   const steps = metrics.filter((line) => 'l1' in line);
   expect(steps.map(({ step }) => step)).toEqual([1, 2, 3, 4, 5, 6]);
   expect(Number(steps[5].l1)).toBeLessThan(Number(steps[0].l1));
-  expect(Object.keys(steps[2])).toEqual(expect.arrayContaining(['l1', 'kl', 'imagesPerSecond', 'gradientNorm']));
+  expect(Object.keys(steps[2])).toEqual(
+    expect.arrayContaining(['l1', 'squaredError', 'ssim', 'kl', 'imagesPerSecond', 'gradientNorm']),
+  );
   expect(steps.map((line) => 'discriminator' in line)).toEqual([false, false, false, true, true, true]);
   expect(metrics.find((line) => 'heldOut' in line)?.heldOut).toMatchObject({ images: 6 });
   for (const name of ['samples/step-4.png', 'reconstructions.png']) {

@@ -10,7 +10,7 @@ test('imageOf gives a square image in [-1, 1]', () => {
 describe('splitDataset', () => {
   /** Three pictures of each of 20 groups, spread out. */
   const images = Array.from({ length: 60 }, (_, i) => ({ group: `g${i % 20}`, number: i }));
-  const split = (seed: number, fraction = 0.1) => splitDataset({ images, fraction, seed });
+  const split = (seed?: number, fraction = 0.1) => splitDataset({ images, fraction, seed });
   const groupsOf = (part: { group: string }[]) => new Set(part.map(({ group }) => group));
 
   test('holds out whole groups, as large a share as asked for', () => {
@@ -35,6 +35,7 @@ describe('splitDataset', () => {
 
   test('the seed decides, and nothing else', () => {
     expect(split(1)).toEqual(split(1));
+    expect(split()).toEqual(split(0));
     expect(split(1).heldOut).not.toEqual(split(2).heldOut);
     // Which pictures a group has does not matter: one emoji is held out in all sets of styles alike.
     const few = splitDataset({ images: images.slice(0, 20), fraction: 0.1, seed: 1 });

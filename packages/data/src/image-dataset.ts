@@ -35,16 +35,17 @@ export function imageOf({ pixels }: Pick<CaptionedImage, 'pixels'>): RgbImage {
 
 /**
  * Training and held-out pictures, both in the dataset's order. A dataset's own split is kept; else `fraction` of the groups,
- * chosen by the seed, are held out (see `splitHeldOut`).
+ * chosen by the seed, are held out (see `splitHeldOut`). Left at its default, what is held out is the same for every run, also for
+ * one that starts from the weights of another.
  *
  * @throws TransfusionError DATA_HELD_OUT_FRACTION
  */
 export function splitDataset<Image extends Pick<CaptionedImage, 'group' | 'split'>>(options: {
   images: readonly Image[];
   fraction: number;
-  seed: number;
+  seed?: number;
 }): { train: Image[]; heldOut: Image[] } {
-  const { images, fraction, seed } = options;
+  const { images, fraction, seed = 0 } = options;
   if (images.some(({ split }) => split !== undefined)) {
     const isHeldOut = ({ split }: Image) => split === 'heldOut';
     return { train: images.filter((image) => !isHeldOut(image)), heldOut: images.filter(isHeldOut) };

@@ -9,4 +9,5 @@ export {
 export { addNoise, diffusionLoss, transfusionLoss } from './diffusion.js';
 export { languageLoss } from './language.js';
 export { type LpipsParameters, lpips, lpipsWeights, type StoredTensor } from './lpips.js';
-export { klLoss, reconstructionLoss, type VqLoss, vqLoss } from './vae.js';
+export { structuralSimilarity } from './structural-similarity.js';
+export { klLoss, reconstructionLoss, squaredErrorLoss, type VqLoss, vqLoss } from './vae.js';

@@ -1,6 +1,6 @@
 import { trainableCopy } from '@transfusion/nn';
 import { constant, evaluate, grad, type Tensor } from '@transfusion/tensor';
-import { klLoss, reconstructionLoss, vqLoss } from './index.js';
+import { klLoss, reconstructionLoss, squaredErrorLoss, vqLoss } from './index.js';
 
 const tensor = (shape: number[], ...data: number[]) => constant(Float32Array.from(data), shape);
 const values = (x: Tensor) => [...evaluate([x], new Map())[0]];
@@ -22,9 +22,10 @@ describe('klLoss', () => {
   });
 });
 
-test('reconstructionLoss is the mean absolute error over all elements', () => {
+test('reconstructionLoss is the mean absolute error over all elements, squaredErrorLoss that of squares', () => {
   const [reconstruction, images] = [tensor([1, 2, 2], 1, 2, 3, 4), tensor([1, 2, 2], 0, 4, 3, 1)];
   expect(values(reconstructionLoss({ reconstruction, images }))).toEqual([1.5]);
+  expect(values(squaredErrorLoss({ reconstruction, images }))).toEqual([3.5]);
 });
 
 describe('vqLoss', () => {

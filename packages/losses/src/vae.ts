@@ -6,6 +6,11 @@ export function reconstructionLoss(options: { reconstruction: Tensor; images: Te
   return options.reconstruction.sub(options.images).abs().mean();
 }
 
+/** The mean of (reconstruction - images)^2 over all elements, which PSNR is a logarithm of. */
+export function squaredErrorLoss(options: { reconstruction: Tensor; images: Tensor }): Tensor {
+  return options.reconstruction.sub(options.images).square().mean();
+}
+
 /**
  * The divergence of the latents' Gaussians from the standard normal, KL(N(mean, exp(logVariance)) || N(0, 1)) in nats: summed
  * over an image's latents, averaged over images. Both are [images, ...].

@@ -31,6 +31,16 @@ const dataSchema = z
 const lossSchema = z
   .strictObject({
     reconstruction: z.number().min(0).default(1).describe('weight of L1, a mean over pixels and channels'),
+    squaredError: z
+      .number()
+      .min(0)
+      .default(0)
+      .describe('weight of the mean squared error, in which large errors count more'),
+    structuralSimilarity: z
+      .number()
+      .min(0)
+      .default(0)
+      .describe('weight of 1 - SSIM: a perceptual term that needs no weights (the paper has LPIPS instead)'),
     kl: z
       .number()
       .min(0)

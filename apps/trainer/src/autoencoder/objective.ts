@@ -7,6 +7,8 @@ import {
   type LpipsParameters,
   lpips,
   reconstructionLoss,
+  squaredErrorLoss,
+  structuralSimilarity,
   vqLoss,
 } from '@transfusion/losses';
 import { trainableCopy } from '@transfusion/nn';
@@ -63,7 +65,7 @@ export interface Objective {
   counts?: Tensor;
 }
 
-/** Without a discriminator: L1, LPIPS where there are weights for it, and the terms of the kind. */
+/** Without a discriminator: L1, the terms that are asked for, LPIPS where there are weights for it, and the terms of the kind. */
 export function reconstructionObjective(
   options: ObjectiveOptions,
   p: AutoencoderParameters,
@@ -114,10 +116,21 @@ function fidelity(
   perceptual?: LpipsParameters,
 ): { total: Tensor; terms: Record<string, Tensor> } {
   const l1 = reconstructionLoss({ reconstruction, images });
-  const total = l1.mul(loss.reconstruction);
-  if (!perceptual) return { total, terms: { l1 } };
-  const distance = lpips(perceptual, reconstruction, images).mean();
-  return { total: total.add(distance.mul(loss.lpips)), terms: { l1, lpips: distance } };
+  const terms: Record<string, Tensor> = { l1 };
+  let total = l1.mul(loss.reconstruction);
+  if (loss.squaredError > 0) {
+    terms.squaredError = squaredErrorLoss({ reconstruction, images });
+    total = total.add(terms.squaredError.mul(loss.squaredError));
+  }
+  if (loss.structuralSimilarity > 0) {
+    terms.ssim = structuralSimilarity(reconstruction, images).mean();
+    total = total.add(terms.ssim.neg().add(1).mul(loss.structuralSimilarity));
+  }
+  if (perceptual) {
+    terms.lpips = lpips(perceptual, reconstruction, images).mean();
+    total = total.add(terms.lpips.mul(loss.lpips));
+  }
+  return { total, terms };
 }
 
 function reconstruct(options: ObjectiveOptions, p: AutoencoderParameters, inputs: ObjectiveInputs): Reconstruction {

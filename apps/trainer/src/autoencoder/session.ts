@@ -103,9 +103,9 @@ export function stepOptions(config: VaeRunConfig): AutoencoderStepOptions {
 }
 
 /** Training and held-out pictures. */
-export async function loadImages({ data, seed }: Pick<VaeRunConfig, 'data' | 'seed'>, options: LoadDatasetOptions) {
+export async function loadImages({ data }: Pick<VaeRunConfig, 'data'>, options: LoadDatasetOptions) {
   const { images } = await loadDataset(data, options);
-  return splitDataset({ images, fraction: data.heldOutFraction, seed });
+  return splitDataset({ images, fraction: data.heldOutFraction });
 }
 
 /** The codec of the averaged weights; its latents are not scaled. Dispose of it after use. */

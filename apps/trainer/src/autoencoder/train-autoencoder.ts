@@ -57,7 +57,7 @@ export async function trainAutoencoder(options: TrainAutoencoderOptions): Promis
 }
 
 function describe({ l1, imagesPerSecond, ...others }: Record<string, number>): string {
-  const rest = ['kl', 'codebook', 'lpips', 'generator', 'discriminator']
+  const rest = ['kl', 'codebook', 'ssim', 'lpips', 'generator', 'discriminator']
     .filter((name) => others[name] !== undefined)
     .map((name) => `${name} ${others[name].toPrecision(3)}`);
   return [`L1 ${l1.toFixed(4)}`, ...rest, `${imagesPerSecond.toFixed(1)} images/s`].join(' ');

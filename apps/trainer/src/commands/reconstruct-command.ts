@@ -51,15 +51,11 @@ export async function reconstructCommand(options: ReconstructCommandOptions, ter
       fix: 'say which pictures to take: --set data.dataset=emoji-styles --set data.imageSize=64, for example',
     });
   }
-  const { data, seed } = changeConfig(
-    vaeRunConfigSchema,
-    trained ?? parseConfig(vaeRunConfigSchema, {}, 'defaults'),
-    set,
-  );
+  const { data } = changeConfig(vaeRunConfigSchema, trained ?? parseConfig(vaeRunConfigSchema, {}, 'defaults'), set);
   const share = `${100 * data.heldOutFraction} % of ${data.dataset} at ${data.imageSize} x ${data.imageSize}`;
-  terminal.log(`pictures: those held out with seed ${seed}, ${share}`);
+  terminal.log(`pictures: those held out, ${share}`);
   const { images } = await loadDataset(data, { cacheFolder: join(runs, '..', '.cache', 'data'), terminal });
-  const { heldOut } = splitDataset({ images, fraction: data.heldOutFraction, seed });
+  const { heldOut } = splitDataset({ images, fraction: data.heldOutFraction });
   if (heldOut.length === 0) {
     throw new TransfusionError({
       code: 'DATA_NO_EXAMPLES',

@@ -33,7 +33,12 @@ export const imageDataFields = {
   imageSize: z.int().min(4).max(512).default(24).describe('side of the square images, in pixels'),
   demoSet: z.int().min(1).max(64).nullable().default(null).describe('of emoji: this many well-known ones only'),
   count: z.int().min(1).nullable().default(null).describe('use the first so many; null: all'),
-  heldOutFraction: z.number().min(0).max(0.9).default(0.02).describe('share of the examples kept for evaluation'),
+  heldOutFraction: z
+    .number()
+    .min(0)
+    .max(0.9)
+    .default(0.02)
+    .describe('share of the examples kept for evaluation, the same ones for every seed'),
   allowBroken: z.number().min(0).max(1).default(0.01).describe('a larger share of unreadable files stops the run'),
 };
 

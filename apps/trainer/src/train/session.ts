@@ -101,10 +101,10 @@ async function withLatents(
 }
 
 /** Training and held-out examples. */
-export function splitExamples<One extends Example>({ data, seed }: RunConfig, examples: readonly One[]) {
+export function splitExamples<One extends Example>({ data }: RunConfig, examples: readonly One[]) {
   // The demo set is learned by heart; there is nothing to hold out.
   const isDemo = data.demoSet !== null && data.dataset.startsWith('emoji');
-  return splitDataset({ images: examples, fraction: isDemo ? 0 : data.heldOutFraction, seed });
+  return splitDataset({ images: examples, fraction: isDemo ? 0 : data.heldOutFraction });
 }
 
 /** What a run consists of, apart from a device. */
