@@ -94,6 +94,22 @@ describe.each(['sum', 'max'] as const)('%s', (op) => {
     await check(op, [2, 1500, 20], 2, wide, [noise(2 * 1500 * 20), noise(1500, 2)], squareTimes);
   });
 
+  test('kept axes in groups, and one number a group', async () => {
+    for (const [groups, width, positions] of [
+      [8, 2, 4099],
+      [4, 3, 700],
+      [5, 33, 70],
+    ]) {
+      const channels = groups * width;
+      const views = [
+        { buffer: 0, offset: 0, strides: [width, 1, positions * channels, channels] },
+        { buffer: 1, offset: 0, strides: [1, 0, groups, 0] },
+      ];
+      const contents = [noise(2 * positions * channels), noise(2 * groups, 2)];
+      await check(op, [groups, width, 2, positions], 2, views, contents, squareTimes);
+    }
+  });
+
   test('two reduced axes with a gap, kept axes in between', async () => {
     const views = [{ buffer: 0, offset: 2, strides: [10, 600, 1] }];
     await check(op, [30, 12, 7], 1, views, [noise(12 * 600)], identity);

@@ -86,13 +86,14 @@ function rowCommand(
 }
 
 /**
- * Splits the kept axes into outer ones and the inner ones that all inputs walk in one run, and orders the iteration
+ * Splits the kept axes into outer ones and the inner ones that the largest inputs walk in one run, and orders the iteration
  * space [outer kept, reduced, inner kept].
  */
 function columnCommands(kernel: ReduceKernel, source: Source, output: number, context: EncodeContext): Command[] {
   const { shape, keptRank } = kernel;
   let split = keptRank - 1;
-  while (split > 0 && source.inputs.every(({ view }) => mergesWithOuter(view, shape, split))) split--;
+  const largest = largestViews(kernel);
+  while (split > 0 && largest.every((view) => mergesWithOuter(view, shape, split))) split--;
   const order = [
     ...range(0, split), //
     ...range(keptRank, shape.length),
@@ -127,6 +128,12 @@ function columnCommands(kernel: ReduceKernel, source: Source, output: number, co
       ...{ chunk: used, chunks: 1, output },
     }),
   ];
+}
+
+/** Those that read the most elements: it matters little how the others, which are broadcast, are walked. */
+function largestViews({ shape, inputs }: ReduceKernel): View[] {
+  const elements = inputs.map(({ strides }) => product(shape.filter((_, axis) => strides[axis] !== 0)));
+  return inputs.filter((_, i) => elements[i] === Math.max(...elements));
 }
 
 function mergesWithOuter(view: View, shape: number[], axis: number): boolean {
