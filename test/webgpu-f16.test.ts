@@ -38,7 +38,7 @@ test("wasm refuses precision 'f16', and says what has it", async () => {
 });
 
 test("training with precision 'f16' follows f32, and lowers a loss scale that overflows (refused without the feature)", async () => {
-  const backend = await openWebGpu({});
+  const backend = await openWebGpu({ tuning: 'off' });
   const options: TrainStepOptions = { ...run.options, precision: 'f16' };
   try {
     if (!backend.limits.f16) {

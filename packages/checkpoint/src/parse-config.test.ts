@@ -1,5 +1,4 @@
 import { z } from 'zod';
-import { editDistance } from './edit-distance.js';
 import { findUnknownKeys, nearestName, parseConfig } from './index.js';
 
 const schema = z.object({
@@ -69,11 +68,4 @@ test('nearestName finds what was meant and nothing far-fetched', () => {
   expect(nearestName('learningrate', ['learningRate', 'warmupSteps'])).toBe('learningRate');
   expect(nearestName('stpes', ['steps', 'seed'])).toBe('steps');
   expect(nearestName('colour', ['steps', 'seed'])).toBeUndefined();
-});
-
-test('editDistance: published examples', () => {
-  expect(editDistance('kitten', 'sitting')).toBe(3);
-  expect(editDistance('Saturday', 'Sunday')).toBe(3);
-  expect(editDistance('', 'abc')).toBe(3);
-  expect(editDistance('abc', 'abc')).toBe(0);
 });

@@ -1,6 +1,7 @@
 /** @file Configuration checked at the door: unknown keys are refused with the nearest known name. */
+
+import { distance as editDistance } from 'fastest-levenshtein';
 import type { z } from 'zod';
-import { editDistance } from './edit-distance.js';
 import { CheckpointError } from './errors.js';
 
 /** What is looked at inside a zod schema; wrappers (optional, default, ...) keep theirs in `innerType`. */

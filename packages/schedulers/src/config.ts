@@ -1,4 +1,5 @@
 /** @file Checks a configuration at the door: unknown keys are refused with the nearest known name. */
+import { distance as editDistance } from 'fastest-levenshtein';
 import { z } from 'zod';
 import { SchedulerError } from './errors.js';
 
@@ -29,20 +30,8 @@ function propertyNames(schema: unknown): string[] {
 }
 
 function nearest(name: string, candidates: readonly string[]): string {
-  const distances = new Map(candidates.map((candidate) => [candidate, editDistance(name, candidate)]));
+  const distances = new Map(
+    candidates.map((candidate) => [candidate, editDistance(name.toLowerCase(), candidate.toLowerCase())]),
+  );
   return [...distances].reduce((best, entry) => (entry[1] < best[1] ? entry : best))[0];
-}
-
-/** Levenshtein distance, ignoring case. */
-function editDistance(a: string, b: string): number {
-  let row = Array.from({ length: b.length + 1 }, (_, j) => j);
-  for (let i = 1; i <= a.length; i++) {
-    const next = [i];
-    for (let j = 1; j <= b.length; j++) {
-      const substitution = row[j - 1] + (a[i - 1].toLowerCase() === b[j - 1].toLowerCase() ? 0 : 1);
-      next.push(Math.min(substitution, row[j] + 1, next[j - 1] + 1));
-    }
-    row = next;
-  }
-  return row[b.length];
 }

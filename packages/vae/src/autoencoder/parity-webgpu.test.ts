@@ -5,7 +5,7 @@ import { klErrors, vqErrors, worst } from '../testing/parity.js';
 
 describe('against PyTorch, on WebGPU', () => {
   let backend: Backend;
-  beforeAll(async () => (backend = await openWebGpu({})));
+  beforeAll(async () => (backend = await openWebGpu({ tuning: 'off' })));
   afterAll(() => backend.dispose());
 
   test('the KL autoencoder, forwards and the gradient of every parameter', async () => {

@@ -1,5 +1,7 @@
 /** @file An autoencoder's `config.json`, checked at the door. */
+
 import { TransfusionError } from '@transfusion/tensor';
+import { distance as editDistance } from 'fastest-levenshtein';
 import { z } from 'zod';
 import { type AutoencoderConfig, klConfigSchema, vqConfigSchema } from './config.js';
 
@@ -44,23 +46,12 @@ function classNameOf(value: unknown, where: string): ClassName {
 
 /** What was meant, if any known name is near enough. */
 function nearest(name: string, known: readonly string[]): string {
-  const distances = known.map((candidate) => ({ candidate, distance: editDistance(name, candidate) }));
+  const distances = known.map((candidate) => ({
+    candidate,
+    distance: editDistance(name.toLowerCase(), candidate.toLowerCase()),
+  }));
   const { candidate, distance } = distances.reduce((best, each) => (each.distance < best.distance ? each : best));
   return distance <= Math.max(2, name.length / 2)
     ? `unknown, did you mean ${candidate}?`
     : `unknown; known keys: ${known.join(', ')}`;
-}
-
-/** Levenshtein distance, ignoring case. */
-function editDistance(a: string, b: string): number {
-  let row = Array.from({ length: b.length + 1 }, (_, j) => j);
-  for (let i = 1; i <= a.length; i++) {
-    const next = [i];
-    for (let j = 1; j <= b.length; j++) {
-      const replaced = row[j - 1] + (a[i - 1].toLowerCase() === b[j - 1].toLowerCase() ? 0 : 1);
-      next.push(Math.min(replaced, row[j] + 1, next[j - 1] + 1));
-    }
-    row = next;
-  }
-  return row[b.length];
 }
