@@ -1,7 +1,8 @@
 /** @file A codec that needs nothing but its configuration. */
 import { TransfusionError } from '@transfusion/tensor';
 import { z } from 'zod';
-import { type CodecConfig, type CodecConfigInput, codecConfigSchema, type ImageCodec } from './image-codec.js';
+import { type CodecConfig, type CodecConfigInput, codecConfigSchema } from './codec-config.js';
+import type { ImageCodec } from './image-codec.js';
 import { PixelCodec } from './pixel-codec.js';
 
 /**

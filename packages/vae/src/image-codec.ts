@@ -1,40 +1,6 @@
 /** @file What an image codec is: it turns images into the latents that the model diffuses, and back. */
-import { z } from 'zod';
-import { klConfigSchema, vqConfigSchema } from './autoencoder/config.js';
-import { autoencoderLatentShape } from './codec/latent-shape.js';
-import { pixelCodecSchema, pixelLatentShape } from './pixel-codec.js';
-
-export const klCodecSchema = z
-  .strictObject({
-    kind: z.literal('kl').describe('latents are those of a KL autoencoder'),
-    autoencoder: klConfigSchema,
-  })
-  .describe("Continuous latents: diffusers' AutoencoderKL.");
-
-export const vqCodecSchema = z
-  .strictObject({
-    kind: z.literal('vq').describe('latents are vectors of a codebook, images also token ids'),
-    autoencoder: vqConfigSchema,
-  })
-  .describe("Discrete latents: diffusers' VQModel.");
-
-export const codecConfigSchema = z.discriminatedUnion('kind', [pixelCodecSchema, klCodecSchema, vqCodecSchema]);
-
-export type CodecConfig = z.output<typeof codecConfigSchema>;
-export type CodecConfigInput = z.input<typeof codecConfigSchema>;
-
-/** Pixels. */
-export interface ImageSize {
-  height: number;
-  width: number;
-}
-
-/** Latents are [height, width, channels]. */
-export interface LatentShape {
-  height: number;
-  width: number;
-  channels: number;
-}
+import type { ImageSize, LatentShape } from './codec/latent-shape.js';
+import type { CodecConfig } from './codec-config.js';
 
 /** An image's latents: normal, independent of each other. Both [latent height, latent width, channels]. */
 export interface LatentDistribution {
@@ -65,13 +31,4 @@ export interface ImageCodec {
   decode(options: ImageSize & { latents: readonly Float32Array[] }): Promise<Float32Array[]>;
   /** Frees weights and compiled functions. */
   dispose(): void;
-}
-
-/**
- * The shape of a codec's latents, from its configuration alone.
- *
- * @throws TransfusionError CODEC_IMAGE_SIZE
- */
-export function latentShapeOf(config: CodecConfig, size: ImageSize): LatentShape {
-  return config.kind === 'pixels' ? pixelLatentShape(size) : autoencoderLatentShape(config.autoencoder, size);
 }

@@ -42,7 +42,17 @@ export {
 } from './codec/codec-folder.js';
 export { KlCodec, type KlCodecOptions } from './codec/kl-codec.js';
 export { scaleDistribution } from './codec/latent-scale.js';
+export type { ImageSize, LatentShape } from './codec/latent-shape.js';
 export { VqCodec, type VqCodecOptions } from './codec/vq-codec.js';
+export {
+  type CodecConfig,
+  type CodecConfigInput,
+  codecConfigSchema,
+  klCodecSchema,
+  latentShapeOf,
+  pixelCodecSchema,
+  vqCodecSchema,
+} from './codec-config.js';
 export { createCodec } from './create-codec.js';
 export {
   type ActNormParameters,
@@ -52,20 +62,9 @@ export {
   discriminatorSpec,
   initialActNorm,
 } from './discriminator/discriminator.js';
-export {
-  type CodecConfig,
-  type CodecConfigInput,
-  codecConfigSchema,
-  type ImageCodec,
-  type ImageSize,
-  klCodecSchema,
-  type LatentDistribution,
-  type LatentShape,
-  latentShapeOf,
-  vqCodecSchema,
-} from './image-codec.js';
+export type { ImageCodec, LatentDistribution } from './image-codec.js';
 export { type CodecOf, type OpenCodecOptions, openCodec } from './open-codec.js';
-export { PixelCodec, pixelCodecSchema } from './pixel-codec.js';
+export { PixelCodec } from './pixel-codec.js';
 export {
   type CodebookUse,
   codebookUse,

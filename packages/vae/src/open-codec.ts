@@ -4,8 +4,9 @@ import type { StoredTensor } from './autoencoder/weights.js';
 import type { CodecRunOptions } from './codec/autoencoder-codec.js';
 import { KlCodec } from './codec/kl-codec.js';
 import { VqCodec } from './codec/vq-codec.js';
+import type { CodecConfigInput } from './codec-config.js';
 import { parseCodecConfig } from './create-codec.js';
-import type { CodecConfigInput, ImageCodec } from './image-codec.js';
+import type { ImageCodec } from './image-codec.js';
 import { PixelCodec } from './pixel-codec.js';
 
 export interface OpenCodecOptions<Config extends CodecConfigInput = CodecConfigInput> extends CodecRunOptions {

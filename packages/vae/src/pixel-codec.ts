@@ -1,24 +1,6 @@
 /** @file The codec that does nothing: the model diffuses pixels, as in the paper's preliminary runs (footnote 3). */
-import { TransfusionError } from '@transfusion/tensor';
-import { z } from 'zod';
-import { checkArrays } from './codec/latent-shape.js';
-import type { ImageCodec, ImageSize, LatentDistribution, LatentShape } from './image-codec.js';
-
-export const pixelCodecSchema = z
-  .strictObject({ kind: z.literal('pixels').describe('latents are the pixels, in [-1, 1]') })
-  .describe('No autoencoder.');
-
-const CHANNELS = 3;
-
-export function pixelLatentShape({ height, width }: ImageSize): LatentShape {
-  if (!Number.isInteger(height) || height < 1 || !Number.isInteger(width) || width < 1) {
-    throw new TransfusionError({
-      code: 'CODEC_IMAGE_SIZE',
-      message: `pixels: an image of ${height} x ${width}; both must be whole numbers from 1`,
-    });
-  }
-  return { height, width, channels: CHANNELS };
-}
+import { checkArrays, type ImageSize, type LatentShape, pixelLatentShape } from './codec/latent-shape.js';
+import type { ImageCodec, LatentDistribution } from './image-codec.js';
 
 export class PixelCodec implements ImageCodec {
   readonly config = Object.freeze({ kind: 'pixels' as const });

@@ -3,7 +3,7 @@ import { TransfusionError } from '@transfusion/tensor';
 import type { AutoencoderConfig } from '../autoencoder/config.js';
 import { parseAutoencoderConfig } from '../autoencoder/parse-config.js';
 import type { StoredTensor } from '../autoencoder/weights.js';
-import type { CodecConfig } from '../image-codec.js';
+import type { CodecConfig } from '../codec-config.js';
 
 /** Published models have the first, models of this project the second. */
 const WEIGHT_FILES = ['diffusion_pytorch_model.safetensors', 'model.safetensors'];

@@ -5,14 +5,15 @@ import { downsamplingFactor, type KlConfig } from '../autoencoder/config.js';
 import type { KlParameters } from '../autoencoder/parameters.js';
 import type { Posterior } from '../autoencoder/posterior.js';
 import type { StoredTensor } from '../autoencoder/weights.js';
-import type { CodecConfig, ImageCodec, ImageSize, LatentDistribution, LatentShape } from '../image-codec.js';
+import type { CodecConfig } from '../codec-config.js';
+import type { ImageCodec, LatentDistribution } from '../image-codec.js';
 import { RandomPurpose } from '../random-purpose.js';
 import type { CodecMemory } from '../streamed/run-steps.js';
 import { decoderSteps, encoderSteps } from '../streamed/steps.js';
 import { type CodecRunOptions, freeParameters, loadParameters, runOptions } from './autoencoder-codec.js';
 import { ImageNetwork } from './image-network.js';
 import { type LatentScale, latentScale, scaleDistribution, scaleLatents, unscaleLatents } from './latent-scale.js';
-import { autoencoderLatentShape, checkArrays } from './latent-shape.js';
+import { autoencoderLatentShape, checkArrays, type ImageSize, type LatentShape } from './latent-shape.js';
 
 type EncoderState = Pick<KlParameters<Variable>, 'encoder' | 'quant_conv'>;
 type DecoderState = Pick<KlParameters<Variable>, 'decoder' | 'post_quant_conv'>;

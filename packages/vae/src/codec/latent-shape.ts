@@ -1,7 +1,30 @@
 /** @file The latents of an image's size, and whether arrays have the size they should. */
 import { TransfusionError } from '@transfusion/tensor';
 import { type AutoencoderConfig, downsamplingFactor, latentChannels } from '../autoencoder/config.js';
-import type { ImageSize, LatentShape } from '../image-codec.js';
+
+/** Pixels. */
+export interface ImageSize {
+  height: number;
+  width: number;
+}
+
+/** Latents are [height, width, channels]. */
+export interface LatentShape {
+  height: number;
+  width: number;
+  channels: number;
+}
+
+/** Of an image without an autoencoder. @throws TransfusionError CODEC_IMAGE_SIZE */
+export function pixelLatentShape({ height, width }: ImageSize): LatentShape {
+  if (!Number.isInteger(height) || height < 1 || !Number.isInteger(width) || width < 1) {
+    throw new TransfusionError({
+      code: 'CODEC_IMAGE_SIZE',
+      message: `pixels: an image of ${height} x ${width}; both must be whole numbers from 1`,
+    });
+  }
+  return { height, width, channels: 3 };
+}
 
 /** @throws TransfusionError CODEC_IMAGE_SIZE: the size is no multiple of the downsampling factor */
 export function autoencoderLatentShape(config: AutoencoderConfig, { height, width }: ImageSize): LatentShape {

@@ -4,14 +4,15 @@ import { decode, encodeToVectors } from '../autoencoder/autoencoder.js';
 import { codeChannels, downsamplingFactor, type VqConfig } from '../autoencoder/config.js';
 import type { VqParameters } from '../autoencoder/parameters.js';
 import type { StoredTensor } from '../autoencoder/weights.js';
-import type { CodecConfig, ImageCodec, ImageSize, LatentDistribution, LatentShape } from '../image-codec.js';
+import type { CodecConfig } from '../codec-config.js';
+import type { ImageCodec, LatentDistribution } from '../image-codec.js';
 import { codeVectors, nearestCodes } from '../quantiser/nearest-codes.js';
 import type { CodecMemory } from '../streamed/run-steps.js';
 import { decoderSteps, encoderSteps } from '../streamed/steps.js';
 import { type CodecRunOptions, freeParameters, loadParameters, runOptions } from './autoencoder-codec.js';
 import { ImageNetwork } from './image-network.js';
 import { type LatentScale, latentScale, scaleLatents, unscaleLatents } from './latent-scale.js';
-import { autoencoderLatentShape, checkArrays } from './latent-shape.js';
+import { autoencoderLatentShape, checkArrays, type ImageSize, type LatentShape } from './latent-shape.js';
 
 export interface VqCodecOptions extends CodecRunOptions {
   backend: Backend;
