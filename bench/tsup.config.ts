@@ -9,7 +9,7 @@ const __dirname = require('node:path').dirname(__filename);
 `;
 
 export default defineConfig({
-  entry: ['src/main.ts', 'src/engine-child.ts'],
+  entry: ['src/main.ts', 'src/engine-child.ts', 'src/large-image.ts'],
   format: ['esm'],
   target: 'node20',
   sourcemap: true,
