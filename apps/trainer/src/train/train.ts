@@ -21,6 +21,7 @@ export interface TrainResult extends Progress {
   /** Means over the last logged interval. */
   language: number;
   diffusion: number;
+  /** Over the whole run. */
   tokensPerSecond: number;
   gflopPerSecond: number;
   /** False when it was told to stop before the last step. */
@@ -32,6 +33,10 @@ export async function train({ session, folder, start, signal }: TrainOptions): P
   const { config, runner, batches, options } = session;
   const files = runFiles(folder);
   const tokensPerStep = options.batch.rows * options.batch.sequenceLength * options.accumulation;
+  const speeds = (stepsPerSecond: number) => ({
+    tokensPerSecond: tokensPerStep * stepsPerSecond,
+    gflopPerSecond: (runner.flops * stepsPerSecond) / 1e9,
+  });
   const { logged, ...result } = await trainingLoop({
     ...{ folder, start, signal, metricsFile: files.metrics },
     ...{ steps: config.steps, logEvery: config.logEvery, checkpointEvery: config.checkpointEvery },
@@ -48,10 +53,7 @@ export async function train({ session, folder, start, signal }: TrainOptions): P
         },
       };
     },
-    speeds: (stepsPerSecond) => ({
-      tokensPerSecond: tokensPerStep * stepsPerSecond,
-      gflopPerSecond: (runner.flops * stepsPerSecond) / 1e9,
-    }),
+    speeds,
     describe: ({ language, diffusion, tokensPerSecond }) =>
       `text ${language.toFixed(3)} image ${diffusion.toFixed(4)} ${Math.round(tokensPerSecond)} tokens/s`,
     sampleEvery: config.sample.every,
@@ -63,6 +65,6 @@ export async function train({ session, folder, start, signal }: TrainOptions): P
     },
     save: (progress) => saveRun(folder, session, progress),
   });
-  const { language = 0, diffusion = 0, tokensPerSecond = 0, gflopPerSecond = 0 } = logged;
-  return { ...result, language, diffusion, tokensPerSecond, gflopPerSecond };
+  const { language = 0, diffusion = 0 } = logged;
+  return { ...result, language, diffusion, ...speeds(result.trainSeconds > 0 ? result.step / result.trainSeconds : 0) };
 }

@@ -39,9 +39,12 @@ async function compileSources(target: string): Promise<void> {
   }
   await writeFile(join(target, 'package.json'), '{"type":"module"}');
   await writeFile(join(target, 'child.js'), CHILD);
-  const zodFolder = dirname(createRequire(__filename).resolve('zod/package.json'));
+  const manifest = JSON.parse(await readFile(join(source, '../package.json'), 'utf8'));
   await mkdir(join(target, 'node_modules'));
-  await symlink(zodFolder, join(target, 'node_modules', 'zod'), 'junction');
+  for (const name of Object.keys(manifest.dependencies)) {
+    const folder = dirname(createRequire(__filename).resolve(`${name}/package.json`));
+    await symlink(folder, join(target, 'node_modules', name), 'junction');
+  }
 }
 
 /** Runs the child until it is killed `delay` milliseconds after it is ready; returns the last version it told of. */
