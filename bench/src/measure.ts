@@ -52,6 +52,10 @@ export async function measure(options: MeasureOptions): Promise<Measurement> {
           backend,
           timeoutSeconds: TIMEOUT_SECONDS,
         });
+        if (engineSetting(name).narrow && !isWide(field.contestants.get('ours')?.description)) {
+          await engine.close();
+          return;
+        }
         field.enter(name, new Contestant(engine, description), engine);
         reduced ||= software;
         const beside = await engine.prepare(row.name, reduced);
@@ -95,6 +99,11 @@ export async function measure(options: MeasureOptions): Promise<Measurement> {
   } finally {
     await field.close();
   }
+}
+
+/** Whether our engine runs kernels for 256-bit registers: only then are there others to compare them with. */
+function isWide(description = ''): boolean {
+  return description.includes('256-bit');
 }
 
 /** Those that have the backend and for which the row is written. */

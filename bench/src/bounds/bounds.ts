@@ -2,14 +2,14 @@
 import { availableParallelism } from 'node:os';
 import { setFlagsFromString } from 'node:v8';
 import { Worker } from 'node:worker_threads';
-import { BYTES_PER_TURN, boundsModule, FLOPS_PER_TURN } from './module.js';
+import { BYTES_PER_TURN, boundsModule, FLOPS_PER_TURN, WIDE_FLOPS_PER_TURN } from './module.js';
 
 const PAGE_BYTES = 65_536;
 
 /** Words that the threads share: what is to be run (grows with each), which loop, its argument, how many are done. */
 const [TICKET, LOOP, ARGUMENT, DONE] = [0, 1, 2, 3];
 
-const LOOPS = ['multiplyAdds', 'read', 'copy'] as const;
+const LOOPS = ['multiplyAdds', 'wideMultiplyAdds', 'read', 'copy'] as const;
 type Loop = (typeof LOOPS)[number];
 
 const WORKER = `
@@ -55,6 +55,11 @@ export class Bounds {
   /** At least `flops` floating-point operations in registers, over all threads. */
   multiplyAdds(flops: number): void {
     this.#onAllThreads('multiplyAdds', Math.ceil(flops / FLOPS_PER_TURN / (this.#workers.length + 1)));
+  }
+
+  /** The same in pairs of registers, for engines that make one 256-bit operation of two. */
+  wideMultiplyAdds(flops: number): void {
+    this.#onAllThreads('wideMultiplyAdds', Math.ceil(flops / WIDE_FLOPS_PER_TURN / (this.#workers.length + 1)));
   }
 
   /** Each thread reads its memory once. */

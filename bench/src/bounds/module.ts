@@ -3,13 +3,17 @@
  * nothing but registers, loads that do nothing with what they load, and copying. [WebAssembly specification, binary format]
  */
 
-/** Accumulators of the multiply-add loop: more than its latency asks for, fewer than there are registers. */
+/**
+ * Accumulators of the multiply-add loop: more than its latency asks for, fewer than there are registers; twice as many
+ * where the engine makes one 256-bit operation of two.
+ */
 const CHAINS = 12;
 /** Vectors that one turn of the reading loop loads. */
 const LOADS = 8;
 
 /** Floating-point operations of one turn of `multiplyAdds`. */
 export const FLOPS_PER_TURN = CHAINS * 4 * 2;
+export const WIDE_FLOPS_PER_TURN = 2 * FLOPS_PER_TURN;
 /** Bytes of one turn of `read`, and half of those of `copy`. */
 export const BYTES_PER_TURN = LOADS * 16;
 
@@ -34,7 +38,6 @@ const STORE = 11;
 const XOR = 81;
 const EXTRACT_F32 = 31;
 const SPLAT_F32 = 19;
-const ADD_F32 = 228;
 const RELAXED_MADD = 261;
 
 /** `loop`, then `body`, then once more while local 0, less `step`, is not zero. */
@@ -48,16 +51,22 @@ function code(locals: [count: number, type: number], instructions: number[]): nu
   return [...number(body.length), ...body];
 }
 
-/** multiplyAdds(turns): local 0 turns, 1 .. CHAINS the accumulators, then the two factors. */
-function multiplyAdds(): number[] {
-  const [x, y] = [CHAINS + 1, CHAINS + 2];
-  const chains = Array.from({ length: CHAINS }, (_, i) => i + 1);
+/**
+ * multiplyAdds(turns): local 0 turns, 1 .. `count` the accumulators, then the two factors. The accumulators are stored side
+ * by side, later ones first: there such an engine begins to look for pairs.
+ */
+function multiplyAdds(count: number): number[] {
+  const [x, y] = [count + 1, count + 2];
+  const chains = Array.from({ length: count }, (_, i) => i + 1);
   // 0.5 twice: the sums stay finite for as long as anybody waits.
   const half = [0x43, 0, 0, 0, 0x3f];
   const turn = chains.flatMap((chain) => [...get(x), ...get(y), ...get(chain), ...simd(RELAXED_MADD), ...set(chain)]);
-  const sum = chains.flatMap((chain) => [...get(chain), ...(chain === 1 ? [] : simd(ADD_F32))]);
+  const stores = chains
+    .toReversed()
+    .flatMap((chain) => [...constant(0), ...get(chain), ...simd(STORE), 4, ...number(16 * (chain - 1))]);
   const prepare = [...half, ...simd(SPLAT_F32), ...set(x), ...half, ...simd(SPLAT_F32), ...set(y)];
-  return code([CHAINS + 2, V128], [...prepare, ...countDown(turn, 1), ...sum, ...simd(EXTRACT_F32), 0]);
+  const result = [...get(1), ...simd(EXTRACT_F32), 0];
+  return code([count + 2, V128], [...prepare, ...countDown(turn, 1), ...stores, ...result]);
 }
 
 /** read(bytes): from the start of memory; local 0 what is left, which is also the address of the end of the part to load. */
@@ -92,7 +101,7 @@ function copy(): number[] {
 }
 
 /**
- * Exports multiplyAdds(turns), read(bytes) and copy(bytes), which return a number so that nothing is optimised away;
+ * Exports multiplyAdds(turns), wideMultiplyAdds(turns), read(bytes) and copy(bytes), which return a number so that nothing is optimised away;
  * imports env.memory.
  */
 export function boundsModule(): Uint8Array<ArrayBuffer> {
@@ -102,15 +111,16 @@ export function boundsModule(): Uint8Array<ArrayBuffer> {
     ...section(1, vector([[0x60, ...vector([[I32]]), ...vector([[F32]])]])),
     // A shared memory of 1 page at least and 65,536 at most.
     ...section(2, vector([[...text('env'), ...text('memory'), 2, 3, ...number(1), ...number(65_536)]])),
-    ...section(3, vector([[0], [0], [0]])),
+    ...section(3, vector([[0], [0], [0], [0]])),
     ...section(
       7,
       vector([
         [...text('multiplyAdds'), 0, 0],
         [...text('read'), 0, 1],
         [...text('copy'), 0, 2],
+        [...text('wideMultiplyAdds'), 0, 3],
       ]),
     ),
-    ...section(10, vector([multiplyAdds(), read(), copy()])),
+    ...section(10, vector([multiplyAdds(CHAINS), read(), copy(), multiplyAdds(2 * CHAINS)])),
   ]);
 }

@@ -23,6 +23,8 @@ export type ApiName = keyof EngineApis;
 interface EngineSetting {
   api: ApiName;
   backends: readonly BackendName[];
+  /** Ours: kernels for 128-bit registers even where the engine has 256-bit ones. */
+  narrow?: boolean;
   /** jax-js has threads only where there are web workers: gives it those. */
   webWorkers?: boolean;
   /** PyTorch: where, and in which precision it multiplies; default f32 on the CPU. */
@@ -36,6 +38,7 @@ interface EngineSetting {
 /** Every engine, under the name it has in the results; ours first. */
 export const ENGINES = {
   ours: { api: 'ours', backends: ['wasm', 'webgpu'] },
+  'ours, 128-bit': { api: 'ours', backends: ['wasm'], narrow: true },
   'jax-js': { api: 'jax-js', backends: ['wasm', 'webgpu'] },
   'jax-js with workers': { api: 'jax-js', backends: ['wasm'], webWorkers: true },
   tfjs: { api: 'tfjs', backends: ['wasm', 'webgpu'] },

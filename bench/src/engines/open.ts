@@ -20,9 +20,9 @@ const require = createRequire(import.meta.url);
 export async function openEngine(engine: EngineName, backend: BackendName): Promise<OpenEngine> {
   // Node 20 has relaxed SIMD behind this flag; every engine that looks for it may use it.
   setFlagsFromString('--experimental-wasm-relaxed-simd');
-  const { api, webWorkers, torch } = engineSetting(engine);
+  const { api, narrow, webWorkers, torch } = engineSetting(engine);
   if (api === 'ours') {
-    const { backend: own, software } = await openOurs(backend);
+    const { backend: own, software } = await openOurs(backend, { narrow });
     return { name: 'ours', api: { backend: own }, description: own.description, software };
   }
   if (api === 'jax-js') return openJaxJs(backend, webWorkers ?? false);
@@ -33,8 +33,11 @@ export async function openEngine(engine: EngineName, backend: BackendName): Prom
 }
 
 /** Our own engine's backend. */
-export async function openOurs(name: BackendName): Promise<{ backend: Backend; software: boolean }> {
-  if (name === 'wasm') return { backend: await openWasm(), software: false };
+export async function openOurs(
+  name: BackendName,
+  { narrow = false } = {},
+): Promise<{ backend: Backend; software: boolean }> {
+  if (name === 'wasm') return { backend: await openWasm(narrow ? { wide: false } : {}), software: false };
   const backend = await openWebGpu({ requireGpu: process.env[REQUIRE_GPU] === '1' });
   return { backend, software: backend.adapterKind === 'software' };
 }

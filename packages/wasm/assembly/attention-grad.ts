@@ -12,10 +12,13 @@ import { INTERVALS_BYTES, packStrip, readIntervals, unionBegin, unionEnd, unpack
 import { STRIP, STRIP_BYTES, addColumns } from './attention-tiles';
 import { clearRow } from './partial';
 import { argAddress, argF32, argI32, scratch } from './scratch';
+import { TILE_BYTES, TILE_COLUMNS } from './width';
 
+@inline
 const STRIPS: i32 = BLOCK / STRIP;
 /** log-sum-exp and delta of a strip's lanes. */
-const SCALARS_BYTES: usize = 64;
+@inline
+const SCALARS_BYTES: usize = 2 * STRIP_BYTES;
 
 /** What the steps of one unit share. It lies at the beginning of the thread's scratch; the rest follows it. */
 @unmanaged
@@ -31,7 +34,7 @@ class Unit {
   high: i32;
   k: usize;
   v: usize;
-  /** Panels of eight columns, and the bytes of a row of whole panels. */
+  /** Panels of columns, and the bytes of a row of whole panels. */
   panels: i32;
   rowBytes: usize;
   /** Of the block's strips: intervals, log-sum-exp and delta, transposed queries, output gradients, query gradients. */
@@ -105,8 +108,8 @@ function runUnit(args: usize, index: i32, base: usize): void {
 @inline
 function divideScratch(unit: Unit, free: usize, keysPerChunk: i32): void {
   const stripBytes = <usize>unit.headDim * STRIP_BYTES;
-  const panels = (unit.headDim + 7) >> 3;
-  const rowBytes = <usize>panels << 5;
+  const panels = (unit.headDim + TILE_COLUMNS - 1) / TILE_COLUMNS;
+  const rowBytes = <usize>panels * TILE_BYTES;
   // Keys are worked off four at a time.
   const chunkBytes = <usize>(keysPerChunk + 3) * rowBytes;
   unit.panels = panels;
@@ -150,7 +153,7 @@ function runBlock(unit: Unit, row: usize, headRow: usize, scalarStride: usize, c
     packStrip(q + from, unit.stride, rows, headDim, unit.query + <usize>s * stripBytes, unit.scale);
     packStrip(dOutput + from, unit.stride, rows, headDim, unit.output + <usize>s * stripBytes, 1);
     packScalars(argAddress(args, 17) + scalars, scalarStride, rows, unit.scalars + <usize>s * SCALARS_BYTES);
-    packScalars(argAddress(args, 18) + scalars, scalarStride, rows, unit.scalars + <usize>s * SCALARS_BYTES + 32);
+    packScalars(argAddress(args, 18) + scalars, scalarStride, rows, unit.scalars + <usize>s * SCALARS_BYTES + STRIP_BYTES);
   }
   clearRow(unit.result, <usize>STRIPS * stripBytes);
   if (first < last) {
@@ -159,11 +162,12 @@ function runBlock(unit: Unit, row: usize, headRow: usize, scalarStride: usize, c
     const segment = keysPerSegment(headDim);
     for (let key = first; key < last; key += segment) runSegment(unit, key, min<i32>(segment, last - key));
   }
-  const factor = f32x4.splat(unit.scale);
+  const factors = unit.scalars;
+  for (let at: usize = 0; at < STRIP_BYTES; at += 16) v128.store(factors + at, f32x4.splat(unit.scale));
   for (let s = 0; s * STRIP < count; s++) {
     const to = part + offset + <usize>(s * STRIP) * unit.stride;
     const rows = min<i32>(STRIP, count - s * STRIP);
-    unpackStrip(unit.result + <usize>s * stripBytes, headDim, factor, factor, to, unit.stride, rows);
+    unpackStrip(unit.result + <usize>s * stripBytes, headDim, factors, to, unit.stride, rows);
   }
 }
 
@@ -207,9 +211,7 @@ function runSegment(unit: Unit, first: i32, count: i32): void {
 function clearKeys(weights: usize, gradients: usize, first: i32, last: i32): void {
   for (let j = first; j < last; j++) {
     const at = <usize>j * BLOCK_BYTES;
-    v128.store(weights + at, f32x4.splat(0));
-    v128.store(weights + at, f32x4.splat(0), 16);
-    v128.store(gradients + at, f32x4.splat(0));
-    v128.store(gradients + at, f32x4.splat(0), 16);
+    clearRow(weights + at, STRIP_BYTES);
+    clearRow(gradients + at, STRIP_BYTES);
   }
 }

@@ -1,34 +1,37 @@
 /**
- * @file Panels: rows of queries (or of output gradients) cut into columns of eight, zero beyond the rows and columns
- * there are; and what they are multiplied with, the gradients of keys and values.
+ * @file Panels: rows of queries (or of output gradients) cut into columns of register tiles, zero beyond the rows and
+ * columns there are; and what they are multiplied with, the gradients of keys and values.
  */
-import { addOuter } from './attention-tiles';
+import { clearRow } from './partial';
+import { tileOfRows } from './register-tile';
+import { storePair } from './simd';
+import { TILE_BYTES, TILE_COLUMNS, WIDE } from './width';
 
 /** Queries of a block, and the bytes of a row (one key) of its probabilities. */
 export const BLOCK: i32 = 32;
 export const BLOCK_BYTES: usize = 128;
 
 /** Bytes of one panel. */
-const PANEL_BYTES: usize = 1024;
+@inline
+const PANEL_BYTES: usize = <usize>BLOCK * TILE_BYTES;
 
-/** panels[p][i][8] = columns 8p .. 8p + 7 of row i. Rows of x are `stride` bytes apart. */
+/** panels[p][i] = TILE_COLUMNS columns of row i. Rows of x are `stride` bytes apart. */
 export function packPanels(x: usize, stride: usize, rows: i32, headDim: i32, panels: usize): void {
-  for (let column = 0; column < headDim; column += 8) {
-    const whole = column + 8 <= headDim;
+  for (let column = 0; column < headDim; column += TILE_COLUMNS) {
+    const whole = column + TILE_COLUMNS <= headDim;
     for (let i = 0; i < BLOCK; i++) {
       const from = x + <usize>i * stride + (<usize>column << 2);
       if (i < rows && whole) {
-        v128.store(panels, v128.load(from));
-        v128.store(panels, v128.load(from, 16), 16);
+        storePair(panels, v128.load(from), v128.load(from, 16));
+        if (WIDE) storePair(panels + 32, v128.load(from, 32), v128.load(from, 48));
       } else {
-        v128.store(panels, f32x4.splat(0));
-        v128.store(panels, f32x4.splat(0), 16);
+        clearRow(panels, TILE_BYTES);
         if (i < rows) {
           const bytes = <usize>(headDim - column) << 2;
           for (let at: usize = 0; at < bytes; at += 4) store<f32>(panels + at, load<f32>(from + at));
         }
       }
-      panels += 32;
+      panels += TILE_BYTES;
     }
   }
 }
@@ -37,7 +40,10 @@ export function packPanels(x: usize, stride: usize, rows: i32, headDim: i32, pan
 export function addPanels(p: usize, rows: i32, panels: usize, count: i32, c: usize, rowBytes: usize): void {
   for (let j = 0; j < rows; j += 4) {
     for (let panel = 0; panel < count; panel++) {
-      addOuter(p, panels + <usize>panel * PANEL_BYTES, c + (<usize>panel << 5), rowBytes);
+      tileOfRows(
+        p, p + BLOCK_BYTES, p + 2 * BLOCK_BYTES, p + 3 * BLOCK_BYTES, 4, 0,
+        panels + <usize>panel * PANEL_BYTES, TILE_BYTES, 1, BLOCK, c + <usize>panel * TILE_BYTES, rowBytes, true,
+      );
     }
     p += BLOCK_BYTES * 4;
     c += rowBytes * 4;

@@ -1,24 +1,30 @@
-/** @file Strips of eight queries: their intervals of keys, and moving rows into and out of their transposed form. */
-import { STRIP_BYTES } from './attention-tiles';
+/** @file Strips of queries: their intervals of keys, and moving rows into and out of their transposed form. */
+import { STRIP, STRIP_BYTES } from './attention-tiles';
 
 /**
- * Bytes of a strip's intervals: begin and end of its eight lanes (i32, clamped to the keys), then the union of the
- * intervals: first key and end.
+ * Bytes of a strip's intervals: begin and end of its lanes (i32, clamped to the keys), then the union of the intervals and
+ * what is common to them: first key and end.
  */
-export const INTERVALS_BYTES: usize = 128;
-const END: usize = 32;
-const UNION_BEGIN: usize = 64;
-const UNION_END: usize = 68;
-const COMMON_BEGIN: usize = 72;
-const COMMON_END: usize = 76;
+@inline
+export const INTERVALS_BYTES: usize = 3 * STRIP_BYTES;
+@inline
+const END: usize = STRIP_BYTES;
+@inline
+const UNION_BEGIN: usize = 2 * STRIP_BYTES;
+@inline
+const UNION_END: usize = UNION_BEGIN + 4;
+@inline
+const COMMON_BEGIN: usize = UNION_BEGIN + 8;
+@inline
+const COMMON_END: usize = UNION_BEGIN + 12;
 
 /** Fills `intervals` for `rows` queries, clamped to keys [low, high); further lanes see nothing. */
 export function readIntervals(intervals: usize, begin: usize, end: usize, rows: i32, low: i32, high: i32): void {
   let unionBegin = high;
   let unionEnd = low;
   let commonBegin = low;
-  let commonEnd = rows < 8 ? low : high;
-  for (let r = 0; r < 8; r++) {
+  let commonEnd = rows < STRIP ? low : high;
+  for (let r = 0; r < STRIP; r++) {
     const at = <usize>r << 2;
     let first = low;
     let last = low;
@@ -53,30 +59,36 @@ export function unionEnd(intervals: usize): i32 {
   return load<i32>(intervals, UNION_END);
 }
 
-/** Whether all eight lanes see all keys of [first, last). */
+/** Whether all lanes see all keys of [first, last). */
 @inline
 export function allSee(intervals: usize, first: i32, last: i32): bool {
   return load<i32>(intervals, COMMON_BEGIN) <= first && last <= load<i32>(intervals, COMMON_END);
 }
 
-/** All ones in the lanes that see key `key`; `half` is 0 for the first four lanes, 16 for the others. */
+/** All ones in those of the first four lanes that see key `key`. */
 @inline
-export function sees(intervals: usize, half: usize, key: v128): v128 {
-  return v128.and(i32x4.ge_s(key, v128.load(intervals + half)), i32x4.lt_s(key, v128.load(intervals + half, END)));
+export function firstSee(intervals: usize, key: v128): v128 {
+  return v128.and(i32x4.ge_s(key, v128.load(intervals)), i32x4.gt_s(v128.load(intervals, END), key));
 }
 
-/** All ones in the lanes that see no key at all. */
+/** The same of the four lanes after them. */
 @inline
-export function seesNothing(intervals: usize, half: usize): v128 {
-  return i32x4.ge_s(v128.load(intervals + half), v128.load(intervals + half, END));
+export function nextSee(intervals: usize, key: v128): v128 {
+  return v128.and(i32x4.ge_s(key, v128.load(intervals, 16)), i32x4.gt_s(v128.load(intervals, END + 16), key));
+}
+
+/** All ones in those of four lanes that see no key at all. */
+@inline
+export function seesNothing(intervals: usize, lanes: usize): v128 {
+  return i32x4.ge_s(v128.load(intervals + lanes), v128.load(intervals + lanes, END));
 }
 
 /** strip[d][lane] = factor x[lane][d]; lanes from `rows` on repeat the last row. Rows of x are `stride` bytes apart. */
 export function packStrip(x: usize, stride: usize, rows: i32, headDim: i32, strip: usize, factor: f32): void {
-  packLanes(x, stride, rows, headDim, strip, factor);
-  const rest = max<i32>(1, rows - 4);
-  const far = rows > 4 ? x + stride * 4 : x;
-  packLanes(far, stride, rest, headDim, strip + 16, factor);
+  for (let lane = 0; lane < STRIP; lane += 4) {
+    const first = min<i32>(lane, rows - 1);
+    packLanes(x + <usize>first * stride, stride, max<i32>(1, rows - lane), headDim, strip + (<usize>lane << 2), factor);
+  }
 }
 
 function packLanes(x: usize, stride: usize, rows: i32, headDim: i32, strip: usize, factor: f32): void {
@@ -96,9 +108,9 @@ function packLanes(x: usize, stride: usize, rows: i32, headDim: i32, strip: usiz
     const c = v128.shuffle<f32>(r0, r1, 2, 6, 3, 7);
     const e = v128.shuffle<f32>(r2, r3, 2, 6, 3, 7);
     v128.store(strip, v128.shuffle<f32>(a, b, 0, 1, 4, 5));
-    v128.store(strip, v128.shuffle<f32>(a, b, 2, 3, 6, 7), 32);
-    v128.store(strip, v128.shuffle<f32>(c, e, 0, 1, 4, 5), 64);
-    v128.store(strip, v128.shuffle<f32>(c, e, 2, 3, 6, 7), 96);
+    v128.store(strip, v128.shuffle<f32>(a, b, 2, 3, 6, 7), STRIP_BYTES);
+    v128.store(strip, v128.shuffle<f32>(c, e, 0, 1, 4, 5), 2 * STRIP_BYTES);
+    v128.store(strip, v128.shuffle<f32>(c, e, 2, 3, 6, 7), 3 * STRIP_BYTES);
     x0 += 16;
     x1 += 16;
     x2 += 16;
@@ -115,22 +127,21 @@ function packLanes(x: usize, stride: usize, rows: i32, headDim: i32, strip: usiz
   }
 }
 
-/** y[lane][d] = strip[d][lane] factor[lane] for the first `rows` lanes. Rows of y are `stride` bytes apart. */
-@inline
-export function unpackStrip(
-  strip: usize, headDim: i32, low: v128, high: v128, y: usize, stride: usize, rows: i32,
-): void {
-  unpackLanes(strip, headDim, low, y, stride, min<i32>(4, rows));
-  if (rows > 4) unpackLanes(strip + 16, headDim, high, y + stride * 4, stride, rows - 4);
+/** y[lane][d] = strip[d][lane] factors[lane] for the first `rows` lanes. Rows of y are `stride` bytes apart. */
+export function unpackStrip(strip: usize, headDim: i32, factors: usize, y: usize, stride: usize, rows: i32): void {
+  for (let lane = 0; lane < rows; lane += 4) {
+    const at = <usize>lane << 2;
+    unpackLanes(strip + at, headDim, v128.load(factors + at), y + <usize>lane * stride, stride, min<i32>(4, rows - lane));
+  }
 }
 
 function unpackLanes(strip: usize, headDim: i32, factor: v128, y: usize, stride: usize, rows: i32): void {
   let d = 0;
   for (; d + 4 <= headDim; d += 4) {
     const r0 = f32x4.mul(v128.load(strip), factor);
-    const r1 = f32x4.mul(v128.load(strip, 32), factor);
-    const r2 = f32x4.mul(v128.load(strip, 64), factor);
-    const r3 = f32x4.mul(v128.load(strip, 96), factor);
+    const r1 = f32x4.mul(v128.load(strip, STRIP_BYTES), factor);
+    const r2 = f32x4.mul(v128.load(strip, 2 * STRIP_BYTES), factor);
+    const r3 = f32x4.mul(v128.load(strip, 3 * STRIP_BYTES), factor);
     const a = v128.shuffle<f32>(r0, r1, 0, 4, 1, 5);
     const b = v128.shuffle<f32>(r2, r3, 0, 4, 1, 5);
     const c = v128.shuffle<f32>(r0, r1, 2, 6, 3, 7);

@@ -1,5 +1,5 @@
 /**
- * @file Attention with an interval of keys per query. A block is up to 32 queries of one head, in strips of eight, and
+ * @file Attention with an interval of keys per query. A block is up to 32 queries of one head, in strips, and
  * goes through the keys that it sees in segments: scores, their softmax, and the weighted sum of the values, with sums
  * so far rescaled to each new maximum ("online softmax"; Milakov and Gimelshein 2018, FlashAttention). Keys outside a
  * strip's intervals are not touched. A tile is some blocks; where there are only few queries, some single queries.
@@ -13,6 +13,7 @@ import { clearRow } from './partial';
 import { argAddress, argF32, argI32, scratch } from './scratch';
 
 const BLOCK: i32 = 32;
+@inline
 const STRIPS: i32 = BLOCK / STRIP;
 
 /** Blocks are numbered along the queries of a head, then along heads, then along the batch. */

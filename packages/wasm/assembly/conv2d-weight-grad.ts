@@ -9,9 +9,9 @@
  * from one output column to the next, from one output row to the next, output width, output height, packed output
  * gradient, output rows at a time, target, bytes of a part.
  */
-import { tile4x8AdjacentSegments } from './conv2d-tile';
-import { storePart, TILE_COLUMNS, TILE_ROWS } from './matmul-tile';
+import { storePart, tileOfAdjacent, TILE_ROWS } from './register-tile';
 import { argAddress, argI32, scratch } from './scratch';
+import { TILE_BYTES, TILE_COLUMNS } from './width';
 
 /** Quads [first, end) over `lines` output rows from `line` on, all in one image. */
 function block(
@@ -29,7 +29,7 @@ function block(
   const origin = image + <usize>(line % height) * argAddress(args, 14);
   const cStep = <usize>n << 2;
   for (let j = 0; j < n; j += TILE_COLUMNS) {
-    const panel = argAddress(args, 17) + (<usize>(j / TILE_COLUMNS) * pixels + <usize>line * <usize>width << 5);
+    const panel = argAddress(args, 17) + (<usize>(j / TILE_COLUMNS) * pixels + <usize>line * <usize>width) * TILE_BYTES;
     const columns = min(TILE_COLUMNS, n - j);
     for (let quad = first; quad < end; quad++) {
       const filterRow = quad / quadsPerRow;
@@ -38,8 +38,8 @@ function block(
       const whole = rows == TILE_ROWS && columns == TILE_COLUMNS;
       const a = origin + <usize>filterRow * argAddress(args, 12) + (<usize>tap << 2);
       const c = target + (<usize>(filterRow * depth + tap) * <usize>n + <usize>j << 2);
-      tile4x8AdjacentSegments(
-        a, step, skip, panel, lines, width, whole ? c : edge, whole ? cStep : 32, whole && accumulate,
+      tileOfAdjacent(
+        a, step, skip, panel, TILE_BYTES, lines, width, whole ? c : edge, whole ? cStep : TILE_BYTES, whole && accumulate,
       );
       if (!whole) storePart(edge, rows, columns, c, cStep, accumulate);
     }

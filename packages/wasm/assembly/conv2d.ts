@@ -9,9 +9,9 @@
  * unused up to 22: word of the epilogue, elements per block of the epilogue.
  */
 import { epilogue } from './epilogue';
-import { storePart, TILE_COLUMNS, TILE_ROWS } from './matmul-tile';
+import { storePart, tileOfRows, TILE_ROWS } from './register-tile';
 import { argAddress, argI32, scratch } from './scratch';
-import { tile4x8Segments } from './conv2d-tile';
+import { TILE_BYTES, TILE_COLUMNS } from './width';
 
 /** Where in a thread's scratch the block's pixel addresses and an edge tile are. */
 const EDGE: usize = 1 << 16;
@@ -45,7 +45,7 @@ function block(args: usize, row: i32, rowEnd: i32, column: i32, columnEnd: i32, 
   const depth = argI32(args, 16);
   const rowsAtOnce = argI32(args, 18);
   const skip = rowBytes - (<usize>depth << 2);
-  const segmentBytes = <usize>depth << 5;
+  const segmentBytes = <usize>depth * TILE_BYTES;
   const cStep = <usize>n << 2;
   for (let i = 0; i < filterRows; i += rowsAtOnce) {
     const segments = min(rowsAtOnce, filterRows - i);
@@ -58,10 +58,10 @@ function block(args: usize, row: i32, rowEnd: i32, column: i32, columnEnd: i32, 
         const whole = rows == TILE_ROWS && columns == TILE_COLUMNS;
         const c = argAddress(args, 19) + (<usize>r * <usize>n + <usize>j << 2);
         const address = pixels + (<usize>(r - row) << 2);
-        tile4x8Segments(
+        tileOfRows(
           <usize>load<u32>(address) + offset, <usize>load<u32>(address, 4) + offset,
           <usize>load<u32>(address, 8) + offset, <usize>load<u32>(address, 12) + offset,
-          skip, panel, segments, depth, whole ? c : edge, whole ? cStep : 32, whole && i != 0,
+          4, skip, panel, TILE_BYTES, segments, depth, whole ? c : edge, whole ? cStep : TILE_BYTES, whole && i != 0,
         );
         if (!whole) storePart(edge, rows, columns, c, cStep, i != 0);
       }

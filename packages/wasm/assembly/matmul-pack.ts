@@ -1,12 +1,15 @@
 /**
- * @file Packs matrix operands for `matmul`: panels of 4 rows of op(a), or 8 columns of op(b), laid out
- * [panel][depth][4 or 8] and padded with zeros, so that the product's inner loop reads memory in order.
+ * @file Packs matrix operands for `matmul`: panels of 4 rows of op(a), or TILE_COLUMNS columns of op(b), laid
+ * out [panel][depth][lanes] and padded with zeros, so that the product's inner loop reads memory in order.
  *
  * Arguments: number of operands, then for each: source, source batch stride, target, target batch stride (bytes),
  * stride along the panel, stride along the depth (bytes; one of them is 4), extent along the panel, depth, lanes of a
  * panel, panels, panels per tile, tiles, panels of all batches, target panel stride (bytes). A tile packs a range of panels of one operand.
  */
+import { TILE_ROWS } from './register-tile';
 import { argAddress, argI32 } from './scratch';
+import { storePair } from './simd';
+import { TILE_COLUMNS } from './width';
 
 const OPERAND_WORDS: usize = 14;
 
@@ -16,8 +19,9 @@ function packAdjacent(source: usize, depthStride: usize, depth: i32, lanes: i32,
   const bytes = <usize>lanes << 2;
   if (valid == lanes) {
     for (let k = 0; k < depth; k++, source += depthStride, target += bytes) {
-      v128.store(target, v128.load(source));
-      if (lanes == 8) v128.store(target, v128.load(source, 16), 16);
+      if (lanes == 4) v128.store(target, v128.load(source));
+      if (lanes >= 8) storePair(target, v128.load(source), v128.load(source, 16));
+      if (lanes == 16) storePair(target + 32, v128.load(source, 32), v128.load(source, 48));
     }
     return;
   }
@@ -103,10 +107,10 @@ function packPanels(operand: usize, tile: i32): void {
       argAddress(operand, 2) + <usize>batch * argAddress(operand, 3) + <usize>panel * argAddress(operand, 13);
     const valid = min(lanes, extent - first);
     if (panelStride == 4) {
-      if (lanes == 8) packAdjacent(source, depthStride, depth, 8, valid, target);
-      else packAdjacent(source, depthStride, depth, 4, valid, target);
-    } else if (lanes == 8) packTransposed(source, panelStride, depth, 8, valid, target);
-    else packTransposed(source, panelStride, depth, 4, valid, target);
+      if (lanes == TILE_ROWS) packAdjacent(source, depthStride, depth, TILE_ROWS, valid, target);
+      else packAdjacent(source, depthStride, depth, TILE_COLUMNS, valid, target);
+    } else if (lanes == TILE_ROWS) packTransposed(source, panelStride, depth, TILE_ROWS, valid, target);
+    else packTransposed(source, panelStride, depth, TILE_COLUMNS, valid, target);
   }
 }
 

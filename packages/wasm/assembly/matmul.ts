@@ -1,19 +1,20 @@
 /**
  * @file Matrix product by register tiles. A unit is one block of rows x columns of one matrix of the batch over one
- * part of the depth; a tile is a range of units. op(b) is packed in panels of 8 columns, or read in place where it is
- * row-major and there are few rows; op(a) is packed in panels of 4 rows if
- * transposed or used by many columns, else read in place.
+ * part of the depth; a tile is a range of units. op(b) is packed in panels of TILE_COLUMNS columns, or read in place where
+ * it is row-major and there are few rows; op(a) is packed in panels of 4 rows if transposed or used by many columns, else
+ * read in place.
  *
  * Arguments: m, n, k, units, units per tile, block rows, block columns, row blocks, column blocks, depth parts, depth
  * of a part, a is packed, a, a batch stride, a row stride, b, b batch stride, b panel stride, b depth stride, output,
  * output batch stride, output part stride (bytes), word of the epilogue (0: none), elements per block of the epilogue.
  */
 import { epilogue } from './epilogue';
-import { storePart, tile4x8, tile4x8Packed, TILE_COLUMNS, TILE_ROWS } from './matmul-tile';
+import { storePart, tileOfAdjacent, tileOfRows, TILE_ROWS } from './register-tile';
 import { argAddress, argI32, scratch } from './scratch';
+import { TILE_BYTES, TILE_COLUMNS } from './width';
 
-/** Depth handled at a time: a panel of b of this depth is 16 KiB and stays in the L1 cache. */
-const DEPTH_BLOCK: i32 = 512;
+/** Depth handled at a time: a panel of b of this depth is at most 16 KiB and stays in the L1 cache. */
+const DEPTH_BLOCK: i32 = 256;
 
 /** One register tile, whole or at an edge of the output. */
 @inline
@@ -23,17 +24,17 @@ function product(
   const bStep = argAddress(args, 18);
   const whole = rows == TILE_ROWS && columns == TILE_COLUMNS;
   const target = whole ? c : edge;
-  const targetStep = whole ? <usize>argI32(args, 1) << 2 : 32;
+  const targetStep = whole ? <usize>argI32(args, 1) << 2 : TILE_BYTES;
   const adds = whole && accumulate;
   if (argI32(args, 11)) {
-    tile4x8Packed(a, b, bStep, depth, target, targetStep, adds);
+    tileOfAdjacent(a, 16, 0, b, bStep, 1, depth, target, targetStep, adds);
   } else {
     const stride = argAddress(args, 14);
     // Rows past the end repeat the last one; their results are not stored.
     const a1 = rows > 1 ? a + stride : a;
     const a2 = rows > 2 ? a1 + stride : a1;
     const a3 = rows > 3 ? a2 + stride : a2;
-    tile4x8(a, a1, a2, a3, 4, b, bStep, depth, target, targetStep, adds);
+    tileOfRows(a, a1, a2, a3, 4, 0, b, bStep, 1, depth, target, targetStep, adds);
   }
   if (!whole) storePart(edge, rows, columns, c, <usize>argI32(args, 1) << 2, accumulate);
 }

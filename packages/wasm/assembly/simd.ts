@@ -17,6 +17,13 @@ export function fnma(x: v128, y: v128, z: v128): v128 {
   return f32x4.sub(z, f32x4.mul(x, y));
 }
 
+/** Stores two vectors side by side, the second first: see `width.ts`. */
+@inline
+export function storePair(target: usize, first: v128, second: v128): void {
+  v128.store(target, second, 16);
+  v128.store(target, first);
+}
+
 /** The sum of the four lanes, as (0 + 2) + (1 + 3). */
 @inline
 export function sum4(x: v128): f32 {

@@ -1,6 +1,7 @@
 /**
- * @file Compiles assembly/ into two WebAssembly modules (relaxed and plain SIMD) and writes them, as base64, to
- * src/generated/kernels.ts. Does nothing if the sources and the compiler have not changed since.
+ * @file Compiles assembly/ into three WebAssembly modules (relaxed SIMD with wide register tiles, relaxed and plain SIMD
+ * with narrow ones) and writes them, as base64, to src/generated. Does nothing if the sources and the compiler have not
+ * changed since.
  *
  *   node scripts/build-kernels.mjs          build if needed
  *   node scripts/build-kernels.mjs --text   also write build/*.wat to read
@@ -12,7 +13,11 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '..');
-const output = path.join(root, 'src/generated/kernels.ts');
+/** What is written: constants of which file hold which module. Few engines want the wide one, so it can be left unread. */
+const outputs = {
+  'src/generated/kernels.ts': { relaxedModule: 'relaxed', plainModule: 'plain' },
+  'src/generated/wide-kernels.ts': { wideModule: 'wide' },
+};
 const text = process.argv.includes('--text');
 
 /** The static data must end below the threads' scratch; see assembly/scratch.ts. */
@@ -43,7 +48,16 @@ function readSource(name, baseDirectory) {
   return existsSync(file) ? readFileSync(file, 'utf8') : null;
 }
 
-async function compile(asc, features) {
+/** The sources with `WIDE` turned on; see assembly/width.ts. */
+function readWideSource(name, baseDirectory) {
+  const source = readSource(name, baseDirectory);
+  if (source === null || path.basename(name) !== 'width.ts') return source;
+  const wide = source.replace('WIDE: bool = false', 'WIDE: bool = true');
+  if (wide === source) throw new Error('assembly/width.ts does not declare WIDE as this script expects');
+  return wide;
+}
+
+async function compile(asc, features, readFile = readSource) {
   const written = new Map();
   const { error, stderr } = await asc.main(
     [
@@ -54,7 +68,7 @@ async function compile(asc, features) {
       ...['--memoryBase', String(STATIC_BASE)],
     ],
     {
-      readFile: readSource,
+      readFile,
       writeFile: (name, contents) => void written.set(name, contents),
       listFiles: (directory, baseDirectory) => {
         const folder = path.resolve(baseDirectory, directory);
@@ -80,7 +94,8 @@ async function checkStaticData(name, binary) {
 }
 
 const hash = fingerprint();
-if (!text && existsSync(output) && readFileSync(output, 'utf8').includes(hash)) process.exit(0);
+const isBuilt = (file) => existsSync(file) && readFileSync(file, 'utf8').includes(hash);
+if (!text && Object.keys(outputs).every((file) => isBuilt(path.join(root, file)))) process.exit(0);
 
 process.chdir(root);
 const started = performance.now();
@@ -88,21 +103,19 @@ const asc = await import('assemblyscript/asc');
 const modules = {
   relaxed: await compile(asc, 'simd,threads,relaxed-simd'),
   plain: await compile(asc, 'simd,threads'),
+  wide: await compile(asc, 'simd,threads,relaxed-simd', readWideSource),
 };
 for (const [name, module] of Object.entries(modules)) await checkStaticData(name, module.binary);
 
-mkdirSync(path.dirname(output), { recursive: true });
-const temporary = `${output}.${process.pid}`;
-writeFileSync(
-  temporary,
-  [
-    `// Written by scripts/build-kernels.mjs from sources ${hash}`,
-    `export const relaxedModule = '${modules.relaxed.binary.toString('base64')}';`,
-    `export const plainModule = '${modules.plain.binary.toString('base64')}';`,
-    '',
-  ].join('\n'),
-);
-renameSync(temporary, output);
+for (const [file, constants] of Object.entries(outputs)) {
+  const lines = Object.entries(constants).map(
+    ([constant, name]) => `export const ${constant} = '${modules[name].binary.toString('base64')}';`,
+  );
+  mkdirSync(path.dirname(file), { recursive: true });
+  const temporary = `${file}.${process.pid}`;
+  writeFileSync(temporary, [`// Written by scripts/build-kernels.mjs from sources ${hash}`, ...lines, ''].join('\n'));
+  renameSync(temporary, file);
+}
 if (text) {
   mkdirSync('build', { recursive: true });
   for (const [name, module] of Object.entries(modules)) writeFileSync(`build/${name}.wat`, module.text);

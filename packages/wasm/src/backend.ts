@@ -10,8 +10,8 @@ import {
 } from '@transfusion/tensor';
 import { WasmBuffer } from './device-buffer.js';
 import { WasmExecutable } from './executable.js';
-import { ALIGNMENT, MAX_THREADS } from './layout.js';
-import { availableThreads, canShareMemory } from './platform.js';
+import { ALIGNMENT, MAX_THREADS, WIDE_TILE_COLUMNS } from './layout.js';
+import { availableThreads, canShareMemory, environment } from './platform.js';
 import { Runtime } from './runtime.js';
 
 export interface WasmOptions {
@@ -22,6 +22,12 @@ export interface WasmOptions {
    * every machine.
    */
   fusedMultiplyAdd?: boolean;
+  /**
+   * Kernels for 256-bit registers where the engine has them: Node 24 and later on x64 with AVX2, after a trial. Results are
+   * the same in every bit. Default true, or false where the environment has TRANSFUSION_WIDE=0. Opening such a backend sets
+   * a V8 flag of the process (`--experimental-wasm-revectorize`). 'always': no trial, for tests; elsewhere it is slow.
+   */
+  wide?: boolean | 'always';
   /** The most memory to use, in bytes. Default and maximum: 4 GiB, what 32-bit WebAssembly addresses. */
   maxBytes?: number;
 }
@@ -42,7 +48,8 @@ class WasmBackend implements Backend {
     this.#runtime = runtime;
     const threads = runtime.threads === 1 ? '1 thread' : `${runtime.threads} threads`;
     const simd = runtime.fused ? 'relaxed SIMD with fused multiply-add' : 'SIMD';
-    this.description = `WebAssembly on the CPU: ${threads}, ${simd}${note}`;
+    const bits = runtime.tileColumns === WIDE_TILE_COLUMNS ? '256-bit' : '128-bit';
+    this.description = `WebAssembly on the CPU: ${threads}, ${bits} ${simd}${note}`;
     const most = Math.min(runtime.maxBytes, MOST_BUFFER_BYTES);
     this.limits = {
       alignment: ALIGNMENT,
@@ -108,6 +115,7 @@ export async function openWasm(options: WasmOptions = {}): Promise<Backend> {
   const runtime = await Runtime.open({
     threads: shared ? wanted : 1,
     fusedMultiplyAdd: options.fusedMultiplyAdd ?? true,
+    wide: options.wide ?? environment('TRANSFUSION_WIDE') !== '0',
     maxBytes,
   });
   const note = shared ? '' : ' (more threads need a cross-origin isolated page: COOP and COEP headers)';

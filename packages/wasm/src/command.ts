@@ -18,6 +18,8 @@ export interface EncodeContext {
   scratch(bytes: number): number;
   /** Threads that will run the commands. Results must not depend on it. */
   readonly threads: number;
+  /** Columns of the module's register tile. Results must not depend on it. */
+  readonly tileColumns: number;
 }
 
 /** Commands run in order, each one after all tiles of the one before; the tiles of one command run in parallel. */

@@ -40,7 +40,7 @@ export class WasmExecutable implements Executable {
     this.#runtime = runtime;
     this.#name = program.name;
     this.#states = states;
-    const layout = layOut(program, runtime.threads);
+    const layout = layOut(program, runtime);
     const stateAddresses = bindStates(program, states);
     this.#block = runtime.allocator.allocate(layout.bytes, `program '${program.name}'`);
     const addresses = layout.offsets.map((offset, index) =>
@@ -55,7 +55,7 @@ export class WasmExecutable implements Executable {
     this.#outputs = program.outputs.map(slot);
     const { commands, kernels } = encodeProgram(
       program,
-      runtime.threads,
+      runtime,
       (buffer) => addresses[buffer],
       this.#block + layout.scratch,
     );

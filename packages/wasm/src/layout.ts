@@ -17,6 +17,11 @@ export const SCRATCH_BYTES = 1 << 20;
 /** Bytes of a thread's scratch that the expression interpreter may use for its registers. */
 export const REGISTER_BYTES = 1 << 18;
 
+/** Columns of a register tile, narrow and wide; `assembly/width.ts` agrees. Its rows are four in both. */
+export const NARROW_TILE_COLUMNS = 8;
+export const WIDE_TILE_COLUMNS = 16;
+export const TILE_ROWS = 4;
+
 /** Words of an encoded command: kernel, tiles, argument address, unused. */
 export const COMMAND_WORDS = 4;
 

@@ -12,6 +12,11 @@ export function builtin<Name extends keyof Builtins>(name: Name): Builtins[Name]
   return process?.getBuiltinModule?.(name) as Builtins[Name] | undefined;
 }
 
+/** A variable of the process's environment; undefined where there is none. */
+export function environment(name: string): string | undefined {
+  return (globalThis as { process?: { env?: Record<string, string | undefined> } }).process?.env?.[name];
+}
+
 /** Cores this process may use. */
 export function availableThreads(): number {
   return builtin('node:os')?.availableParallelism() ?? globalThis.navigator?.hardwareConcurrency ?? 1;

@@ -13,8 +13,11 @@ export interface ProgramLayout {
   commands: number;
 }
 
+/** What programs are encoded for. */
+export type Machine = Pick<EncodeContext, 'threads' | 'tileColumns'>;
+
 /** Lays a program out. Encodes its kernels once, at no particular addresses, to learn their scratch and commands. */
-export function layOut(program: Program, threads: number): ProgramLayout {
+export function layOut(program: Program, machine: Machine): ProgramLayout {
   let bytes = 0;
   const reserve = (size: number) => {
     const offset = bytes;
@@ -33,7 +36,7 @@ export function layOut(program: Program, threads: number): ProgramLayout {
     }
     return arenas[storage.arena] + storage.byteOffset;
   });
-  const measured = encodeProgram(program, threads, () => 0, 0);
+  const measured = encodeProgram(program, machine, () => 0, 0);
   const scratch = reserve(measured.scratchBytes);
   const commands = reserve(commandWords(measured.commands) * 4);
   return { bytes, offsets, scratch, commands };
@@ -49,14 +52,15 @@ export interface EncodedProgram {
 /** All commands of a program, for buffers at the given addresses. */
 export function encodeProgram(
   program: Program,
-  threads: number,
+  machine: Machine,
   address: (buffer: number) => number,
   scratchBase: number,
 ): EncodedProgram {
   let used = 0;
   let scratchBytes = 0;
   const context: EncodeContext = {
-    threads,
+    threads: machine.threads,
+    tileColumns: machine.tileColumns,
     address,
     elements: (buffer) => program.buffers[buffer].elements,
     scratch: (bytes) => {

@@ -1,7 +1,7 @@
 /** @file Memory, module and threads of one open backend: what buffers and programs are made of. */
 import { BackendError, type HostArray, TransfusionError } from '@transfusion/tensor';
 import { Allocator } from './allocator.js';
-import { compileKernels, instantiateKernels, type KernelExports } from './kernel-module.js';
+import { compileKernels, instantiateKernels, type KernelExports, type KernelModule } from './kernel-module.js';
 import { FAILED_ADDRESS, PAGE_BYTES, SCRATCH_BASE, SCRATCH_BYTES, TAIL_BYTES } from './layout.js';
 import { mayBlock } from './platform.js';
 import { WorkerPool } from './pool.js';
@@ -9,6 +9,7 @@ import { WorkerPool } from './pool.js';
 export interface RuntimeOptions {
   threads: number;
   fusedMultiplyAdd: boolean;
+  wide: boolean | 'always';
   maxBytes: number;
 }
 
@@ -17,6 +18,7 @@ export class Runtime {
   readonly memory: WebAssembly.Memory;
   readonly allocator: Allocator;
   readonly fused: boolean;
+  readonly tileColumns: number;
   readonly threads: number;
   readonly maxBytes: number;
   #exports: KernelExports;
@@ -28,20 +30,21 @@ export class Runtime {
   private constructor(
     memory: WebAssembly.Memory,
     exports: KernelExports,
-    options: RuntimeOptions & { fused: boolean },
+    options: RuntimeOptions & Omit<KernelModule, 'module'>,
   ) {
     this.memory = memory;
     this.#exports = exports;
     this.fused = options.fused;
+    this.tileColumns = options.tileColumns;
     this.threads = options.threads;
     this.maxBytes = options.maxBytes;
     this.allocator = new Allocator(memory, reservedBytes(options.threads), options.maxBytes);
   }
 
   static async open(options: RuntimeOptions): Promise<Runtime> {
-    const { module, fused } = await compileKernels(options.fusedMultiplyAdd);
+    const { module, ...kind } = await compileKernels(options);
     const { memory, maxBytes } = createMemory(options);
-    const runtime = new Runtime(memory, instantiateKernels(module, memory), { ...options, maxBytes, fused });
+    const runtime = new Runtime(memory, instantiateKernels(module, memory), { ...options, ...kind, maxBytes });
     if (options.threads > 1) {
       runtime.#pool = await WorkerPool.start({
         module,

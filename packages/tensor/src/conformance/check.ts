@@ -58,19 +58,21 @@ function symbolicInputs(inputs: Record<string, CaseInput>): Record<string, Tenso
   );
 }
 
-/** Compiles a case (outputs and gradients), runs it, and compares with the f64 reference. */
-export async function checkOnBackend(
+export interface RunOptions {
+  precision?: Precision;
+  /** How often it is run; default 1. Engines optimise what has run for a while. */
+  times?: number;
+}
+
+/** Compiles a case and runs it: its outputs, and the gradients with respect to its differentiable inputs, by name. */
+export async function runOnBackend(
   backend: Backend,
   testCase: ConformanceCase,
-  { precision }: { precision?: Precision } = {},
-): Promise<Mismatch[]> {
-  const inputs = symbolicInputs(testCase.inputs);
-  const expected = outputsOf(testCase, inputs);
-  const bindings = new Map(Object.entries(testCase.inputs).map(([name, { values }]) => [inputs[name], values]));
-  const reference = evaluate(Object.values(expected), bindings);
+  { precision, times = 1 }: RunOptions = {},
+): Promise<Record<string, ArrayLike<number>>> {
   // i32 results cannot be outputs: variables hold them.
   const integers = Object.fromEntries(
-    Object.entries(expected)
+    Object.entries(outputsOf(testCase, symbolicInputs(testCase.inputs)))
       .filter(([, { dtype }]) => dtype === 'i32')
       .map(([name, { dtype, shape }]) => [name, createVariable(backend, { dtype, shape })]),
   );
@@ -89,12 +91,27 @@ export async function checkOnBackend(
     },
   });
   const arrays = Object.fromEntries(Object.entries(testCase.inputs).map(([name, { values }]) => [name, values]));
-  const results: Record<string, ArrayLike<number>> = await compiled.run(arrays);
+  let results: Record<string, ArrayLike<number>> = {};
+  for (let i = 0; i < times; i++) results = await compiled.run(arrays);
   for (const [name, variable] of Object.entries(integers)) {
     results[name] = new Int32Array(await variable.buffer.read());
     variable.destroy();
   }
   compiled.dispose();
+  return results;
+}
+
+/** Compiles a case (outputs and gradients), runs it, and compares with the f64 reference. */
+export async function checkOnBackend(
+  backend: Backend,
+  testCase: ConformanceCase,
+  options?: RunOptions,
+): Promise<Mismatch[]> {
+  const inputs = symbolicInputs(testCase.inputs);
+  const expected = outputsOf(testCase, inputs);
+  const bindings = new Map(Object.entries(testCase.inputs).map(([name, { values }]) => [inputs[name], values]));
+  const reference = evaluate(Object.values(expected), bindings);
+  const results = await runOnBackend(backend, testCase, options);
   return Object.keys(expected).flatMap((output, i) =>
     compare(output, results[output], reference[i], testCase.tolerance),
   );

@@ -2,7 +2,7 @@
 import type { AttentionGradKernel, AttentionShape } from '@transfusion/tensor';
 import { type Command, type EncodeContext, floatWord } from '../command.js';
 import { KernelId } from '../kernel-id.js';
-import { SCRATCH_BYTES } from '../layout.js';
+import { SCRATCH_BYTES, WIDE_TILE_COLUMNS } from '../layout.js';
 import { itemsPerTile } from '../tiles.js';
 import { checkHeadDim } from './attention.js';
 
@@ -11,9 +11,12 @@ const WANTED_UNITS = 16;
 /** A chunk should be long beside the strips and panels that each chunk packs again. */
 const SMALLEST_CHUNK = 64;
 
-/** The most keys whose gradients fit a thread's scratch, beside what `divideScratch` in the assembly lays out. */
+/**
+ * The most keys whose gradients fit a thread's scratch, beside what `divideScratch` in the assembly lays out. With the rows
+ * of wide tiles in any case: how keys are cut must not depend on the module.
+ */
 function mostKeysPerChunk(headDim: number): number {
-  const rowBytes = Math.ceil(headDim / 8) * 32;
+  const rowBytes = Math.ceil(headDim / WIDE_TILE_COLUMNS) * WIDE_TILE_COLUMNS * 4;
   const stripBytes = headDim * 32;
   const keysPerSegment = Math.max(16, Math.min(64, Math.floor(4096 / headDim)));
   const segmentBytes = 2 * 64 * 128 + 2 * keysPerSegment * rowBytes;

@@ -54,6 +54,6 @@ test('a head too wide for the scratch is refused', () => {
     kvHeads: 1,
     headDim: 1025,
   } as AttentionKernel;
-  const context = { address: () => 0, elements: () => 0, scratch: () => 0, threads: 1 };
+  const context = { address: () => 0, elements: () => 0, scratch: () => 0, threads: 1, tileColumns: 8 };
   expect(() => encodeAttention(kernel, context)).toThrow(/ATTENTION_HEAD_TOO_WIDE: .*1025.*1024/);
 });

@@ -2,12 +2,11 @@
 import type { Conv2dWeightGradKernel } from '@transfusion/tensor';
 import type { Command, EncodeContext } from '../command.js';
 import { KernelId } from '../kernel-id.js';
+import { TILE_ROWS } from '../layout.js';
 import { frameImages } from './conv2d-frame.js';
 import { type PackedOperand, packCommand, packedBytes } from './matmul-pack.js';
 import { combineCommand } from './product-output.js';
 
-const COLUMNS_PER_PANEL = 8;
-const ROWS_PER_QUAD = 4;
 /** Below this, handing out a unit costs more than it gains. */
 const LEAST_UNIT_FLOPS = 1e6;
 /** Units wanted of a large gradient, so that many threads are evenly loaded. */
@@ -30,7 +29,7 @@ export function encodeConv2dWeightGrad(kernel: Conv2dWeightGradKernel, context: 
     context,
   );
   const pixels = batch * outputHeight * outputWidth;
-  const panels = { extent: outputChannels, depth: pixels, lanes: COLUMNS_PER_PANEL };
+  const panels = { extent: outputChannels, depth: pixels, lanes: context.tileColumns };
   const gradient: PackedOperand = {
     ...panels,
     source: context.address(kernel.dOutput),
@@ -40,10 +39,10 @@ export function encodeConv2dWeightGrad(kernel: Conv2dWeightGradKernel, context: 
     targetMatrixBytes: 0,
     alongPanel: 4,
     alongDepth: outputChannels * 4,
-    targetPanelBytes: pixels * 32,
+    targetPanelBytes: pixels * context.tileColumns * 4,
   };
   const depth = kernelWidth * channels;
-  const quadsPerRow = Math.ceil(depth / ROWS_PER_QUAD);
+  const quadsPerRow = Math.ceil(depth / TILE_ROWS);
   const plan = planUnits(kernel, quadsPerRow * kernelHeight);
   const elements = kernelHeight * depth * outputChannels;
   const result = context.address(kernel.dWeight);
@@ -70,7 +69,7 @@ export function encodeConv2dWeightGrad(kernel: Conv2dWeightGradKernel, context: 
 function planUnits(kernel: Conv2dWeightGradKernel, quads: number) {
   const { batch, outputHeight, outputWidth, outputChannels } = kernel;
   const lines = batch * outputHeight;
-  const flops = 2 * quads * ROWS_PER_QUAD * lines * outputWidth * outputChannels;
+  const flops = 2 * quads * TILE_ROWS * lines * outputWidth * outputChannels;
   const wanted = Math.min(UNITS_WANTED, Math.max(1, Math.floor(flops / LEAST_UNIT_FLOPS)));
   const quadsPerBlock = Math.ceil(quads / Math.min(wanted, Math.ceil(quads / 4)));
   const blocks = Math.ceil(quads / quadsPerBlock);

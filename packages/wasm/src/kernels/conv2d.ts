@@ -12,15 +12,14 @@ import { type PackedOperand, packCommand, packedBytes } from './matmul-pack.js';
 import { planBlocks } from './matmul-plan.js';
 import { encodeEpilogue, withOutput } from './product-output.js';
 
-const COLUMNS_PER_PANEL = 8;
-/** Depth handled at a time, unless a filter row is deeper: a panel of it is 16 KiB and stays in the L1 cache. */
-const DEPTH_AT_ONCE = 512;
+/** Depth handled at a time, unless a filter row is deeper: a panel of it is at most 16 KiB and stays in the L1 cache. */
+const DEPTH_AT_ONCE = 256;
 
 export function encodeConv2d(kernel: Conv2dKernel, context: EncodeContext): Command[] {
   const { batch, channels, outputChannels, outputHeight, outputWidth, kernelHeight, kernelWidth } = kernel;
   const space = [1, batch * outputHeight * outputWidth, outputChannels];
   const depth = kernelHeight * kernelWidth * channels;
-  const panels = { extent: outputChannels, depth, lanes: COLUMNS_PER_PANEL };
+  const panels = { extent: outputChannels, depth, lanes: context.tileColumns };
   const filters: PackedOperand = {
     ...panels,
     source: context.address(kernel.weight),
@@ -30,7 +29,7 @@ export function encodeConv2d(kernel: Conv2dKernel, context: EncodeContext): Comm
     targetMatrixBytes: 0,
     alongPanel: 4,
     alongDepth: outputChannels * 4,
-    targetPanelBytes: depth * 32,
+    targetPanelBytes: depth * context.tileColumns * 4,
   };
   return convolve(
     {
@@ -55,7 +54,7 @@ export function encodeConv2dInputGrad(kernel: Conv2dInputGradKernel, context: En
   const { height, width, channels, outputChannels, kernelHeight, kernelWidth } = kernel;
   const taps = kernelHeight * kernelWidth;
   const tapBytes = channels * outputChannels * 4;
-  const panels = { extent: channels, depth: outputChannels, lanes: COLUMNS_PER_PANEL };
+  const panels = { extent: channels, depth: outputChannels, lanes: context.tileColumns };
   const filters: PackedOperand = {
     ...panels,
     // The last tap comes first.
@@ -63,10 +62,10 @@ export function encodeConv2dInputGrad(kernel: Conv2dInputGradKernel, context: En
     target: context.scratch(taps * packedBytes(panels)),
     matrices: taps,
     sourceMatrixBytes: -tapBytes,
-    targetMatrixBytes: outputChannels * 32,
+    targetMatrixBytes: outputChannels * context.tileColumns * 4,
     alongPanel: outputChannels * 4,
     alongDepth: 4,
-    targetPanelBytes: taps * outputChannels * 32,
+    targetPanelBytes: taps * outputChannels * context.tileColumns * 4,
   };
   return convolve(
     {

@@ -14,7 +14,7 @@ export interface PackedOperand {
   /** Rows of op(a) or columns of op(b). */
   extent: number;
   depth: number;
-  /** Rows or columns of a panel: 4 or 8. */
+  /** Rows or columns of a panel, as many as a register tile has. */
   lanes: number;
   /** Bytes between neighbours along the extent and along the depth; one of them is 4. */
   alongPanel: number;

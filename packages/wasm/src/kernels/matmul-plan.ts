@@ -1,5 +1,7 @@
 /** @file How a matrix product is cut into blocks, parts of the depth and tiles: by shape alone. */
 
+import { WIDE_TILE_COLUMNS } from '../layout.js';
+
 export interface BlockPlan {
   blockRows: number;
   blockColumns: number;
@@ -37,7 +39,7 @@ export function planBlocks(
   const tileFlops = Math.max(LEAST_TILE_FLOPS, flops / TILES_WANTED);
 
   let columnBlocks = divide(n, MOST_COLUMNS);
-  let blockColumns = divide(divide(n, columnBlocks), 8) * 8;
+  let blockColumns = divide(divide(n, columnBlocks), WIDE_TILE_COLUMNS) * WIDE_TILE_COLUMNS;
   const rowsWanted = divide(tileFlops, 2 * blockColumns * k);
   const blockRows = Math.min(divide(m, 4) * 4, MOST_ROWS, Math.max(16, divide(rowsWanted, 4) * 4));
   const rowBlocks = divide(m, blockRows);

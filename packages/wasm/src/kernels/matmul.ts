@@ -7,6 +7,7 @@ import type { MatmulKernel, MatrixOperand } from '@transfusion/tensor';
 import type { Command, EncodeContext } from '../command.js';
 import type { EncodedExpression } from '../expression.js';
 import { KernelId } from '../kernel-id.js';
+import { TILE_ROWS } from '../layout.js';
 import { type PackedOperand, packCommand, packedBytes } from './matmul-pack.js';
 import { planBlocks } from './matmul-plan.js';
 import { combineCommand, encodeEpilogue, withOutput } from './product-output.js';
@@ -19,8 +20,6 @@ const LEAST_COLUMNS_PACKED = 256;
 const LEAST_SHARED_NANOSECONDS = 6_000;
 /** Up to this many rows packing b would cost more than reading it in place. */
 const ROWS_UNPACKED = 16;
-const COLUMNS_PER_PANEL = 8;
-const ROWS_PER_PANEL = 4;
 
 export function encodeMatmul(kernel: MatmulKernel, context: EncodeContext): Command[] {
   const product = collapseBatch(kernel);
@@ -79,7 +78,7 @@ function blockCommands(
   const packsLeft = a.transpose || (n >= LEAST_COLUMNS_PACKED && m > ROWS_UNPACKED);
   if (packsLeft) {
     const strides = a.transpose ? { alongPanel: 4, alongDepth: m * 4 } : { alongPanel: k * 4, alongDepth: 4 };
-    const panels = { extent: m, depth: k, lanes: ROWS_PER_PANEL, ...strides };
+    const panels = { extent: m, depth: k, lanes: TILE_ROWS, ...strides };
     const packed = packedOperand({ ...panels, source: left.address, batch, operand: a, context });
     packs.push(packed);
     left.address = packed.target;
@@ -88,18 +87,18 @@ function blockCommands(
   const right = {
     address: context.address(b.buffer),
     batchBytes: b.batchStride * 4,
-    panelBytes: 32,
+    panelBytes: context.tileColumns * 4,
     depthBytes: n * 4,
   };
   if (b.transpose || m > ROWS_UNPACKED) {
     const strides = b.transpose ? { alongPanel: k * 4, alongDepth: 4 } : { alongPanel: 4, alongDepth: n * 4 };
-    const panels = { extent: n, depth: k, lanes: COLUMNS_PER_PANEL, ...strides };
+    const panels = { extent: n, depth: k, lanes: context.tileColumns, ...strides };
     const packed = packedOperand({ ...panels, source: right.address, batch, operand: b, context });
     packs.push(packed);
     right.address = packed.target;
     right.batchBytes = b.batchStride === 0 ? 0 : packed.targetMatrixBytes;
     right.panelBytes = packed.targetPanelBytes;
-    right.depthBytes = 32;
+    right.depthBytes = context.tileColumns * 4;
   }
 
   const plan = planBlocks(product);

@@ -1,4 +1,6 @@
-/** @file Runs one-kernel programs on the backend with one thread, two threads and plain SIMD, for the kernels' tests. */
+/**
+ * @file Runs one-kernel programs for the kernels' tests: on two threads, on one with wide register tiles, and with plain SIMD.
+ */
 import type { Backend, HostArray, Kernel, Program, ProgramBuffer } from '@transfusion/tensor';
 import { openWasm } from '../index.js';
 
@@ -96,8 +98,8 @@ export interface KernelRunner {
   /** Two threads with fused multiply-adds, for tests that look at the results themselves. */
   run<Name extends string>(run: KernelRun<Name>): Promise<Results>;
   /**
-   * Checks the outputs named in `expected` with one and with two threads, which must agree in every bit, and without
-   * fused multiply-adds.
+   * Checks the outputs named in `expected` with narrow register tiles on two threads and wide ones on one thread, which must
+   * agree in every bit, and without fused multiply-adds.
    */
   check<Name extends string>(
     run: KernelRun<Name>,
@@ -112,8 +114,8 @@ export function useKernelRunner(): KernelRunner {
   let two: Backend;
   let plain: Backend;
   beforeAll(async () => {
-    one = await openWasm({ threads: 1 });
-    two = await openWasm({ threads: 2 });
+    one = await openWasm({ threads: 1, wide: 'always' });
+    two = await openWasm({ threads: 2, wide: false });
     plain = await openWasm({ threads: 2, fusedMultiplyAdd: false });
   });
   afterAll(async () => {
