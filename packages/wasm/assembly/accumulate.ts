@@ -2,7 +2,7 @@
  * @file Sums and maxima of dense runs. Sums keep 16 f32 partial sums over at most a block of elements and continue in
  * f64, so that their error does not grow with the length.
  */
-import { max4 } from './simd';
+import { max4, pairUp, storePair } from './simd';
 
 /** The sum of `count` elements: 16 partial sums, combined in f64. */
 export function sumRun(source: usize, count: i32): f64 {
@@ -17,6 +17,8 @@ export function sumRun(source: usize, count: i32): f64 {
     s2 = f32x4.add(s2, v128.load(source, 32));
     s3 = f32x4.add(s3, v128.load(source, 48));
   }
+  pairUp(s0, s1);
+  pairUp(s2, s3);
   const total = f32x4.add(f32x4.add(s0, s1), f32x4.add(s2, s3));
   let sum =
     (<f64>f32x4.extract_lane(total, 0) + <f64>f32x4.extract_lane(total, 1)) +
@@ -35,6 +37,7 @@ export function maxRun(source: usize, count: i32): f32 {
     m0 = f32x4.max(m0, v128.load(source));
     m1 = f32x4.max(m1, v128.load(source, 16));
   }
+  pairUp(m0, m1);
   let result = max4(f32x4.max(m0, m1));
   const end = source + (<usize>(count & 7) << 2);
   for (; source < end; source += 4) result = max<f32>(result, load<f32>(source));
@@ -44,19 +47,21 @@ export function maxRun(source: usize, count: i32): f32 {
 /** target[i] += source[i], f32. */
 @inline
 export function addRow(target: usize, source: usize, vectors: i32): void {
-  const end = target + (<usize>vectors << 4);
-  for (; target < end; target += 16, source += 16) {
-    v128.store(target, f32x4.add(v128.load(target), v128.load(source)));
+  for (; vectors >= 2; vectors -= 2, target += 32, source += 32) {
+    const first = f32x4.add(v128.load(target), v128.load(source));
+    storePair(target, first, f32x4.add(v128.load(target, 16), v128.load(source, 16)));
   }
+  if (vectors) v128.store(target, f32x4.add(v128.load(target), v128.load(source)));
 }
 
 /** target[i] = max(target[i], source[i]). */
 @inline
 export function maxRow(target: usize, source: usize, vectors: i32): void {
-  const end = target + (<usize>vectors << 4);
-  for (; target < end; target += 16, source += 16) {
-    v128.store(target, f32x4.max(v128.load(target), v128.load(source)));
+  for (; vectors >= 2; vectors -= 2, target += 32, source += 32) {
+    const first = f32x4.max(v128.load(target), v128.load(source));
+    storePair(target, first, f32x4.max(v128.load(target, 16), v128.load(source, 16)));
   }
+  if (vectors) v128.store(target, f32x4.max(v128.load(target), v128.load(source)));
 }
 
 /** wide[i] += narrow[i], where wide is f64 and narrow f32, which becomes 0. */

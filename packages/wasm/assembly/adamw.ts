@@ -1,7 +1,7 @@
 /** @file AdamW with decoupled weight decay, in place. A tile is a block of elements. */
-import { loadPartial, storePartial } from './partial';
+import { loadPartial, storeUpTo4 } from './partial';
 import { argAddress, argF32, argI32 } from './scratch';
-import { fma, fnma } from './simd';
+import { fma, fnma, storePair } from './simd';
 
 export function adamw(args: usize, tile: i32, thread: i32): void {
   const elements = argI32(args, 0);
@@ -27,26 +27,37 @@ export function adamw(args: usize, tile: i32, thread: i32): void {
   let m = argAddress(args, 12) + offset;
   let v = argAddress(args, 13) + offset;
   let i = 0;
-  for (; i + 4 <= count; i += 4) {
-    const g = f32x4.mul(v128.load(gradient), gradientScale);
-    const m1 = fma(v128.load(m), beta1, f32x4.mul(rest1, g));
-    const v1 = fma(v128.load(v), beta2, f32x4.mul(rest2, f32x4.mul(g, g)));
-    v128.store(m, m1);
-    v128.store(v, v1);
-    v128.store(p, update(v128.load(p), m1, v1, decay, step, unbias2, epsilon));
+  for (; i + 8 <= count; i += 8) {
+    const g0 = f32x4.mul(v128.load(gradient), gradientScale);
+    const g1 = f32x4.mul(v128.load(gradient, 16), gradientScale);
+    const m0 = fma(v128.load(m), beta1, f32x4.mul(rest1, g0));
+    const m1 = fma(v128.load(m, 16), beta1, f32x4.mul(rest1, g1));
+    const v0 = fma(v128.load(v), beta2, f32x4.mul(rest2, f32x4.mul(g0, g0)));
+    const v1 = fma(v128.load(v, 16), beta2, f32x4.mul(rest2, f32x4.mul(g1, g1)));
+    const p0 = update(v128.load(p), m0, v0, decay, step, unbias2, epsilon);
+    const p1 = update(v128.load(p, 16), m1, v1, decay, step, unbias2, epsilon);
+    storePair(m, m0, m1);
+    storePair(v, v0, v1);
+    storePair(p, p0, p1);
+    p += 32;
+    gradient += 32;
+    m += 32;
+    v += 32;
+  }
+  for (; i < count; i += 4) {
+    const left = count - i;
+    const whole = left >= 4;
+    const g = f32x4.mul(whole ? v128.load(gradient) : loadPartial(gradient, left, 0), gradientScale);
+    const m1 = fma(whole ? v128.load(m) : loadPartial(m, left, 0), beta1, f32x4.mul(rest1, g));
+    const v1 = fma(whole ? v128.load(v) : loadPartial(v, left, 0), beta2, f32x4.mul(rest2, f32x4.mul(g, g)));
+    const p1 = update(whole ? v128.load(p) : loadPartial(p, left, 0), m1, v1, decay, step, unbias2, epsilon);
+    storeUpTo4(m, m1, left);
+    storeUpTo4(v, v1, left);
+    storeUpTo4(p, p1, left);
     p += 16;
     gradient += 16;
     m += 16;
     v += 16;
-  }
-  if (i < count) {
-    const left = count - i;
-    const g = f32x4.mul(loadPartial(gradient, left, 0), gradientScale);
-    const m1 = fma(loadPartial(m, left, 0), beta1, f32x4.mul(rest1, g));
-    const v1 = fma(loadPartial(v, left, 0), beta2, f32x4.mul(rest2, f32x4.mul(g, g)));
-    storePartial(m, m1, left);
-    storePartial(v, v1, left);
-    storePartial(p, update(loadPartial(p, left, 0), m1, v1, decay, step, unbias2, epsilon), left);
   }
 }
 

@@ -55,8 +55,14 @@ export function addPanels(p: usize, rows: i32, panels: usize, count: i32, c: usi
 export function storeScaled(x: usize, y: usize, count: i32, factor: f32): void {
   const f = f32x4.splat(factor);
   let d = 0;
-  for (; d + 4 <= count; d += 4) {
+  for (; d + 8 <= count; d += 8) {
+    storePair(y, f32x4.mul(v128.load(x), f), f32x4.mul(v128.load(x, 16), f));
+    x += 32;
+    y += 32;
+  }
+  if (d + 4 <= count) {
     v128.store(y, f32x4.mul(v128.load(x), f));
+    d += 4;
     x += 16;
     y += 16;
   }

@@ -1,10 +1,11 @@
 /** @file Attention of a single query, for decoding a token at a time: eight lanes of queries would be mostly idle. */
+import { constants } from './constants';
 import { log4 } from './math';
 import { sums } from './matmul-dots';
 import { clearRow, loadPartial, storePartial } from './partial';
 import { rowDot, rowExp, rowMax } from './row-sums';
 import { argAddress, argF32, argI32 } from './scratch';
-import { fma } from './simd';
+import { fma, storePair } from './simd';
 
 /** Query `index` of [batch, queries, heads]. `scores`: room for as many floats as there are keys. */
 export function attentionRow(args: usize, index: i32, scores: usize): void {
@@ -36,7 +37,7 @@ export function attentionRow(args: usize, index: i32, scores: usize): void {
   scoreRows(q, k, stride, count, headDim, scale, scores);
   const max = rowMax(scores, count);
   const sum = rowExp(scores, scores, count, max);
-  store<f32>(lse, max + f32x4.extract_lane(log4(f32x4.splat(sum)), 0));
+  store<f32>(lse, max + f32x4.extract_lane(log4(f32x4.splat(sum), constants), 0));
   weighRows(argAddress(args, 11) + first, stride, count, headDim, scores, 1 / sum, output);
 }
 
@@ -90,14 +91,10 @@ function weighRows(x: usize, stride: usize, rows: i32, columns: i32, p: usize, f
       from += stride;
       weight += 4;
     }
-    v128.store(y, f32x4.mul(c0, f));
-    v128.store(y, f32x4.mul(c1, f), 16);
-    v128.store(y, f32x4.mul(c2, f), 32);
-    v128.store(y, f32x4.mul(c3, f), 48);
-    v128.store(y, f32x4.mul(c4, f), 64);
-    v128.store(y, f32x4.mul(c5, f), 80);
-    v128.store(y, f32x4.mul(c6, f), 96);
-    v128.store(y, f32x4.mul(c7, f), 112);
+    storePair(y, f32x4.mul(c0, f), f32x4.mul(c1, f));
+    storePair(y + 32, f32x4.mul(c2, f), f32x4.mul(c3, f));
+    storePair(y + 64, f32x4.mul(c4, f), f32x4.mul(c5, f));
+    storePair(y + 96, f32x4.mul(c6, f), f32x4.mul(c7, f));
     x += 128;
     y += 128;
   }
@@ -114,10 +111,8 @@ function weighRows(x: usize, stride: usize, rows: i32, columns: i32, p: usize, f
       from += stride;
       weight += 4;
     }
-    v128.store(y, f32x4.mul(c0, f));
-    v128.store(y, f32x4.mul(c1, f), 16);
-    v128.store(y, f32x4.mul(c2, f), 32);
-    v128.store(y, f32x4.mul(c3, f), 48);
+    storePair(y, f32x4.mul(c0, f), f32x4.mul(c1, f));
+    storePair(y + 32, f32x4.mul(c2, f), f32x4.mul(c3, f));
     x += 64;
     y += 64;
   }

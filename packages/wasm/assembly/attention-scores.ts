@@ -2,6 +2,7 @@
 import { BLOCK_BYTES } from './attention-panels';
 import { allSee, firstSee, nextSee } from './attention-strip';
 import { LANES_BYTES, multiplyRows, STRIP, STRIP_BYTES } from './attention-tiles';
+import { constants } from './constants';
 import { expOrZero4 } from './math';
 import { storePair } from './simd';
 
@@ -31,13 +32,14 @@ export function scoreGradients(
 
 /** Eight lanes that see all keys. */
 function laneGradients(scalars: usize, count: i32, weights: usize, gradients: usize): void {
+  const k = constants;
   const lse0 = v128.load(scalars);
   const lse1 = v128.load(scalars, 16);
   const delta0 = v128.load(scalars, STRIP_BYTES);
   const delta1 = v128.load(scalars, STRIP_BYTES + 16);
   for (; count > 0; count--) {
-    const p0 = expOrZero4(f32x4.sub(v128.load(weights), lse0));
-    const p1 = expOrZero4(f32x4.sub(v128.load(weights, 16), lse1));
+    const p0 = expOrZero4(f32x4.sub(v128.load(weights), lse0), k);
+    const p1 = expOrZero4(f32x4.sub(v128.load(weights, 16), lse1), k);
     const g0 = f32x4.mul(p0, f32x4.sub(v128.load(gradients), delta0));
     const g1 = f32x4.mul(p1, f32x4.sub(v128.load(gradients, 16), delta1));
     storePair(weights, p0, p1);
@@ -51,6 +53,7 @@ function laneGradients(scalars: usize, count: i32, weights: usize, gradients: us
 function maskedLaneGradients(
   intervals: usize, scalars: usize, begin: i32, end: i32, weights: usize, gradients: usize,
 ): void {
+  const k = constants;
   const lse0 = v128.load(scalars);
   const lse1 = v128.load(scalars, 16);
   const delta0 = v128.load(scalars, STRIP_BYTES);
@@ -59,8 +62,8 @@ function maskedLaneGradients(
     const key = i32x4.splat(j);
     const mask0 = firstSee(intervals, key);
     const mask1 = nextSee(intervals, key);
-    const p0 = expOrZero4(f32x4.sub(v128.load(weights), lse0));
-    const p1 = expOrZero4(f32x4.sub(v128.load(weights, 16), lse1));
+    const p0 = expOrZero4(f32x4.sub(v128.load(weights), lse0), k);
+    const p1 = expOrZero4(f32x4.sub(v128.load(weights, 16), lse1), k);
     const g0 = f32x4.mul(p0, f32x4.sub(v128.load(gradients), delta0));
     const g1 = f32x4.mul(p1, f32x4.sub(v128.load(gradients, 16), delta1));
     storePair(weights, v128.and(p0, mask0), v128.and(p1, mask1));

@@ -1,6 +1,7 @@
 /** @file The softmax of a strip of queries over one segment of keys after another, eight lanes at a time. */
 import { allSee, firstSee, nextSee, seesNothing, unpackStrip } from './attention-strip';
 import { LANES_BYTES, STRIP_BYTES } from './attention-tiles';
+import { constants } from './constants';
 import { expOrZero4, log4 } from './math';
 import { storePair } from './simd';
 
@@ -39,6 +40,7 @@ export function softmaxOfSegment(scores: usize, count: i32, sums: usize, result:
 }
 
 function softmaxOfLanes(scores: usize, count: i32, sums: usize, result: usize, headDim: i32): void {
+  const k = constants;
   const before0 = v128.load(sums);
   const before1 = v128.load(sums, 16);
   let m0 = before0;
@@ -55,14 +57,14 @@ function softmaxOfLanes(scores: usize, count: i32, sums: usize, result: usize, h
   let s0 = f32x4.splat(0);
   let s1 = s0;
   for (let at = scores; at < end; at += STRIP_BYTES) {
-    const p0 = expOrZero4(f32x4.sub(v128.load(at), m0));
-    const p1 = expOrZero4(f32x4.sub(v128.load(at, 16), m1));
+    const p0 = expOrZero4(f32x4.sub(v128.load(at), m0), k);
+    const p1 = expOrZero4(f32x4.sub(v128.load(at, 16), m1), k);
     storePair(at, p0, p1);
     s0 = f32x4.add(s0, p0);
     s1 = f32x4.add(s1, p1);
   }
-  const factor0 = expOrZero4(f32x4.sub(before0, m0));
-  const factor1 = expOrZero4(f32x4.sub(before1, m1));
+  const factor0 = expOrZero4(f32x4.sub(before0, m0), k);
+  const factor1 = expOrZero4(f32x4.sub(before1, m1), k);
   s0 = f32x4.add(f32x4.mul(v128.load(sums, STRIP_BYTES), factor0), s0);
   s1 = f32x4.add(f32x4.mul(v128.load(sums, STRIP_BYTES + 16), factor1), s1);
   storePair(sums + STRIP_BYTES, s0, s1);
@@ -82,7 +84,7 @@ export function finishStrip(
   for (let at: usize = 0; at < STRIP_BYTES; at += 16) {
     const sum = v128.load(factors + at);
     const empty = seesNothing(intervals, at);
-    v128.store(sums + at, v128.bitselect(zero, f32x4.add(v128.load(sums + at), log4(sum)), empty));
+    v128.store(sums + at, v128.bitselect(zero, f32x4.add(v128.load(sums + at), log4(sum, constants)), empty));
     v128.store(factors + at, v128.bitselect(zero, f32x4.div(f32x4.splat(1), sum), empty));
   }
   unpackStrip(result, headDim, factors, output, stride, rows);

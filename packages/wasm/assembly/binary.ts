@@ -1,6 +1,7 @@
 /** @file The two-operand instructions of the expression interpreter, over whole vectors. */
 import { Opcode } from '../src/opcode';
 import { pow4 } from './math';
+import { storePair } from './simd';
 
 @inline
 function truth(mask: v128): v128 {
@@ -26,26 +27,40 @@ function apply(opcode: i32, x: v128, y: v128): v128 {
 @inline
 function loop(opcode: i32, a: usize, aStep: usize, b: usize, bStep: usize, out: usize, vectors: i32): void {
   if (opcode != Opcode.pow) {
-    const a2 = aStep << 1;
-    const b2 = bStep << 1;
-    for (; vectors >= 4; vectors -= 4, out += 64) {
-      const x0 = apply(opcode, v128.load(a), v128.load(b));
-      const x1 = apply(opcode, v128.load(a + aStep), v128.load(b + bStep));
-      a += a2;
-      b += b2;
-      const x2 = apply(opcode, v128.load(a), v128.load(b));
-      const x3 = apply(opcode, v128.load(a + aStep), v128.load(b + bStep));
-      a += a2;
-      b += b2;
-      v128.store(out, x0);
-      v128.store(out, x1, 16);
-      v128.store(out, x2, 32);
-      v128.store(out, x3, 48);
+    if (aStep == 0) {
+      const x = v128.load(a);
+      for (; vectors >= 4; vectors -= 4, b += 64, out += 64) {
+        four(
+          opcode, x, x, x, x, v128.load(b), v128.load(b, 16), v128.load(b, 32), v128.load(b, 48), out,
+        );
+      }
+    } else if (bStep == 0) {
+      const y = v128.load(b);
+      for (; vectors >= 4; vectors -= 4, a += 64, out += 64) {
+        four(
+          opcode, v128.load(a), v128.load(a, 16), v128.load(a, 32), v128.load(a, 48), y, y, y, y, out,
+        );
+      }
+    } else {
+      for (; vectors >= 4; vectors -= 4, a += 64, b += 64, out += 64) {
+        four(
+          opcode, v128.load(a), v128.load(a, 16), v128.load(a, 32), v128.load(a, 48),
+          v128.load(b), v128.load(b, 16), v128.load(b, 32), v128.load(b, 48), out,
+        );
+      }
     }
   }
   for (; vectors > 0; vectors--, a += aStep, b += bStep, out += 16) {
     v128.store(out, apply(opcode, v128.load(a), v128.load(b)));
   }
+}
+
+@inline
+function four(
+  opcode: i32, x0: v128, x1: v128, x2: v128, x3: v128, y0: v128, y1: v128, y2: v128, y3: v128, out: usize,
+): void {
+  storePair(out, apply(opcode, x0, y0), apply(opcode, x1, y1));
+  storePair(out + 32, apply(opcode, x2, y2), apply(opcode, x3, y3));
 }
 
 /** out[i] = opcode(a[i], b[i]) for `vectors` groups of four elements; a step of 0 repeats an operand's first group. */

@@ -1,7 +1,9 @@
 /** @file Gradient of cross-entropy by the logits. A tile is a block of rows. */
+import { constants } from './constants';
 import { expOrZero4 } from './math';
 import { clearRow, loadPartial, storePartial } from './partial';
 import { argAddress, argI32 } from './scratch';
+import { storePair } from './simd';
 
 export function crossEntropyGrad(args: usize, tile: i32, thread: i32): void {
   const rows = argI32(args, 0);
@@ -34,14 +36,21 @@ export function crossEntropyGrad(args: usize, tile: i32, thread: i32): void {
 /** dx = gradient exp(x - lse) */
 @inline
 function row(x: usize, dx: usize, classes: i32, lse: v128, gradient: v128): void {
+  const k = constants;
   let i = 0;
-  for (; i + 4 <= classes; i += 4) {
+  for (; i + 8 <= classes; i += 8) {
     const at = <usize>i << 2;
-    v128.store(dx + at, f32x4.mul(gradient, expOrZero4(f32x4.sub(v128.load(x + at), lse))));
+    const first = f32x4.mul(gradient, expOrZero4(f32x4.sub(v128.load(x + at), lse), k));
+    storePair(dx + at, first, f32x4.mul(gradient, expOrZero4(f32x4.sub(v128.load(x + at, 16), lse), k)));
+  }
+  if (i + 4 <= classes) {
+    const at = <usize>i << 2;
+    v128.store(dx + at, f32x4.mul(gradient, expOrZero4(f32x4.sub(v128.load(x + at), lse), k)));
+    i += 4;
   }
   if (i < classes) {
     const at = <usize>i << 2;
-    const p = expOrZero4(f32x4.sub(loadPartial(x + at, classes - i, 0), lse));
+    const p = expOrZero4(f32x4.sub(loadPartial(x + at, classes - i, 0), lse), k);
     storePartial(dx + at, f32x4.mul(gradient, p), classes - i);
   }
 }

@@ -1,4 +1,5 @@
 /** @file Cross-entropy of every row of logits against its target class. A tile is a block of rows. */
+import { constants } from './constants';
 import { log4 } from './math';
 import { rowMax, rowSumExp } from './row-sums';
 import { argAddress, argI32 } from './scratch';
@@ -17,7 +18,7 @@ export function crossEntropy(args: usize, tile: i32, thread: i32): void {
     const x = logits + ((<usize>r * <usize>classes) << 2);
     const at = <usize>r << 2;
     const max = rowMax(x, classes);
-    const logSum = f32x4.extract_lane(log4(f32x4.splat(rowSumExp(x, classes, max))), 0);
+    const logSum = f32x4.extract_lane(log4(f32x4.splat(rowSumExp(x, classes, max)), constants), 0);
     store<f32>(lse + at, max + logSum);
     const target = load<i32>(targets + at);
     let value: f32 = 0;

@@ -10,6 +10,7 @@
  */
 import { Opcode } from '../src/opcode';
 import { binary } from './binary';
+import { storePair } from './simd';
 import { unary } from './unary';
 import { loadView, viewStep } from './view';
 
@@ -22,8 +23,13 @@ function select4(condition: v128, a: v128, b: v128): v128 {
 }
 
 function selectLoop(a: usize, aStep: usize, b: usize, bStep: usize, c: usize, cStep: usize, out: usize, vectors: i32): void {
-  const end = out + (<usize>vectors << 4);
-  for (; out < end; out += 16, a += aStep, b += bStep, c += cStep) {
+  if (aStep & bStep & cStep) {
+    for (; vectors >= 2; vectors -= 2, out += 32, a += 32, b += 32, c += 32) {
+      const first = select4(v128.load(a), v128.load(b), v128.load(c));
+      storePair(out, first, select4(v128.load(a, 16), v128.load(b, 16), v128.load(c, 16)));
+    }
+  }
+  for (; vectors > 0; vectors--, out += 16, a += aStep, b += bStep, c += cStep) {
     v128.store(out, select4(v128.load(a), v128.load(b), v128.load(c)));
   }
 }

@@ -5,7 +5,7 @@
 import { addGroups, channelProducts, channelSums, spreadGroups } from './group-norm-sums';
 import { loadPartial, storePartial } from './partial';
 import { argAddress, argI32, scratch } from './scratch';
-import { fnma } from './simd';
+import { fnma, storePair } from './simd';
 
 // Arguments of all commands: batch, positions, channels, groups, positions of a chunk, chunks, units per tile, unused, x,
 // weight, mean, rstd, dy, dx, sums. Sums are [batch, chunks, (dy w, dy w (x - mean)), groups].
@@ -121,12 +121,22 @@ function apply(
   const whole = channels & ~3;
   const left = channels - whole;
   const bytes = <usize>whole << 2;
+  const pairs = bytes & ~31;
   for (; positions > 0; positions--) {
     let at: usize = 0;
-    for (; at < bytes; at += 16) {
+    for (; at < pairs; at += 32) {
+      const g0 = f32x4.sub(f32x4.mul(v128.load(dy + at), v128.load(scales + at)), v128.load(shifts + at));
+      const g1 = f32x4.sub(f32x4.mul(v128.load(dy + at, 16), v128.load(scales + at, 16)), v128.load(shifts + at, 16));
+      const d0 = f32x4.sub(v128.load(x + at), v128.load(means + at));
+      const d1 = f32x4.sub(v128.load(x + at, 16), v128.load(means + at, 16));
+      const first = fnma(d0, v128.load(tilts + at), g0);
+      storePair(dx + at, first, fnma(d1, v128.load(tilts + at, 16), g1));
+    }
+    if (at < bytes) {
       const g = f32x4.sub(f32x4.mul(v128.load(dy + at), v128.load(scales + at)), v128.load(shifts + at));
       const difference = f32x4.sub(v128.load(x + at), v128.load(means + at));
       v128.store(dx + at, fnma(difference, v128.load(tilts + at), g));
+      at += 16;
     }
     if (left) {
       const g = f32x4.sub(f32x4.mul(loadPartial(dy + at, left, 0), v128.load(scales + at)), v128.load(shifts + at));

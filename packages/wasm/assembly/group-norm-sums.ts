@@ -4,7 +4,7 @@
  */
 import { loadPartial, storePartial } from './partial';
 import { rowSum } from './row-sums';
-import { fma } from './simd';
+import { fma, storePair } from './simd';
 
 /** target[channel] = sum over positions of x. */
 export function channelSums(x: usize, positions: i32, channels: i32, target: usize): void {
@@ -21,10 +21,8 @@ export function channelSums(x: usize, positions: i32, channels: i32, target: usi
       s2 = f32x4.add(s2, v128.load(at, 32));
       s3 = f32x4.add(s3, v128.load(at, 48));
     }
-    v128.store(target, s0);
-    v128.store(target, s1, 16);
-    v128.store(target, s2, 32);
-    v128.store(target, s3, 48);
+    storePair(target, s0, s1);
+    storePair(target + 32, s2, s3);
   }
   for (; c + 4 <= channels; c += 4, x += 16, target += 16) {
     let sum = f32x4.splat(0);
@@ -60,10 +58,8 @@ export function channelDeviations(
       s0 = fma(y0, y0, s0);
       s1 = fma(y1, y1, s1);
     }
-    v128.store(deviations, d0);
-    v128.store(deviations, d1, 16);
-    v128.store(squares, s0);
-    v128.store(squares, s1, 16);
+    storePair(deviations, d0, d1);
+    storePair(squares, s0, s1);
   }
   for (; c < channels; c += 4, x += 16, mean += 16, deviations += 16, squares += 16) {
     const left = channels - c;
@@ -95,8 +91,7 @@ export function channelProducts(
       s0 = fma(v128.load(g), f32x4.sub(v128.load(at), m0), s0);
       s1 = fma(v128.load(g, 16), f32x4.sub(v128.load(at, 16), m1), s1);
     }
-    v128.store(target, s0);
-    v128.store(target, s1, 16);
+    storePair(target, s0, s1);
   }
   for (; c + 4 <= channels; c += 4, dy += 16, x += 16, mean += 16, target += 16) {
     const m = v128.load(mean);

@@ -6,7 +6,7 @@
 import { storePartial, loadPartial } from './partial';
 import { addGroups, channelDeviations, channelSums, spreadGroups } from './group-norm-sums';
 import { argAddress, argF32, argI32, scratch } from './scratch';
-import { fma } from './simd';
+import { fma, storePair } from './simd';
 
 // Arguments of all commands: batch, positions, channels, groups, positions of a chunk, chunks, units per tile, epsilon,
 // x, weight, bias, output, mean, rstd, moments. Moments are [batch, chunks, (means, sums of squares), groups].
@@ -105,13 +105,21 @@ function normalise(args: usize, x: usize, output: usize, positions: i32, mean: u
   const whole = channels & ~3;
   const left = channels - whole;
   const bytes = <usize>whole << 2;
+  const pairs = bytes & ~31;
   let at: usize = 0;
   for (; at < bytes; at += 16) v128.store(scale + at, f32x4.mul(v128.load(scale + at), v128.load(weight + at)));
   if (left) storePartial(scale + at, f32x4.mul(v128.load(scale + at), loadPartial(weight + at, left, 0)), left);
   for (; positions > 0; positions--) {
-    for (at = 0; at < bytes; at += 16) {
+    for (at = 0; at < pairs; at += 32) {
+      const d0 = f32x4.sub(v128.load(x + at), v128.load(shift + at));
+      const d1 = f32x4.sub(v128.load(x + at, 16), v128.load(shift + at, 16));
+      const first = fma(d0, v128.load(scale + at), v128.load(bias + at));
+      storePair(output + at, first, fma(d1, v128.load(scale + at, 16), v128.load(bias + at, 16)));
+    }
+    if (at < bytes) {
       const difference = f32x4.sub(v128.load(x + at), v128.load(shift + at));
       v128.store(output + at, fma(difference, v128.load(scale + at), v128.load(bias + at)));
+      at += 16;
     }
     if (left) {
       const difference = f32x4.sub(loadPartial(x + at, left, 0), v128.load(shift + at));

@@ -1,52 +1,55 @@
 /**
- * @file Elementary functions on four f32 lanes, inlined where they are used.
+ * @file Elementary functions on four f32 lanes, inlined where they are used. `k` is always `constants`, their table, read by
+ * the caller before its loop.
  *
  * exp, log, sin, cos and tanh use the polynomials of the Cephes library (S. Moshier, single precision); erf uses
  * N. Juffa's; pow goes through f64. All are within a few ulp, follow IEEE at zeros, infinities and NaN, and give
- * denormal results. What is compared and selected depends on the lane alone, so neighbours never change a result.
+ * denormal results, unless said otherwise. What is compared and selected depends on the lane alone, so neighbours never
+ * change a result.
  */
-import { fma } from './simd';
-
-// 1.5 * 2^23: adding it rounds to an integer, which is then the difference of the bits.
-@inline const ROUND: f32 = 12582912;
-@inline const ROUND_BITS: i32 = 0x4b400000;
-@inline const SIGN: i32 = <i32>0x80000000;
-/** Beyond this, sin and cos reduce their argument by the standard library's exact method, lane by lane. */
-@inline const LARGE_ANGLE: f32 = 131072;
+import {
+  BIASED_ROUND, COS_0, COS_1, COS_2, EIGHTY_EIGHT, ERF_0, ERF_1, ERF_10, ERF_11, ERF_12, ERF_2, ERF_3, ERF_4, ERF_5,
+  ERF_6, ERF_7, ERF_8, ERF_9, ERF_SMALL, EXP_0, EXP_1, EXP_2, EXP_3, EXP_4, EXP_5, EXP_INFINITE, EXP_NOTHING,
+  EXP_TINY, HALF_PI_0, HALF_PI_1, HALF_PI_2, HALF_PI_3, INFINITY, LARGE_ANGLE, LEAST_NORMAL, LN_2_HIGH, LN_2_LOW,
+  LOG2_E, LOG_0, LOG_1, LOG_2, LOG_3, LOG_4, LOG_5, LOG_6, LOG_7, LOG_8, MINUS_HALF, MINUS_INFINITY, NOT_A_NUMBER,
+  ONE, ROUND, SIGN, SIN_0, SIN_1, SIN_2, SQRT_HALF, TANH_0, TANH_1, TANH_2, TANH_3, TANH_4, TANH_SMALL, TWENTY_THREE,
+  TWO, TWO_23, TWO_BY_PI,
+} from './constants';
+import { fma, fnma } from './simd';
 
 /** p x + c, one step of Horner's rule. */
 @inline
-function horner(p: v128, x: v128, c: f32): v128 {
-  return fma(p, x, f32x4.splat(c));
+function horner(p: v128, x: v128, c: v128): v128 {
+  return fma(p, x, c);
 }
 
 /** e^(x - n ln 2), n the integer next to x / ln 2. */
 @inline
-function expOfRest(x: v128, n: v128): v128 {
-  let r = fma(n, f32x4.splat(-0.693359375), x);
-  r = fma(n, f32x4.splat(2.12194440e-4), r);
-  let p = horner(f32x4.splat(1.9875691500e-4), r, 1.3981999507e-3);
-  p = horner(p, r, 8.3334519073e-3);
-  p = horner(p, r, 4.1665795894e-2);
-  p = horner(p, r, 1.6666665459e-1);
-  p = horner(p, r, 5.0000001201e-1);
-  return f32x4.add(fma(p, f32x4.mul(r, r), r), f32x4.splat(1));
+function expOfRest(x: v128, n: v128, k: usize): v128 {
+  let r = fma(n, v128.load32_splat(k, LN_2_HIGH), x);
+  r = fma(n, v128.load32_splat(k, LN_2_LOW), r);
+  let p = horner(v128.load32_splat(k, EXP_0), r, v128.load32_splat(k, EXP_1));
+  p = horner(p, r, v128.load32_splat(k, EXP_2));
+  p = horner(p, r, v128.load32_splat(k, EXP_3));
+  p = horner(p, r, v128.load32_splat(k, EXP_4));
+  p = horner(p, r, v128.load32_splat(k, EXP_5));
+  return f32x4.add(fma(p, f32x4.mul(r, r), r), v128.load32_splat(k, ONE));
 }
 
 /** e^x. */
 @inline
-export function exp4(x: v128): v128 {
+export function exp4(x: v128, k: usize): v128 {
   // The bounds are where the result is surely infinite or zero; pmin and pmax in this order keep NaN.
-  x = f32x4.pmax(f32x4.pmin(x, f32x4.splat(89)), f32x4.splat(-104));
-  const t = fma(x, f32x4.splat(1.44269504088896341), f32x4.splat(ROUND));
-  const n = f32x4.sub(t, f32x4.splat(ROUND));
-  let p = expOfRest(x, n);
-  // 2^n in two factors, so that the ends of the range overflow or become denormal by a single rounding.
-  const integer = i32x4.sub(t, i32x4.splat(ROUND_BITS));
+  x = f32x4.pmax(f32x4.pmin(x, v128.load32_splat(k, EXP_INFINITE)), v128.load32_splat(k, EXP_NOTHING));
+  const t = fma(x, v128.load32_splat(k, LOG2_E), v128.load32_splat(k, ROUND));
+  let p = expOfRest(x, f32x4.sub(t, v128.load32_splat(k, ROUND)), k);
+  // 2^n in two factors, so that the ends of the range overflow or become denormal by a single rounding. The bits of 1 are
+  // those of 2^0, those of ROUND what the integer was added to.
+  const integer = i32x4.sub(t, v128.load32_splat(k, ROUND));
   const half = i32x4.shr_s(integer, 1);
   const rest = i32x4.sub(integer, half);
-  p = f32x4.mul(p, i32x4.shl(i32x4.add(half, i32x4.splat(127)), 23));
-  return f32x4.mul(p, i32x4.shl(i32x4.add(rest, i32x4.splat(127)), 23));
+  p = f32x4.mul(p, i32x4.add(i32x4.shl(half, 23), v128.load32_splat(k, ONE)));
+  return f32x4.mul(p, i32x4.add(i32x4.shl(rest, 23), v128.load32_splat(k, ONE)));
 }
 
 /**
@@ -54,54 +57,56 @@ export function exp4(x: v128): v128 {
  * scores of a softmax would all come to it.
  */
 @inline
-export function expOrZero4(x: v128): v128 {
-  const tiny = f32x4.lt(x, f32x4.splat(-87.33));
-  x = f32x4.pmax(x, f32x4.splat(-87.33));
-  const t = fma(x, f32x4.splat(1.44269504088896341), f32x4.splat(ROUND));
-  const p = expOfRest(x, f32x4.sub(t, f32x4.splat(ROUND)));
-  // The shift drops all of ROUND's bits, and leaves the integer and the exponent's bias.
-  return v128.andnot(f32x4.mul(p, i32x4.shl(i32x4.add(t, i32x4.splat(127)), 23)), tiny);
+export function expOrZero4(x: v128, k: usize): v128 {
+  const tiny = f32x4.lt(x, v128.load32_splat(k, EXP_TINY));
+  x = f32x4.pmax(x, v128.load32_splat(k, EXP_TINY));
+  const t = fma(x, v128.load32_splat(k, LOG2_E), v128.load32_splat(k, BIASED_ROUND));
+  const p = expOfRest(x, f32x4.sub(t, v128.load32_splat(k, BIASED_ROUND)), k);
+  // The shift drops all of ROUND's bits, and leaves the integer with the exponent's bias.
+  return v128.andnot(f32x4.mul(p, i32x4.shl(t, 23)), tiny);
 }
 
 /** The natural logarithm; -inf at 0, NaN below. */
 @inline
-export function log4(x: v128): v128 {
-  const denormal = f32x4.lt(x, f32x4.splat(1.17549435e-38));
-  let bits = v128.bitselect(f32x4.mul(x, f32x4.splat(8388608)), x, denormal);
+export function log4(x: v128, k: usize): v128 {
+  const denormal = f32x4.lt(x, v128.load32_splat(k, LEAST_NORMAL));
+  let bits = v128.bitselect(f32x4.mul(x, v128.load32_splat(k, TWO_23)), x, denormal);
   // m in [sqrt(1/2), sqrt(2)), x = m 2^e
-  const exponent = i32x4.shr_s(i32x4.sub(bits, i32x4.splat(0x3f3504f3)), 23);
+  const exponent = i32x4.shr_s(i32x4.sub(bits, v128.load32_splat(k, SQRT_HALF)), 23);
   bits = i32x4.sub(bits, i32x4.shl(exponent, 23));
-  const e = f32x4.convert_i32x4_s(i32x4.sub(exponent, v128.and(denormal, i32x4.splat(23))));
-  const m = f32x4.sub(bits, f32x4.splat(1));
+  const e = f32x4.sub(f32x4.convert_i32x4_s(exponent), v128.and(denormal, v128.load32_splat(k, TWENTY_THREE)));
+  const m = f32x4.sub(bits, v128.load32_splat(k, ONE));
   const z = f32x4.mul(m, m);
-  let p = horner(f32x4.splat(7.0376836292e-2), m, -1.1514610310e-1);
-  p = horner(p, m, 1.1676998740e-1);
-  p = horner(p, m, -1.2420140846e-1);
-  p = horner(p, m, 1.4249322787e-1);
-  p = horner(p, m, -1.6668057665e-1);
-  p = horner(p, m, 2.0000714765e-1);
-  p = horner(p, m, -2.4999993993e-1);
-  p = horner(p, m, 3.3333331174e-1);
+  let p = horner(v128.load32_splat(k, LOG_0), m, v128.load32_splat(k, LOG_1));
+  p = horner(p, m, v128.load32_splat(k, LOG_2));
+  p = horner(p, m, v128.load32_splat(k, LOG_3));
+  p = horner(p, m, v128.load32_splat(k, LOG_4));
+  p = horner(p, m, v128.load32_splat(k, LOG_5));
+  p = horner(p, m, v128.load32_splat(k, LOG_6));
+  p = horner(p, m, v128.load32_splat(k, LOG_7));
+  p = horner(p, m, v128.load32_splat(k, LOG_8));
   p = f32x4.mul(p, f32x4.mul(m, z));
-  p = fma(e, f32x4.splat(-2.12194440e-4), p);
-  p = fma(z, f32x4.splat(-0.5), p);
-  p = fma(e, f32x4.splat(0.693359375), f32x4.add(m, p));
-  p = v128.bitselect(f32x4.splat(-Infinity), p, f32x4.eq(x, f32x4.splat(0)));
-  p = v128.bitselect(f32x4.splat(NaN), p, f32x4.lt(x, f32x4.splat(0)));
+  p = fnma(e, v128.load32_splat(k, LN_2_LOW), p);
+  p = fma(z, v128.load32_splat(k, MINUS_HALF), p);
+  p = fnma(e, v128.load32_splat(k, LN_2_HIGH), f32x4.add(m, p));
+  const zero = f32x4.splat(0);
+  p = v128.bitselect(v128.load32_splat(k, MINUS_INFINITY), p, f32x4.eq(x, zero));
+  p = v128.bitselect(v128.load32_splat(k, NOT_A_NUMBER), p, f32x4.lt(x, zero));
   // +inf and NaN are their own logarithm
-  return v128.bitselect(p, x, f32x4.lt(x, f32x4.splat(Infinity)));
+  return v128.bitselect(p, x, f32x4.lt(x, v128.load32_splat(k, INFINITY)));
 }
 
 /** Sine (`quarter` 0) or cosine (`quarter` 1) of r + (turn + quarter) pi / 2, |r| <= pi / 4, turn an integer (i32). */
 @inline
-export function sineOfQuarter(r: v128, turn: v128, quarter: i32): v128 {
+export function sineOfQuarter(r: v128, turn: v128, quarter: i32, k: usize): v128 {
   const z = f32x4.mul(r, r);
-  let sine = horner(f32x4.splat(-1.9515295891e-4), z, 8.3321608736e-3);
-  sine = horner(sine, z, -1.6666654611e-1);
+  let sine = horner(v128.load32_splat(k, SIN_0), z, v128.load32_splat(k, SIN_1));
+  sine = horner(sine, z, v128.load32_splat(k, SIN_2));
   sine = fma(f32x4.mul(sine, z), r, r);
-  let cosine = horner(f32x4.splat(2.443315711809948e-5), z, -1.388731625493765e-3);
-  cosine = horner(cosine, z, 4.166664568298827e-2);
-  cosine = f32x4.add(fma(cosine, f32x4.mul(z, z), f32x4.mul(z, f32x4.splat(-0.5))), f32x4.splat(1));
+  let cosine = horner(v128.load32_splat(k, COS_0), z, v128.load32_splat(k, COS_1));
+  cosine = horner(cosine, z, v128.load32_splat(k, COS_2));
+  const half = f32x4.mul(z, v128.load32_splat(k, MINUS_HALF));
+  cosine = f32x4.add(fma(cosine, f32x4.mul(z, z), half), v128.load32_splat(k, ONE));
   const j = i32x4.add(turn, i32x4.splat(quarter));
   const odd = i32x4.shr_s(i32x4.shl(j, 31), 31);
   const negative = i32x4.shl(i32x4.shr_u(j, 1), 31);
@@ -110,15 +115,15 @@ export function sineOfQuarter(r: v128, turn: v128, quarter: i32): v128 {
 
 /** Sine or cosine after Cody and Waite's reduction; |x| < 2^17. */
 @inline
-function reducedSine(x: v128, quarter: i32): v128 {
-  const t = fma(x, f32x4.splat(0.636619772367581343), f32x4.splat(ROUND));
-  const n = f32x4.sub(t, f32x4.splat(ROUND));
+function reducedSine(x: v128, quarter: i32, k: usize): v128 {
+  const t = fma(x, v128.load32_splat(k, TWO_BY_PI), v128.load32_splat(k, ROUND));
+  const n = f32x4.sub(t, v128.load32_splat(k, ROUND));
   // pi / 2 in parts of 7 bits: n times each of the first three is exact with and without a fused multiply-add.
-  let r = fma(n, f32x4.splat(-1.5625), x);
-  r = fma(n, f32x4.splat(-0.0081787109375), r);
-  r = fma(n, f32x4.splat(-0.00011730194091796875), r);
-  r = fma(n, f32x4.splat(-3.13916478589249e-7), r);
-  return sineOfQuarter(r, i32x4.sub(t, i32x4.splat(ROUND_BITS)), quarter);
+  let r = fma(n, v128.load32_splat(k, HALF_PI_0), x);
+  r = fma(n, v128.load32_splat(k, HALF_PI_1), r);
+  r = fma(n, v128.load32_splat(k, HALF_PI_2), r);
+  r = fma(n, v128.load32_splat(k, HALF_PI_3), r);
+  return sineOfQuarter(r, i32x4.sub(t, v128.load32_splat(k, ROUND)), quarter, k);
 }
 
 function largeSine(x: v128): v128 {
@@ -137,68 +142,71 @@ function largeCosine(x: v128): v128 {
 
 /** sin x, x in radians. */
 @inline
-export function sin4(x: v128): v128 {
-  const small = reducedSine(x, 0);
+export function sin4(x: v128, k: usize): v128 {
+  const small = reducedSine(x, 0, k);
   let y = v128.bitselect(x, small, f32x4.eq(x, f32x4.splat(0)));
-  const large = f32x4.ge(f32x4.abs(x), f32x4.splat(LARGE_ANGLE));
+  const large = f32x4.ge(f32x4.abs(x), v128.load32_splat(k, LARGE_ANGLE));
   if (v128.any_true(large)) y = v128.bitselect(largeSine(x), y, large);
   return y;
 }
 
 /** cos x, x in radians. */
 @inline
-export function cos4(x: v128): v128 {
-  let y = reducedSine(x, 1);
-  const large = f32x4.ge(f32x4.abs(x), f32x4.splat(LARGE_ANGLE));
+export function cos4(x: v128, k: usize): v128 {
+  let y = reducedSine(x, 1, k);
+  const large = f32x4.ge(f32x4.abs(x), v128.load32_splat(k, LARGE_ANGLE));
   if (v128.any_true(large)) y = v128.bitselect(largeCosine(x), y, large);
   return y;
 }
 
 /** The hyperbolic tangent. */
 @inline
-export function tanh4(x: v128): v128 {
+export function tanh4(x: v128, k: usize): v128 {
   const t = f32x4.abs(x);
   const z = f32x4.mul(x, x);
-  let small = horner(f32x4.splat(-5.70498872745e-3), z, 2.06390887954e-2);
-  small = horner(small, z, -5.37397155531e-2);
-  small = horner(small, z, 1.33314422036e-1);
-  small = horner(small, z, -3.33332819422e-1);
+  let small = horner(v128.load32_splat(k, TANH_0), z, v128.load32_splat(k, TANH_1));
+  small = horner(small, z, v128.load32_splat(k, TANH_2));
+  small = horner(small, z, v128.load32_splat(k, TANH_3));
+  small = horner(small, z, v128.load32_splat(k, TANH_4));
   small = fma(f32x4.mul(small, z), t, t);
-  const e = exp4(f32x4.add(t, t));
-  const large = f32x4.sub(f32x4.splat(1), f32x4.div(f32x4.splat(2), f32x4.add(e, f32x4.splat(1))));
-  const y = v128.bitselect(small, large, f32x4.lt(t, f32x4.splat(0.625)));
-  return v128.or(y, v128.and(x, i32x4.splat(SIGN)));
+  // Far beyond where the result is 1, and still finite.
+  const e = expOrZero4(f32x4.pmin(f32x4.add(t, t), v128.load32_splat(k, EIGHTY_EIGHT)), k);
+  const one = v128.load32_splat(k, ONE);
+  const large = f32x4.sub(one, f32x4.div(v128.load32_splat(k, TWO), f32x4.add(e, one)));
+  const y = v128.bitselect(small, large, f32x4.lt(t, v128.load32_splat(k, TANH_SMALL)));
+  return v128.or(y, v128.and(x, v128.load32_splat(k, SIGN)));
 }
 
 /** The error function. */
 @inline
-export function erf4(x: v128): v128 {
+export function erf4(x: v128, k: usize): v128 {
   const t = f32x4.abs(x);
   const s = f32x4.mul(x, x);
-  let small = horner(f32x4.splat(-5.96761703e-4), s, 4.99119423e-3);
-  small = horner(small, s, -2.67681349e-2);
-  small = horner(small, s, 1.12819925e-1);
-  small = horner(small, s, -3.76125336e-1);
-  small = horner(small, s, 1.28379166e-1);
+  let small = horner(v128.load32_splat(k, ERF_0), s, v128.load32_splat(k, ERF_1));
+  small = horner(small, s, v128.load32_splat(k, ERF_2));
+  small = horner(small, s, v128.load32_splat(k, ERF_3));
+  small = horner(small, s, v128.load32_splat(k, ERF_4));
+  small = horner(small, s, v128.load32_splat(k, ERF_5));
   small = fma(small, t, t);
-  let p = horner(f32x4.splat(-1.7285347e-5), t, 3.83197126e-4);
-  const q = horner(f32x4.splat(-3.88396438e-3), t, 2.42546219e-2);
+  let p = horner(v128.load32_splat(k, ERF_6), t, v128.load32_splat(k, ERF_7));
+  const q = horner(v128.load32_splat(k, ERF_8), t, v128.load32_splat(k, ERF_9));
   p = fma(p, s, q);
-  p = horner(p, t, -1.06777877e-1);
-  p = horner(p, t, -6.34846687e-1);
-  p = horner(p, t, -1.28717512e-1);
+  p = horner(p, t, v128.load32_splat(k, ERF_10));
+  p = horner(p, t, v128.load32_splat(k, ERF_11));
+  p = horner(p, t, v128.load32_splat(k, ERF_12));
   p = f32x4.neg(fma(f32x4.neg(p), t, t));
-  const large = f32x4.sub(f32x4.splat(1), exp4(p));
-  const y = v128.bitselect(small, large, f32x4.lt(t, f32x4.splat(0.927734375)));
-  return v128.or(y, v128.and(x, i32x4.splat(SIGN)));
+  const large = f32x4.sub(v128.load32_splat(k, ONE), expOrZero4(p, k));
+  const y = v128.bitselect(small, large, f32x4.lt(t, v128.load32_splat(k, ERF_SMALL)));
+  return v128.or(y, v128.and(x, v128.load32_splat(k, SIGN)));
 }
 
 /** 1 / (1 + e^-x), accurate in both tails. */
 @inline
-export function sigmoid4(x: v128): v128 {
-  const e = exp4(f32x4.neg(f32x4.abs(x)));
-  const numerator = v128.bitselect(e, f32x4.splat(1), f32x4.lt(x, f32x4.splat(0)));
-  return f32x4.div(numerator, f32x4.add(e, f32x4.splat(1)));
+export function sigmoid4(x: v128, k: usize): v128 {
+  const e = exp4(f32x4.neg(f32x4.abs(x)), k);
+  const one = v128.load32_splat(k, ONE);
+  const numerator = v128.bitselect(e, one, f32x4.lt(x, f32x4.splat(0)));
+  return f32x4.div(numerator, f32x4.add(e, one));
 }
 
 /** a^b of two f64 lanes, a >= 0, precise to 1e-11; exponents past those of f32 stop at 2^+-200. */
@@ -250,7 +258,7 @@ function power(a: v128, b: v128): v128 {
   const integer = f32x4.eq(f32x4.floor(b), b);
   const half = f32x4.mul(b, f32x4.splat(0.5));
   const odd = v128.and(integer, f32x4.ne(f32x4.floor(half), half));
-  y = v128.xor(y, v128.and(v128.and(a, i32x4.splat(SIGN)), odd));
+  y = v128.xor(y, v128.and(v128.and(a, i32x4.splat(<i32>0x80000000)), odd));
   const negative = v128.and(f32x4.lt(a, f32x4.splat(0)), f32x4.gt(a, f32x4.splat(-Infinity)));
   y = v128.bitselect(f32x4.splat(NaN), y, v128.andnot(negative, integer));
   return v128.bitselect(f32x4.splat(1), y, f32x4.eq(b, f32x4.splat(0)));

@@ -7,7 +7,7 @@
  */
 import { epilogue } from './epilogue';
 import { argAddress, argI32 } from './scratch';
-import { fma } from './simd';
+import { fma, storePair } from './simd';
 
 /** c[32] = a[k] b[k, 32] */
 function row32(a: usize, b: usize, bStep: usize, k: i32, c: usize): void {
@@ -31,14 +31,10 @@ function row32(a: usize, b: usize, bStep: usize, k: i32, c: usize): void {
     c6 = fma(x, v128.load(b, 96), c6);
     c7 = fma(x, v128.load(b, 112), c7);
   }
-  v128.store(c, c0);
-  v128.store(c, c1, 16);
-  v128.store(c, c2, 32);
-  v128.store(c, c3, 48);
-  v128.store(c, c4, 64);
-  v128.store(c, c5, 80);
-  v128.store(c, c6, 96);
-  v128.store(c, c7, 112);
+  storePair(c, c0, c1);
+  storePair(c + 32, c2, c3);
+  storePair(c + 64, c4, c5);
+  storePair(c + 96, c6, c7);
 }
 
 /** c[count] = a[k] b[k, count], count < 32: four columns at a time, then one. */

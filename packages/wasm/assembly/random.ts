@@ -2,6 +2,7 @@
  * @file Uniform and normal numbers from Philox 4x32-10 (Salmon et al. 2011, "Parallel random numbers: as easy as
  * 1, 2, 3"). A tile is a run of blocks of four numbers; four blocks are computed at a time, one in each lane.
  */
+import { constants } from './constants';
 import { log4, sineOfQuarter } from './math';
 import { storePartial } from './partial';
 import { argAddress, argI32 } from './scratch';
@@ -83,7 +84,7 @@ function uniform(word: v128): v128 {
 @inline
 function radius(word: v128): v128 {
   const u = f32x4.mul(f32x4.convert_i32x4_s(i32x4.add(i32x4.shr_u(word, 8), i32x4.splat(1))), f32x4.splat(STEP));
-  return f32x4.sqrt(f32x4.mul(log4(u), f32x4.splat(-2)));
+  return f32x4.sqrt(f32x4.mul(log4(u, constants), f32x4.splat(-2)));
 }
 
 /** Sine (`quarter` 0) or cosine (1) of 2 pi u, reduced to a quarter turn in integers, hence exactly. */
@@ -92,7 +93,7 @@ function sineOfTurn(word: v128, quarter: i32): v128 {
   const u = i32x4.shr_u(word, 8);
   const turn = i32x4.shr_u(i32x4.add(u, i32x4.splat(1 << 21)), 22);
   const rest = f32x4.convert_i32x4_s(i32x4.sub(u, i32x4.shl(turn, 22)));
-  return sineOfQuarter(f32x4.mul(rest, f32x4.splat(3.7450702829239286e-7)), turn, quarter);
+  return sineOfQuarter(f32x4.mul(rest, f32x4.splat(3.7450702829239286e-7)), turn, quarter, constants);
 }
 
 @inline

@@ -2,6 +2,7 @@
 import { loadPartial, storePartial } from './partial';
 import { rowDot } from './row-sums';
 import { argAddress, argF32, argI32 } from './scratch';
+import { storePair } from './simd';
 
 export function rmsNorm(args: usize, tile: i32, thread: i32): void {
   const rows = argI32(args, 0);
@@ -27,9 +28,15 @@ export function rmsNorm(args: usize, tile: i32, thread: i32): void {
 @inline
 function normalise(x: usize, weight: usize, output: usize, columns: i32, rstd: v128): void {
   let i = 0;
-  for (; i + 4 <= columns; i += 4) {
+  for (; i + 8 <= columns; i += 8) {
+    const at = <usize>i << 2;
+    const first = f32x4.mul(f32x4.mul(v128.load(x + at), rstd), v128.load(weight + at));
+    storePair(output + at, first, f32x4.mul(f32x4.mul(v128.load(x + at, 16), rstd), v128.load(weight + at, 16)));
+  }
+  if (i + 4 <= columns) {
     const at = <usize>i << 2;
     v128.store(output + at, f32x4.mul(f32x4.mul(v128.load(x + at), rstd), v128.load(weight + at)));
+    i += 4;
   }
   if (i < columns) {
     const at = <usize>i << 2;

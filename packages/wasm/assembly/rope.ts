@@ -1,7 +1,7 @@
 /** @file Rotary embedding and its inverse. A tile is a block of rows (positions), all heads of each. */
 import { copyRow } from './partial';
 import { argAddress, argI32 } from './scratch';
-import { fma, fnma } from './simd';
+import { fma, fnma, storePair } from './simd';
 
 export function rope(args: usize, tile: i32, thread: i32): void {
   const rows = argI32(args, 0);
@@ -41,7 +41,16 @@ function rotateHalves(x: usize, cos: usize, sin: usize, output: usize, half: i32
   const far = <usize>half << 2;
   const sign = i32x4.splat(inverse ? <i32>0x80000000 : 0);
   let i = 0;
-  for (; i + 4 <= half; i += 4) {
+  for (; i + 8 <= half; i += 8) {
+    const at = <usize>i << 2;
+    const c0 = v128.load(cos + at), c1 = v128.load(cos + at, 16);
+    const s0 = v128.xor(v128.load(sin + at), sign), s1 = v128.xor(v128.load(sin + at, 16), sign);
+    const a0 = v128.load(x + at), a1 = v128.load(x + at, 16);
+    const b0 = v128.load(x + far + at), b1 = v128.load(x + far + at, 16);
+    storePair(output + at, fnma(b0, s0, f32x4.mul(a0, c0)), fnma(b1, s1, f32x4.mul(a1, c1)));
+    storePair(output + far + at, fma(b0, c0, f32x4.mul(a0, s0)), fma(b1, c1, f32x4.mul(a1, s1)));
+  }
+  if (i + 4 <= half) {
     const at = <usize>i << 2;
     const c = v128.load(cos + at);
     const s = v128.xor(v128.load(sin + at), sign);
@@ -49,6 +58,7 @@ function rotateHalves(x: usize, cos: usize, sin: usize, output: usize, half: i32
     const b = v128.load(x + far + at);
     v128.store(output + at, fnma(b, s, f32x4.mul(a, c)));
     v128.store(output + far + at, fma(b, c, f32x4.mul(a, s)));
+    i += 4;
   }
   for (; i < half; i++) {
     const at = <usize>i << 2;

@@ -1,14 +1,14 @@
-/** @file Largest element and sums over one row, in several vectors: quicker and closer than in a single one. */
+/**
+ * @file Largest element and sums over one row, in several vectors: quicker and closer than in a single one.
+ */
+import { constants } from './constants';
 import { expOrZero4 } from './math';
 import { loadPartial, storePartial } from './partial';
-import { fma, max4, sum4 } from './simd';
+import { fma, max4, pairUp, storePair, sum4 } from './simd';
 
 /** The largest of `columns` floats; NaNs are passed over (they reach the sum of the exponentials). */
 export function rowMax(x: usize, columns: i32): f32 {
-  let a = f32x4.splat(-Infinity);
-  let b = a;
-  let c = a;
-  let d = a;
+  let a = f32x4.splat(-Infinity), b = a, c = a, d = a;
   let i = 0;
   for (; i + 16 <= columns; i += 16) {
     a = f32x4.pmax(a, v128.load(x));
@@ -17,6 +17,8 @@ export function rowMax(x: usize, columns: i32): f32 {
     d = f32x4.pmax(d, v128.load(x, 48));
     x += 64;
   }
+  pairUp(a, b);
+  pairUp(c, d);
   for (; i + 4 <= columns; i += 4) {
     a = f32x4.pmax(a, v128.load(x));
     x += 16;
@@ -27,65 +29,67 @@ export function rowMax(x: usize, columns: i32): f32 {
 
 /** The sum of exp(x - max). */
 export function rowSumExp(x: usize, columns: i32, max: f32): f32 {
+  const k = constants;
   const m = f32x4.splat(max);
-  let a = f32x4.splat(0);
-  let b = a;
-  let c = a;
-  let d = a;
+  let a = f32x4.splat(0), b = a, c = a, d = a;
   let i = 0;
   for (; i + 16 <= columns; i += 16) {
-    a = f32x4.add(a, expOrZero4(f32x4.sub(v128.load(x), m)));
-    b = f32x4.add(b, expOrZero4(f32x4.sub(v128.load(x, 16), m)));
-    c = f32x4.add(c, expOrZero4(f32x4.sub(v128.load(x, 32), m)));
-    d = f32x4.add(d, expOrZero4(f32x4.sub(v128.load(x, 48), m)));
+    a = f32x4.add(a, expOrZero4(f32x4.sub(v128.load(x), m), k));
+    b = f32x4.add(b, expOrZero4(f32x4.sub(v128.load(x, 16), m), k));
+    c = f32x4.add(c, expOrZero4(f32x4.sub(v128.load(x, 32), m), k));
+    d = f32x4.add(d, expOrZero4(f32x4.sub(v128.load(x, 48), m), k));
     x += 64;
   }
+  pairUp(a, b);
+  pairUp(c, d);
   for (; i + 4 <= columns; i += 4) {
-    a = f32x4.add(a, expOrZero4(f32x4.sub(v128.load(x), m)));
+    a = f32x4.add(a, expOrZero4(f32x4.sub(v128.load(x), m), k));
     x += 16;
   }
-  if (i < columns) b = f32x4.add(b, expOrZero4(f32x4.sub(loadPartial(x, columns - i, -Infinity), m)));
+  if (i < columns) b = f32x4.add(b, expOrZero4(f32x4.sub(loadPartial(x, columns - i, -Infinity), m), k));
   return sum4(f32x4.add(f32x4.add(a, b), f32x4.add(c, d)));
 }
 
 /** Writes exp(x - max) to y and returns its sum. */
 export function rowExp(x: usize, y: usize, columns: i32, max: f32): f32 {
+  const k = constants;
   const m = f32x4.splat(max);
-  let a = f32x4.splat(0);
-  let b = a;
+  let a = f32x4.splat(0), b = a, c = a, d = a;
   let i = 0;
-  for (; i + 8 <= columns; i += 8) {
-    const p = expOrZero4(f32x4.sub(v128.load(x), m));
-    const q = expOrZero4(f32x4.sub(v128.load(x, 16), m));
-    v128.store(y, p);
-    v128.store(y, q, 16);
-    a = f32x4.add(a, p);
-    b = f32x4.add(b, q);
-    x += 32;
-    y += 32;
+  for (; i + 16 <= columns; i += 16) {
+    const p0 = expOrZero4(f32x4.sub(v128.load(x), m), k);
+    const p1 = expOrZero4(f32x4.sub(v128.load(x, 16), m), k);
+    const p2 = expOrZero4(f32x4.sub(v128.load(x, 32), m), k);
+    const p3 = expOrZero4(f32x4.sub(v128.load(x, 48), m), k);
+    storePair(y, p0, p1);
+    storePair(y + 32, p2, p3);
+    a = f32x4.add(a, p0);
+    b = f32x4.add(b, p1);
+    c = f32x4.add(c, p2);
+    d = f32x4.add(d, p3);
+    x += 64;
+    y += 64;
   }
-  if (i + 4 <= columns) {
-    const p = expOrZero4(f32x4.sub(v128.load(x), m));
+  pairUp(a, b);
+  pairUp(c, d);
+  for (; i + 4 <= columns; i += 4) {
+    const p = expOrZero4(f32x4.sub(v128.load(x), m), k);
     v128.store(y, p);
     a = f32x4.add(a, p);
     x += 16;
     y += 16;
-    i += 4;
   }
   if (i < columns) {
-    const p = expOrZero4(f32x4.sub(loadPartial(x, columns - i, -Infinity), m));
+    const p = expOrZero4(f32x4.sub(loadPartial(x, columns - i, -Infinity), m), k);
     storePartial(y, p, columns - i);
     b = f32x4.add(b, p);
   }
-  return sum4(f32x4.add(a, b));
+  return sum4(f32x4.add(f32x4.add(a, b), f32x4.add(c, d)));
 }
 
 /** The sum of `columns` floats. */
 export function rowSum(x: usize, columns: i32): f32 {
-  let a = f32x4.splat(0);
-  let b = a;
-  let c = a;
-  let d = a;
+  let a = f32x4.splat(0), b = a, c = a, d = a;
   let i = 0;
   for (; i + 16 <= columns; i += 16) {
     a = f32x4.add(a, v128.load(x));
@@ -94,6 +98,8 @@ export function rowSum(x: usize, columns: i32): f32 {
     d = f32x4.add(d, v128.load(x, 48));
     x += 64;
   }
+  pairUp(a, b);
+  pairUp(c, d);
   for (; i + 4 <= columns; i += 4) {
     a = f32x4.add(a, v128.load(x));
     x += 16;
@@ -104,10 +110,7 @@ export function rowSum(x: usize, columns: i32): f32 {
 
 /** The sum of the products x y. */
 export function rowDot(x: usize, y: usize, columns: i32): f32 {
-  let a = f32x4.splat(0);
-  let b = a;
-  let c = a;
-  let d = a;
+  let a = f32x4.splat(0), b = a, c = a, d = a;
   let i = 0;
   for (; i + 16 <= columns; i += 16) {
     a = fma(v128.load(x), v128.load(y), a);
@@ -117,11 +120,41 @@ export function rowDot(x: usize, y: usize, columns: i32): f32 {
     x += 64;
     y += 64;
   }
+  pairUp(a, b);
+  pairUp(c, d);
   for (; i + 4 <= columns; i += 4) {
     a = fma(v128.load(x), v128.load(y), a);
     x += 16;
     y += 16;
   }
   if (i < columns) b = fma(loadPartial(x, columns - i, 0), loadPartial(y, columns - i, 0), b);
+  return sum4(f32x4.add(f32x4.add(a, b), f32x4.add(c, d)));
+}
+
+/** The sum of the products x y z. */
+export function rowDot3(x: usize, y: usize, z: usize, columns: i32): f32 {
+  let a = f32x4.splat(0), b = a, c = a, d = a;
+  let i = 0;
+  for (; i + 16 <= columns; i += 16) {
+    a = fma(f32x4.mul(v128.load(x), v128.load(y)), v128.load(z), a);
+    b = fma(f32x4.mul(v128.load(x, 16), v128.load(y, 16)), v128.load(z, 16), b);
+    c = fma(f32x4.mul(v128.load(x, 32), v128.load(y, 32)), v128.load(z, 32), c);
+    d = fma(f32x4.mul(v128.load(x, 48), v128.load(y, 48)), v128.load(z, 48), d);
+    x += 64;
+    y += 64;
+    z += 64;
+  }
+  pairUp(a, b);
+  pairUp(c, d);
+  for (; i + 4 <= columns; i += 4) {
+    a = fma(f32x4.mul(v128.load(x), v128.load(y)), v128.load(z), a);
+    x += 16;
+    y += 16;
+    z += 16;
+  }
+  if (i < columns) {
+    const left = columns - i;
+    b = fma(f32x4.mul(loadPartial(x, left, 0), loadPartial(y, left, 0)), loadPartial(z, left, 0), b);
+  }
   return sum4(f32x4.add(f32x4.add(a, b), f32x4.add(c, d)));
 }

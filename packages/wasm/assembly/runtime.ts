@@ -9,6 +9,7 @@
  * belongs to them, and whoever sleeps until the serial number changes misses nothing.
  */
 import { dispatch } from './dispatch';
+import { setThread } from './scratch';
 
 // Control words, each on cache lines of its own. `src/layout.ts` names the one that the host reads.
 const TICKET: usize = 128; // i64: serial << 32 | untaken tiles, or LIST_DONE
@@ -100,6 +101,7 @@ export function run(list: usize, count: i32, maySleep: bool): void {
 
 /** A worker's life: take tiles, spin a little when there is none, then sleep. Returns when the host says quit. */
 export function work(thread: i32): void {
+  setThread(thread);
   let spins = SPINS;
   while (!atomic.load<i32>(QUIT)) {
     const ticket = atomic.load<i64>(TICKET);

@@ -29,3 +29,17 @@ export function argF32(args: usize, n: i32): f32 {
 export function argAddress(args: usize, n: i32): usize {
   return <usize>load<u32>(args + (<usize>n << 2));
 }
+
+/** A cache line of each thread, below the scratch, that is written and never read. */
+const SINK_BYTES: usize = 64;
+const MAX_THREADS: usize = 64;
+/** Static data must end below; `scripts/build-kernels.mjs` sees to it. */
+const SINKS_BASE: usize = SCRATCH_BASE - MAX_THREADS * SINK_BYTES;
+
+/** This thread's. Every thread has an instance of its own, hence globals of its own. */
+export let sink: usize = SINKS_BASE;
+
+/** Called once by each thread. */
+export function setThread(thread: i32): void {
+  sink = SINKS_BASE + <usize>thread * SINK_BYTES;
+}

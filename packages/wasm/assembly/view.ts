@@ -6,6 +6,8 @@
  * Vector loads may read up to 12 bytes past an element run; the host keeps bytes mapped behind every buffer.
  */
 
+import { storePair } from './simd';
+
 /** Where `loadView` found the elements, and by how many bytes to move from four elements to the next: 16 or 0. */
 export let viewStep: usize = 0;
 
@@ -36,6 +38,9 @@ function outerOffset(view: usize, rank: i32, axis: i32, index: i32): i32 {
 function copyRun(source: usize, stride: i32, target: usize, count: i32): void {
   const end = target + (<usize>count << 2);
   if (stride == 1) {
+    for (; target + 32 <= end; target += 32, source += 32) {
+      storePair(target, v128.load(source), v128.load(source, 16));
+    }
     for (; target < end; target += 16, source += 16) v128.store(target, v128.load(source));
   } else if (stride == 0) {
     const value = v128.load32_splat(source);
