@@ -2,5 +2,8 @@
 import { runInForeground } from './lib/processes.mjs';
 import { setupOrExit } from './setup.mjs';
 
-const { environment } = await setupOrExit({ webgpu: true });
-process.exitCode = await runInForeground(['bench/dist/main.js', ...process.argv.slice(2)], { env: environment });
+const { environment, executable } = await setupOrExit({ webgpu: true, computing: true });
+process.exitCode = await runInForeground(['bench/dist/main.js', ...process.argv.slice(2)], {
+  executable,
+  env: environment,
+});

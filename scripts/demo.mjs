@@ -2,7 +2,8 @@
 import { runInForeground } from './lib/processes.mjs';
 import { setupOrExit } from './setup.mjs';
 
-const { seconds } = await setupOrExit({ webgpu: false });
+const { seconds, executable } = await setupOrExit({ computing: true });
 process.exitCode = await runInForeground(['apps/trainer/dist/cli.js', 'demo', ...process.argv.slice(2)], {
+  executable,
   env: { TRANSFUSION_SETUP_SECONDS: seconds.toFixed(3) },
 });

@@ -1,6 +1,6 @@
 /**
  * @file Brings the checkout into a state in which everything runs: installs, builds, unpacks the software WebGPU adapter
- * and the browser for tests.
+ * and the browser for tests, fetches newer Nodes.
  *
  * demo, test and bench call it by name, because npm runs no pre and post scripts under `ignore-scripts`. What is in
  * place is left alone: a stamp in node_modules records the hashes of what it was made from.
@@ -10,6 +10,7 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { computingNode, fetchedNode, NodeChoiceError, nodeMajors } from './lib/nodes.mjs';
 import { ChildError, runNode, runNpm } from './lib/processes.mjs';
 import { filesBelow, root, workspaces } from './lib/repository.mjs';
 import { stage } from './lib/stage.mjs';
@@ -22,13 +23,15 @@ const browserFolder = join(root, '.cache/chromium');
 /**
  * Installs, builds and unpacks whatever is not in place.
  *
- * @param {{ webgpu?: boolean }} options `webgpu`: also the software adapter that tests and benchmarks use on
- *   Linux x64, and the Chromium that tests use there
- * @returns {Promise<{ seconds: number, environment: Record<string, string> }>} how long it took, and the variables with
- *   which a child process finds the software adapter
+ * @param {{ webgpu?: boolean, computing?: boolean, nodes?: boolean }} options `webgpu`: also the software adapter that
+ *   tests and benchmarks use on Linux x64, and the Chromium that tests use there; `computing`: also the Node on which
+ *   WebAssembly is fastest; `nodes`: also all Nodes on which tests run
+ * @returns {Promise<{ seconds: number, environment: Record<string, string>, executable: string }>} how long it took, the
+ *   variables with which a child process finds the software adapter and the Nodes, and the Node to run it on
  * @throws {ChildError} with the output of the step that failed
+ * @throws {NodeChoiceError} when `computing` cannot follow TRANSFUSION_NODE
  */
-export async function setup({ webgpu = false } = {}) {
+export async function setup({ webgpu = false, computing = false, nodes = false } = {}) {
   const started = performance.now();
   const stamp = readStamp();
 
@@ -44,8 +47,12 @@ export async function setup({ webgpu = false } = {}) {
     record({ build });
   }
 
-  const environment = webgpu ? await setupWebGpu(stamp, install) : {};
-  return { seconds: (performance.now() - started) / 1000, environment };
+  const environment = {
+    ...(webgpu && (await setupWebGpu(stamp, install))),
+    ...(nodes && (await setupNodes())),
+  };
+  const executable = computing ? await computingNode() : process.execPath;
+  return { seconds: (performance.now() - started) / 1000, environment, executable };
 }
 
 /**
@@ -66,6 +73,18 @@ async function setupWebGpu(stamp, install) {
   if (process.env.TRANSFUSION_SWIFTSHADER) return {};
   await unpack('adapter', 'the software WebGPU adapter', 'unpack-swiftshader.mjs', adapterFolder);
   return { TRANSFUSION_SWIFTSHADER: adapterFolder };
+}
+
+/** The Nodes of test/nodes.test.ts: where each is, or why it is not there. Those in the environment come first. */
+async function setupNodes() {
+  const environment = {};
+  for (const major of nodeMajors.filter((major) => !process.env[`TRANSFUSION_NODE_${major}`])) {
+    const { version, executable, reason } = await fetchedNode(major);
+    if (executable) environment[`TRANSFUSION_NODE_${major}`] = executable;
+    else environment[`TRANSFUSION_NO_NODE_${major}`] = reason;
+    if (reason) console.log(`no tests on Node ${version}: ${reason}`);
+  }
+  return environment;
 }
 
 function buildAll() {
@@ -138,12 +157,12 @@ export async function setupOrExit(options) {
   try {
     return await setup(options);
   } catch (error) {
-    console.error(error instanceof ChildError ? error.message : error);
+    console.error(error instanceof ChildError || error instanceof NodeChoiceError ? error.message : error);
     process.exit(1);
   }
 }
 
 if (process.argv[1] && resolve(process.argv[1]) === fileURLToPath(import.meta.url)) {
-  const { seconds } = await setupOrExit({ webgpu: true });
+  const { seconds } = await setupOrExit({ webgpu: true, nodes: true });
   console.log(`everything is in place (${seconds.toFixed(1)} s)`);
 }

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { runInForeground } from './lib/processes.mjs';
 import { setupOrExit } from './setup.mjs';
 
-const { environment } = await setupOrExit({ webgpu: true });
+const { environment } = await setupOrExit({ webgpu: true, nodes: true });
 const folder = mkdtempSync(join(tmpdir(), 'transfusion-test-'));
 const resultsFile = join(folder, 'results.json');
 const jest = ['node_modules/jest/bin/jest.js', '--json', `--outputFile=${resultsFile}`, ...process.argv.slice(2)];

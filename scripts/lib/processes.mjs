@@ -14,13 +14,13 @@ export class ChildError extends Error {
 }
 
 /**
- * Runs Node on a script, silently.
+ * Runs Node on a script, silently: this one, or another `executable`.
  *
  * @returns {Promise<string>} what it printed
  * @throws {ChildError} when it fails
  */
-export function runNode(args, options = {}) {
-  return capture(process.execPath, args, options);
+export function runNode(args, { executable = process.execPath, ...options } = {}) {
+  return capture(executable, args, options);
 }
 
 /** Runs npm, silently; returns and throws as `runNode`. */
@@ -49,9 +49,10 @@ function capture(command, args, { cwd = root, env = {}, shell = false, timeoutSe
       shell,
       env: { ...process.env, ...env },
       stdio: ['ignore', 'pipe', 'pipe'],
-      timeout: timeoutSeconds === undefined ? undefined : timeoutSeconds * 1000,
       windowsHide: true,
     });
+    // The timer of spawn's own timeout would outlive a child that could not start, and keep this process waiting.
+    const timer = timeoutSeconds === undefined ? undefined : setTimeout(() => child.kill(), timeoutSeconds * 1000);
     let output = '';
     let standardOutput = '';
     child.stdout.setEncoding('utf8').on('data', (text) => {
@@ -61,8 +62,12 @@ function capture(command, args, { cwd = root, env = {}, shell = false, timeoutSe
     child.stderr.setEncoding('utf8').on('data', (text) => {
       output += text;
     });
-    child.on('error', reject);
+    child.on('error', (error) => {
+      clearTimeout(timer);
+      reject(error);
+    });
     child.on('close', (code, signal) => {
+      clearTimeout(timer);
       if (code === 0) resolve(standardOutput);
       else reject(new ChildError([basename(command), ...args].join(' '), signal ?? `exit code ${code}`, output));
     });
@@ -70,13 +75,14 @@ function capture(command, args, { cwd = root, env = {}, shell = false, timeoutSe
 }
 
 /**
- * Runs Node on a script that owns the terminal, and passes signals on, so that it can save and stop by itself.
+ * Runs Node (this one, or another `executable`) on a script that owns the terminal, and passes signals on, so that it can
+ * save and stop by itself.
  *
  * @returns {Promise<number>} its exit code; 128 + n where signal n ended it
  */
-export function runInForeground(args, { env = {} } = {}) {
+export function runInForeground(args, { executable = process.execPath, env = {} } = {}) {
   return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, args, { cwd: root, env: { ...process.env, ...env }, stdio: 'inherit' });
+    const child = spawn(executable, args, { cwd: root, env: { ...process.env, ...env }, stdio: 'inherit' });
     // A terminal sends Ctrl-C to the child itself; a second copy would look like the impatient second Ctrl-C.
     const handlers = {
       SIGINT: () => process.stdin.isTTY || child.kill('SIGINT'),
