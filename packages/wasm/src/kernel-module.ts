@@ -74,12 +74,15 @@ async function compileWide(
   const isPossible = wideIsFaster !== false && setWideVectors(true);
   if (!isPossible && !untried) return undefined;
   const { wideModule } = await import('./generated/wide-kernels.js');
-  const module = await WebAssembly.compile(decodeBase64(wideModule));
-  if (untried) return module;
-  wideIsFaster ??= isWideFaster(await WebAssembly.compile(relaxed), module, instantiateKernels);
-  if (wideIsFaster) return module;
-  setWideVectors(false);
-  return undefined;
+  const wide = decodeBase64(wideModule);
+  if (!untried) {
+    wideIsFaster ??= await isWideFaster(relaxed, wide, instantiateKernels);
+    if (!wideIsFaster) {
+      setWideVectors(false);
+      return undefined;
+    }
+  }
+  return WebAssembly.compile(wide);
 }
 
 /** Binds a module to a memory, for the calling thread. */
