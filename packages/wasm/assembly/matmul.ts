@@ -1,8 +1,7 @@
 /**
  * @file Matrix product by register tiles. A unit is one block of rows x columns of one matrix of the batch over one
  * part of the depth; a tile is a range of units. op(b) is packed in panels of TILE_COLUMNS columns, or read in place where
- * it is row-major and there are few rows; op(a) is packed in panels of 4 rows if transposed or used by many columns, else
- * read in place.
+ * it is row-major and there are few rows; op(a) is packed in panels of 4 rows, or read in place.
  *
  * Arguments: m, n, k, units, units per tile, block rows, block columns, row blocks, column blocks, depth parts, depth
  * of a part, a is packed, a, a batch stride, a row stride, b, b batch stride, b panel stride, b depth stride, output,
@@ -13,8 +12,8 @@ import { storePart, tileOfAdjacent, tileOfRows, TILE_ROWS } from './register-til
 import { argAddress, argI32, scratch } from './scratch';
 import { TILE_BYTES, TILE_COLUMNS } from './width';
 
-/** Depth handled at a time: a panel of b of this depth is at most 16 KiB and stays in the L1 cache. */
-const DEPTH_BLOCK: i32 = 256;
+/** Depth handled at a time. A panel of b of this depth may be beyond the L1 cache, which costs less than adding to c more often. */
+const DEPTH_BLOCK: i32 = 1024;
 
 /** One register tile, whole or at an edge of the output. */
 @inline

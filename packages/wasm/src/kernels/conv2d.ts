@@ -12,8 +12,8 @@ import { type PackedOperand, packCommand, packedBytes } from './matmul-pack.js';
 import { planBlocks } from './matmul-plan.js';
 import { encodeEpilogue, withOutput } from './product-output.js';
 
-/** Depth handled at a time, unless a filter row is deeper: a panel of it is at most 16 KiB and stays in the L1 cache. */
-const DEPTH_AT_ONCE = 256;
+/** Depth handled at a time, unless a filter row is deeper: a panel of it is at most 32 KiB. */
+const DEPTH_AT_ONCE = 512;
 
 export function encodeConv2d(kernel: Conv2dKernel, context: EncodeContext): Command[] {
   const { batch, channels, outputChannels, outputHeight, outputWidth, kernelHeight, kernelWidth } = kernel;
