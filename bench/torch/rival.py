@@ -7,10 +7,14 @@ request a line on standard input, one answer a line on standard output: {"run": 
 """
 import json
 import os
+import statistics
 import sys
 import time
 
 import torch
+
+# How long each way to do the work is tried for.
+TRIAL_SECONDS = 0.3
 
 folder, device, dtype = sys.argv[1:4]
 cuda = device == "cuda"
@@ -32,8 +36,8 @@ def autocast():
     return torch.autocast(device, dtype=torch.bfloat16, enabled=dtype == "bf16")
 
 
-def answer_requests(step):
-    """step() is a training step; it returns a function that gives the numbers to check."""
+def answer_training(step):
+    """step() is a training step; it returns a function that gives the numbers to check: those of the first steps count."""
     seen = []
 
     def run():
@@ -41,36 +45,51 @@ def answer_requests(step):
         if len(seen) < problem["checkedSteps"]:
             seen.append(numbers())
 
-    def seconds_of(count):
-        begun = time.perf_counter()
-        for _ in range(count):
-            run()
-        if cuda:
-            torch.cuda.synchronize()
-        return time.perf_counter() - begun
-
     for _ in range(problem["checkedSteps"]):
         run()
-    if not cuda:
-        choose_threads(seconds_of)
+    answer_requests([run], lambda _: sum(seen, []))
+
+
+def answer_requests(ways, numbers):
+    """ways: functions that do the work; the fastest is taken. numbers(result): what is to be checked of its last result."""
+    run = ways[0] if cuda else fastest(ways)
+    result = run()
     print(json.dumps({"ready": True}), flush=True)
     for line in sys.stdin:
         request = json.loads(line)
         if "check" in request:
-            answer = {"numbers": sum(seen, [])}
+            answer = {"numbers": numbers(result)}
         elif "memory" in request:
             answer = {"bytes": torch.cuda.max_memory_reserved()} if cuda else {}
         else:
-            answer = {"seconds": seconds_of(request["run"])}
+            begun = time.perf_counter()
+            for _ in range(request["run"]):
+                result = run()
+            if cuda:
+                torch.cuda.synchronize()
+            answer = {"seconds": time.perf_counter() - begun}
         print(json.dumps(answer), flush=True)
 
 
-def choose_threads(seconds_of):
-    """The number of threads that is fastest here."""
+def fastest(ways):
+    """The way that is fastest here, by trial; sets the number of threads that it is fastest with."""
     cores = os.cpu_count() or 1
     timed = {}
     for threads in sorted({1, max(1, cores // 2), cores}):
         torch.set_num_threads(threads)
-        seconds_of(1)
-        timed[threads] = seconds_of(2)
-    torch.set_num_threads(min(timed, key=timed.get))
+        for way in ways:
+            timed[way, threads] = median_seconds(way)
+    way, threads = min(timed, key=timed.get)
+    torch.set_num_threads(threads)
+    return way
+
+
+def median_seconds(way):
+    """Of as many runs as take TRIAL_SECONDS, two at least."""
+    way()
+    seconds = []
+    while len(seconds) < 2 or sum(seconds) < TRIAL_SECONDS:
+        begun = time.perf_counter()
+        way()
+        seconds.append(time.perf_counter() - begun)
+    return statistics.median(seconds)

@@ -3,7 +3,6 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Task } from '../rows/row.js';
-import { CHECKED_STEPS } from '../rows/step-task.js';
 import type { TorchApi } from './torch.js';
 
 export type NamedArray = [name: string, data: Float32Array | Int32Array, shape: readonly number[]];
@@ -23,7 +22,7 @@ export async function torchTask(
       return [name, { file, shape, dtype: data instanceof Float32Array ? 'f32' : 'i32' }];
     }),
   );
-  const description = { ...problem.description, arrays, checkedSteps: CHECKED_STEPS };
+  const description = { ...problem.description, arrays };
   writeFileSync(join(folder, 'problem.json'), JSON.stringify(description));
   const running = await torch.start(script, folder);
   return {

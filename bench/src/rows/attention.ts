@@ -1,7 +1,8 @@
-/** @file Causal attention, forward. Other engines mask the whole score matrix; the operations counted are those that matter. */
+/** @file Causal attention, forward. Other engines compute scores that the mask hides; the operations counted are those that matter. */
 import { attention, compile, createVariable } from '@transfusion/tensor';
 import { runInBatches } from '../engines/jax-js-batches.js';
 import { fastestProduct } from '../engines/tfjs-product.js';
+import { type NamedArray, torchTask } from '../engines/torch-task.js';
 import { normalArray } from './random-array.js';
 import { defineRow, profileRuns } from './row.js';
 
@@ -94,6 +95,15 @@ export const attentionRow = defineRow({
         },
         check: async () => (await tf.tidy(() => tf.transpose(attend(), [0, 2, 1, 3])).data()) as Float32Array,
       };
+    },
+
+    torch(torch, { q, k, v }) {
+      const arrays: NamedArray[] = [
+        ['q', q, SHAPE],
+        ['k', k, SHAPE],
+        ['v', v, SHAPE],
+      ];
+      return torchTask(torch, 'attention.py', { arrays, description: {} });
     },
   },
 });

@@ -3,6 +3,7 @@ import type { Tensor4D } from '@tensorflow/tfjs-core';
 import { compile, conv2d, createVariable, grad } from '@transfusion/tensor';
 import { runInBatches } from '../engines/jax-js-batches.js';
 import { filterGradient, inputGradient } from '../engines/tfjs-convolution.js';
+import { type NamedArray, torchTask } from '../engines/torch-task.js';
 import { normalArray } from './random-array.js';
 import { defineRow, profileRuns } from './row.js';
 
@@ -117,6 +118,15 @@ export const conv2dRow = defineRow({
         },
         check: () => firstOf(CHECKED),
       };
+    },
+
+    torch(torch, { x, weight, gradient }) {
+      const arrays: NamedArray[] = [
+        ['x', x, IMAGE],
+        ['weight', weight, FILTERS],
+        ['gradient', gradient, IMAGE],
+      ];
+      return torchTask(torch, 'conv2d.py', { arrays, description: { checked: CHECKED } });
     },
   },
 });

@@ -2,6 +2,7 @@
 import { type Backend, compile, createVariable } from '@transfusion/tensor';
 import { Bounds } from '../bounds/bounds.js';
 import { runInBatches } from '../engines/jax-js-batches.js';
+import { type NamedArray, torchTask } from '../engines/torch-task.js';
 import { normalArray } from './random-array.js';
 import { defineRow, profileRuns } from './row.js';
 
@@ -78,6 +79,15 @@ export const matmulRow = defineRow({
         },
         check: () => firstOf([CHECKED_ROWS, SIZE]),
       };
+    },
+
+    torch(torch, problem) {
+      const shape = [SIZE, SIZE];
+      const arrays: NamedArray[] = [
+        ['a', problem.a, shape],
+        ['b', problem.b, shape],
+      ];
+      return torchTask(torch, 'matmul.py', { arrays, description: { checkedRows: CHECKED_ROWS } });
     },
   },
 });

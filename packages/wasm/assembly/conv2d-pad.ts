@@ -4,7 +4,9 @@
  * range of the target's rows, over all images.
  *
  * Arguments: source, target, height, width, bytes of a pixel, target height, target width, top, left, vertical dilation,
- * horizontal dilation, rows per tile, rows of all images.
+ * horizontal dilation, rows per tile, rows of all images, bytes of a plane (0: pixels stay whole).
+ *
+ * In planes, four channels of all pixels of an image follow one another, then the next four: a pixel is 16 bytes in each.
  */
 import { clearRow, copyRow } from './partial';
 import { argAddress, argI32 } from './scratch';
@@ -20,18 +22,24 @@ export function conv2dPad(args: usize, tile: i32, _thread: i32): void {
   const dilationY = argI32(args, 9);
   const dilationX = argI32(args, 10);
   const perTile = argI32(args, 11);
+  const planeBytes = argAddress(args, 13);
+  const planes: usize = planeBytes ? pixel >> 4 : 1;
+  const targetPixel: usize = planeBytes ? 16 : pixel;
+  const rowBytes = <usize>targetWidth * targetPixel;
   const last = min(argI32(args, 12), (tile + 1) * perTile);
   for (let number = tile * perTile; number < last; number++) {
     const image = number / targetHeight;
     const y = number - image * targetHeight - top;
-    const target = argAddress(args, 1) + <usize>(number * targetWidth) * pixel;
-    if (y < 0 || y >= height * dilationY || y % dilationY != 0) {
-      clearRow(target, <usize>targetWidth * pixel);
-      continue;
+    // Without planes, planeBytes is 0 and the row's place that of its number.
+    let target = argAddress(args, 1) + <usize>number * rowBytes + <usize>image * (planes - 1) * planeBytes;
+    const isEmpty = y < 0 || y >= height * dilationY || y % dilationY != 0;
+    let source = argAddress(args, 0) + <usize>((image * height + y / dilationY) * width) * pixel;
+    for (let plane: usize = 0; plane < planes; plane++, target += planeBytes, source += 16) {
+      if (isEmpty) clearRow(target, rowBytes);
+      else if (planeBytes) copyPlane(source, target, width, targetWidth, left, pixel);
+      else if (dilationX == 1) copyAdjacent(source, target, width, targetWidth, left, pixel);
+      else copyApart(source, target, width, targetWidth, left, dilationX, pixel);
     }
-    const source = argAddress(args, 0) + <usize>((image * height + y / dilationY) * width) * pixel;
-    if (dilationX == 1) copyAdjacent(source, target, width, targetWidth, left, pixel);
-    else copyApart(source, target, width, targetWidth, left, dilationX, pixel);
   }
 }
 
@@ -44,6 +52,19 @@ function copyAdjacent(source: usize, target: usize, width: i32, targetWidth: i32
   clearRow(target, <usize>begin * pixel);
   copyRow(source + <usize>skipped * pixel, target + <usize>begin * pixel, <usize>count * pixel);
   clearRow(target + <usize>(begin + count) * pixel, <usize>(targetWidth - begin - count) * pixel);
+}
+
+/** The same of four channels of each pixel. */
+@inline
+function copyPlane(source: usize, target: usize, width: i32, targetWidth: i32, left: i32, pixel: usize): void {
+  const begin = min(max(left, 0), targetWidth);
+  const skipped = max(-left, 0);
+  const count = max(min(width - skipped, targetWidth - begin), 0);
+  clearRow(target, <usize>begin << 4);
+  target += <usize>begin << 4;
+  source += <usize>skipped * pixel;
+  for (let i = count; i > 0; i--, source += pixel, target += 16) v128.store(target, v128.load(source));
+  clearRow(target, <usize>(targetWidth - begin - count) << 4);
 }
 
 @inline

@@ -1,13 +1,13 @@
 /**
  * @file Gradient of a convolution by its filters: a matrix product whose rows are taps x channels, whose columns are output
- * channels and whose depth is the output pixels. Taps and channels of one filter row are adjacent in the padded image, so
- * four rows of the product are one vector load. A unit is a range of such quads over one part of the output rows; a tile
- * is a range of units.
+ * channels and whose depth is the output pixels. Four channels of a pixel are adjacent, in planes of the padded image or among
+ * all channels, so four rows of the product are one vector load. A unit is a range of such quads over one part of the output
+ * rows; a tile is a range of units.
  *
  * Arguments: units, units per tile, quads per block, quad blocks, quads of a filter row, all quads, output rows per part,
  * output rows of all images, depth of a filter row, output channels n, image, image bytes, bytes of an image row, bytes
  * from one output column to the next, from one output row to the next, output width, output height, packed output
- * gradient, output rows at a time, target, bytes of a part.
+ * gradient, output rows at a time, target, bytes of a part, bytes of a plane (0: pixels are whole), channels.
  */
 import { storePart, tileOfAdjacent, TILE_ROWS } from './register-tile';
 import { argAddress, argI32, scratch } from './scratch';
@@ -28,6 +28,8 @@ function block(
   const image = argAddress(args, 10) + <usize>(line / height) * argAddress(args, 11);
   const origin = image + <usize>(line % height) * argAddress(args, 14);
   const cStep = <usize>n << 2;
+  const planeBytes = argAddress(args, 21);
+  const channels = argI32(args, 22);
   for (let j = 0; j < n; j += TILE_COLUMNS) {
     const panel = argAddress(args, 17) + (<usize>(j / TILE_COLUMNS) * pixels + <usize>line * <usize>width) * TILE_BYTES;
     const columns = min(TILE_COLUMNS, n - j);
@@ -36,7 +38,13 @@ function block(
       const tap = (quad - filterRow * quadsPerRow) * TILE_ROWS;
       const rows = min(TILE_ROWS, depth - tap);
       const whole = rows == TILE_ROWS && columns == TILE_COLUMNS;
-      const a = origin + <usize>filterRow * argAddress(args, 12) + (<usize>tap << 2);
+      let a = origin + <usize>filterRow * argAddress(args, 12);
+      if (planeBytes) {
+        const column = tap / channels;
+        a += (<usize>column << 4) + <usize>((tap - column * channels) >> 2) * planeBytes;
+      } else {
+        a += <usize>tap << 2;
+      }
       const c = target + (<usize>(filterRow * depth + tap) * <usize>n + <usize>j << 2);
       tileOfAdjacent(
         a, step, skip, panel, TILE_BYTES, lines, width, whole ? c : edge, whole ? cStep : TILE_BYTES, whole && accumulate,

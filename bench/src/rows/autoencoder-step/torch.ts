@@ -3,6 +3,7 @@ import { filterToStored, storedFilterShape } from '@transfusion/nn';
 import type { TorchApi } from '../../engines/torch.js';
 import { type NamedArray, torchTask } from '../../engines/torch-task.js';
 import type { Task } from '../row.js';
+import { CHECKED_STEPS } from '../step-task.js';
 import {
   type AutoencoderProblem,
   imageShape,
@@ -25,6 +26,7 @@ export function torchAutoencoderStep(torch: TorchApi, problem: AutoencoderProble
     channelsFirst('noise', problem.noise, latentShape(problem)),
   ];
   const description = {
+    checkedSteps: CHECKED_STEPS,
     weights: [...problem.weights.keys()],
     widths: config.block_out_channels,
     layersPerBlock: config.layers_per_block,

@@ -2,6 +2,7 @@
 import type { TorchApi } from '../../engines/torch.js';
 import { type NamedArray, torchTask } from '../../engines/torch-task.js';
 import type { Task } from '../row.js';
+import { CHECKED_STEPS } from '../step-task.js';
 import { denseBatch, denseWeights, headDimOf, sections } from './dense.js';
 import {
   LAMBDA,
@@ -32,6 +33,7 @@ export function torchTrainStep(torch: TorchApi, problem: TrainStepProblem): Prom
     ['noise', batch.noise, perPatch],
   ];
   const description = {
+    checkedSteps: CHECKED_STEPS,
     weights: weights.map(({ path, decays }) => ({ path, decays })),
     sections: sections(layout),
     rows,

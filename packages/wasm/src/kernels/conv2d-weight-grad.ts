@@ -25,6 +25,7 @@ export function encodeConv2dWeightGrad(kernel: Conv2dWeightGradKernel, context: 
       left: kernel.padLeft,
       frameHeight: (outputHeight - 1) * kernel.strideY + kernelHeight,
       frameWidth: (outputWidth - 1) * kernel.strideX + kernelWidth,
+      inPlanes: true,
     },
     context,
   );
@@ -56,8 +57,15 @@ export function encodeConv2dWeightGrad(kernel: Conv2dWeightGradKernel, context: 
       args: [
         ...[plan.units, plan.unitsPerTile, plan.quadsPerBlock, plan.blocks, quadsPerRow, quadsPerRow * kernelHeight],
         ...[plan.linesPerPart, batch * outputHeight, depth, outputChannels, frame.address, frame.imageBytes],
-        ...[frame.rowBytes, kernel.strideX * channels * 4, kernel.strideY * frame.rowBytes, outputWidth, outputHeight],
+        ...[
+          frame.rowBytes,
+          kernel.strideX * frame.pixelBytes,
+          kernel.strideY * frame.rowBytes,
+          outputWidth,
+          outputHeight,
+        ],
         ...[gradient.target, Math.max(1, Math.floor(PIXELS_AT_ONCE / outputWidth)), target, elements * 4],
+        ...[frame.planeBytes, channels],
       ],
     },
   ];
