@@ -59,7 +59,8 @@ export async function measure(options: MeasureOptions): Promise<Measurement> {
         field.enter(name, new Contestant(engine, description), engine);
         reduced ||= software;
         const beside = await engine.prepare(row.name, reduced);
-        for (const other of beside) {
+        // What is beside ours is beside its narrow kernels too: the first one counts.
+        for (const other of beside.filter((other) => !field.contestants.has(other))) {
           field.enter(other, new Contestant({ run: (times) => engine.run(times, other) }, 'in the same process'));
         }
       });

@@ -75,24 +75,36 @@ function tile(
     }
     at += aSkip;
   }
-  storeRow(c, c00, c01, c02, c03, accumulate);
-  c += cStep;
-  storeRow(c, c10, c11, c12, c13, accumulate);
-  c += cStep;
-  storeRow(c, c20, c21, c22, c23, accumulate);
-  c += cStep;
-  storeRow(c, c30, c31, c32, c33, accumulate);
+  // One branch for all rows: with one for each, V8 keeps the accumulators in memory during the loop as well.
+  if (accumulate) {
+    addRow(c, c00, c01, c02, c03);
+    c += cStep;
+    addRow(c, c10, c11, c12, c13);
+    c += cStep;
+    addRow(c, c20, c21, c22, c23);
+    c += cStep;
+    addRow(c, c30, c31, c32, c33);
+  } else {
+    storeRow(c, c00, c01, c02, c03);
+    c += cStep;
+    storeRow(c, c10, c11, c12, c13);
+    c += cStep;
+    storeRow(c, c20, c21, c22, c23);
+    c += cStep;
+    storeRow(c, c30, c31, c32, c33);
+  }
 }
 
 @inline
-function storeRow(c: usize, x0: v128, x1: v128, x2: v128, x3: v128, accumulate: bool): void {
-  if (accumulate) {
-    storePair(c, f32x4.add(v128.load(c), x0), f32x4.add(v128.load(c, 16), x1));
-    if (WIDE) storePair(c + 32, f32x4.add(v128.load(c, 32), x2), f32x4.add(v128.load(c, 48), x3));
-  } else {
-    storePair(c, x0, x1);
-    if (WIDE) storePair(c + 32, x2, x3);
-  }
+function storeRow(c: usize, x0: v128, x1: v128, x2: v128, x3: v128): void {
+  storePair(c, x0, x1);
+  if (WIDE) storePair(c + 32, x2, x3);
+}
+
+@inline
+function addRow(c: usize, x0: v128, x1: v128, x2: v128, x3: v128): void {
+  storePair(c, f32x4.add(v128.load(c), x0), f32x4.add(v128.load(c, 16), x1));
+  if (WIDE) storePair(c + 32, f32x4.add(v128.load(c, 32), x2), f32x4.add(v128.load(c, 48), x3));
 }
 
 /** One row of a and of c, for what is left of rows. */
@@ -111,7 +123,8 @@ export function tileOfOneRow(
     a += aStep;
     b += bStep;
   }
-  storeRow(c, c0, c1, c2, c3, accumulate);
+  if (accumulate) addRow(c, c0, c1, c2, c3);
+  else storeRow(c, c0, c1, c2, c3);
 }
 
 /** Adds or stores the first rows x columns of a tile (its rows TILE_COLUMNS floats apart) to c. */
