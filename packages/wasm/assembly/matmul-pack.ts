@@ -33,9 +33,40 @@ function packAdjacent(source: usize, depthStride: usize, depth: i32, lanes: i32,
   }
 }
 
+/** Panels that are packed side by side, so that a step of depth reads whole cache lines. */
+const ADJACENT_PANELS: usize = 4;
+
+/** The same for that many whole panels, `panelBytes` apart. */
+@inline
+function packAdjacentPanels(
+  source: usize, depthStride: usize, depth: i32, lanes: i32, target: usize, panelBytes: usize,
+): void {
+  const bytes = <usize>lanes << 2;
+  for (let k = 0; k < depth; k++, source += depthStride, target += bytes) {
+    let from = source;
+    let to = target;
+    for (let panel: usize = 0; panel < ADJACENT_PANELS; panel++, from += bytes, to += panelBytes) {
+      if (lanes == 4) v128.store(to, v128.load(from));
+      if (lanes >= 8) storePair(to, v128.load(from), v128.load(from, 16));
+      if (lanes == 16) storePair(to + 32, v128.load(from, 32), v128.load(from, 48));
+    }
+  }
+}
+
+/** Steps of depth that are transposed for all lanes before the next ones: what they fill stays in the L1 cache. */
+const TRANSPOSED_AT_ONCE: i32 = 64;
+
 /** Depth adjacent in memory: transpose, four lanes at a time. */
 @inline
 function packTransposed(source: usize, laneStride: usize, depth: i32, lanes: i32, valid: i32, target: usize): void {
+  for (let k = 0; k < depth; k += TRANSPOSED_AT_ONCE) {
+    const count = min(TRANSPOSED_AT_ONCE, depth - k);
+    transposeLanes(source + (<usize>k << 2), laneStride, count, lanes, valid, target + (<usize>(k * lanes) << 2));
+  }
+}
+
+@inline
+function transposeLanes(source: usize, laneStride: usize, depth: i32, lanes: i32, valid: i32, target: usize): void {
   const bytes = <usize>lanes << 2;
   for (let lane = 0; lane < lanes; lane += 4) {
     const column = target + (<usize>lane << 2);
@@ -98,13 +129,23 @@ function packPanels(operand: usize, tile: i32): void {
   // Panels are numbered through all batches: the last tile of the operand may end early.
   const total = argI32(operand, 12);
   const end = min((tile + 1) * perTile, total);
-  for (let number = tile * perTile; number < end; number++) {
+  let number = tile * perTile;
+  while (number < end) {
     const batch = number / panels;
     const panel = number - batch * panels;
     const first = panel * lanes;
     const source = argAddress(operand, 0) + <usize>batch * argAddress(operand, 1) + <usize>first * panelStride;
     const target =
       argAddress(operand, 2) + <usize>batch * argAddress(operand, 3) + <usize>panel * argAddress(operand, 13);
+    const panelBytes = argAddress(operand, 13);
+    const several = <i32>ADJACENT_PANELS;
+    if (panelStride == 4 && number + several <= end && first + several * lanes <= extent) {
+      if (lanes == TILE_ROWS) packAdjacentPanels(source, depthStride, depth, TILE_ROWS, target, panelBytes);
+      else packAdjacentPanels(source, depthStride, depth, TILE_COLUMNS, target, panelBytes);
+      number += several;
+      continue;
+    }
+    number++;
     const valid = min(lanes, extent - first);
     if (panelStride == 4) {
       if (lanes == TILE_ROWS) packAdjacent(source, depthStride, depth, TILE_ROWS, valid, target);

@@ -28,6 +28,9 @@ export function packedBytes({ extent, depth, lanes }: Pick<PackedOperand, 'exten
   return Math.ceil(extent / lanes) * lanes * depth * 4;
 }
 
+/** Panels that the kernel packs side by side: `ADJACENT_PANELS` in `assembly/matmul-pack.ts`. */
+const PANELS_AT_ONCE = 4;
+
 /** One command for one or two operands. */
 export function packCommand(operands: PackedOperand[]): Command {
   let tiles = 0;
@@ -35,7 +38,7 @@ export function packCommand(operands: PackedOperand[]): Command {
   for (const packed of operands) {
     const panels = Math.ceil(packed.extent / packed.lanes);
     const total = packed.matrices * panels;
-    const perTile = itemsPerTile(total, packed.depth * packed.lanes * 0.3);
+    const perTile = itemsPerTile(total, packed.depth * packed.lanes * 0.3, PANELS_AT_ONCE);
     const own = Math.ceil(total / perTile);
     tiles += own;
     args.push(
