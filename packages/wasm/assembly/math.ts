@@ -28,12 +28,12 @@ function horner(p: v128, x: v128, c: v128): v128 {
 function expOfRest(x: v128, n: v128, k: usize): v128 {
   let r = fma(n, v128.load32_splat(k, LN_2_HIGH), x);
   r = fma(n, v128.load32_splat(k, LN_2_LOW), r);
-  let p = horner(v128.load32_splat(k, EXP_0), r, v128.load32_splat(k, EXP_1));
-  p = horner(p, r, v128.load32_splat(k, EXP_2));
-  p = horner(p, r, v128.load32_splat(k, EXP_3));
-  p = horner(p, r, v128.load32_splat(k, EXP_4));
-  p = horner(p, r, v128.load32_splat(k, EXP_5));
-  return f32x4.add(fma(p, f32x4.mul(r, r), r), v128.load32_splat(k, ONE));
+  // In pairs of terms (Estrin): the chain of operations that wait for each other is a third shorter than Horner's.
+  const r2 = f32x4.mul(r, r);
+  let p = fma(v128.load32_splat(k, EXP_0), r, v128.load32_splat(k, EXP_1));
+  p = fma(p, r2, fma(v128.load32_splat(k, EXP_2), r, v128.load32_splat(k, EXP_3)));
+  p = fma(p, r2, fma(v128.load32_splat(k, EXP_4), r, v128.load32_splat(k, EXP_5)));
+  return f32x4.add(fma(p, r2, r), v128.load32_splat(k, ONE));
 }
 
 /** e^x. */
@@ -52,18 +52,23 @@ export function exp4(x: v128, k: usize): v128 {
   return f32x4.mul(p, i32x4.add(i32x4.shl(rest, 23), v128.load32_splat(k, ONE)));
 }
 
+/** e^x for x <= 88, but 2^-126 where it would be less: where only a sum matters that is not small. */
+@inline
+export function expOrTiny4(x: v128, k: usize): v128 {
+  x = f32x4.pmax(x, v128.load32_splat(k, EXP_TINY));
+  const t = fma(x, v128.load32_splat(k, LOG2_E), v128.load32_splat(k, BIASED_ROUND));
+  const p = expOfRest(x, f32x4.sub(t, v128.load32_splat(k, BIASED_ROUND)), k);
+  // The shift drops all of ROUND's bits, and leaves the integer with the exponent's bias.
+  return f32x4.mul(p, i32x4.shl(t, 23));
+}
+
 /**
  * e^x for x <= 88, but 0 where it would be below 2^-126: arithmetic on denormals takes a hundred cycles, and the masked
  * scores of a softmax would all come to it.
  */
 @inline
 export function expOrZero4(x: v128, k: usize): v128 {
-  const tiny = f32x4.lt(x, v128.load32_splat(k, EXP_TINY));
-  x = f32x4.pmax(x, v128.load32_splat(k, EXP_TINY));
-  const t = fma(x, v128.load32_splat(k, LOG2_E), v128.load32_splat(k, BIASED_ROUND));
-  const p = expOfRest(x, f32x4.sub(t, v128.load32_splat(k, BIASED_ROUND)), k);
-  // The shift drops all of ROUND's bits, and leaves the integer with the exponent's bias.
-  return v128.andnot(f32x4.mul(p, i32x4.shl(t, 23)), tiny);
+  return v128.andnot(expOrTiny4(x, k), f32x4.lt(x, v128.load32_splat(k, EXP_TINY)));
 }
 
 /** The natural logarithm; -inf at 0, NaN below. */

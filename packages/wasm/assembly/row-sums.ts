@@ -2,8 +2,9 @@
  * @file Largest element and sums over one row, in several vectors: quicker and closer than in a single one.
  */
 import { constants } from './constants';
-import { expOrZero4 } from './math';
-import { loadPartial, storePartial } from './partial';
+import { expOrTiny4, expOrZero4 } from './math';
+import { copyRow, loadPartial } from './partial';
+import { lastFloats } from './scratch';
 import { fma, max4, pairUp, storePair, sum4 } from './simd';
 
 /** The largest of `columns` floats; NaNs are passed over (they reach the sum of the exponentials). */
@@ -27,36 +28,57 @@ export function rowMax(x: usize, columns: i32): f32 {
   return max4(f32x4.pmax(f32x4.pmax(a, b), f32x4.pmax(c, d)));
 }
 
-/** The sum of exp(x - max). */
+/** The sum of exp(x - max), max being the largest x: at least 1. */
 export function rowSumExp(x: usize, columns: i32, max: f32): f32 {
-  const k = constants;
-  const m = f32x4.splat(max);
-  let a = f32x4.splat(0), b = a, c = a, d = a;
-  let i = 0;
-  for (; i + 16 <= columns; i += 16) {
-    a = f32x4.add(a, expOrZero4(f32x4.sub(v128.load(x), m), k));
-    b = f32x4.add(b, expOrZero4(f32x4.sub(v128.load(x, 16), m), k));
-    c = f32x4.add(c, expOrZero4(f32x4.sub(v128.load(x, 32), m), k));
-    d = f32x4.add(d, expOrZero4(f32x4.sub(v128.load(x, 48), m), k));
-    x += 64;
-  }
-  pairUp(a, b);
-  pairUp(c, d);
-  for (; i + 4 <= columns; i += 4) {
-    a = f32x4.add(a, expOrZero4(f32x4.sub(v128.load(x), m), k));
-    x += 16;
-  }
-  if (i < columns) b = f32x4.add(b, expOrZero4(f32x4.sub(loadPartial(x, columns - i, -Infinity), m), k));
-  return sum4(f32x4.add(f32x4.add(a, b), f32x4.add(c, d)));
+  const whole = columns & ~15;
+  const left = columns - whole;
+  const sum = sumExpOf16(x, whole, max);
+  return left ? sum + sumExpOf16(padded(x + (<usize>whole << 2), left), 16, max) : sum;
 }
 
 /** Writes exp(x - max) to y and returns its sum. */
 export function rowExp(x: usize, y: usize, columns: i32, max: f32): f32 {
+  const whole = columns & ~15;
+  const left = columns - whole;
+  const sum = expOf16(x, y, whole, max);
+  if (left == 0) return sum;
+  const at = <usize>whole << 2;
+  const last = padded(x + at, left);
+  const rest = expOf16(last, last, 16, max);
+  copyRow(last, y + at, <usize>left << 2);
+  return sum + rest;
+}
+
+/** The last `count` floats of a row, and -inf up to sixteen: a loop over whole sixteens alone is compiled better. */
+function padded(x: usize, count: i32): usize {
+  const last = lastFloats();
+  for (let at: usize = 0; at < 64; at += 16) v128.store(last + at, f32x4.splat(-Infinity));
+  copyRow(x, last, <usize>count << 2);
+  return last;
+}
+
+/** Of a multiple of sixteen floats. */
+function sumExpOf16(x: usize, columns: i32, max: f32): f32 {
   const k = constants;
   const m = f32x4.splat(max);
   let a = f32x4.splat(0), b = a, c = a, d = a;
-  let i = 0;
-  for (; i + 16 <= columns; i += 16) {
+  for (const end = x + (<usize>columns << 2); x < end; x += 64) {
+    a = f32x4.add(a, expOrTiny4(f32x4.sub(v128.load(x), m), k));
+    b = f32x4.add(b, expOrTiny4(f32x4.sub(v128.load(x, 16), m), k));
+    c = f32x4.add(c, expOrTiny4(f32x4.sub(v128.load(x, 32), m), k));
+    d = f32x4.add(d, expOrTiny4(f32x4.sub(v128.load(x, 48), m), k));
+  }
+  pairUp(a, b);
+  pairUp(c, d);
+  return sum4(f32x4.add(f32x4.add(a, b), f32x4.add(c, d)));
+}
+
+/** Of a multiple of sixteen floats. */
+function expOf16(x: usize, y: usize, columns: i32, max: f32): f32 {
+  const k = constants;
+  const m = f32x4.splat(max);
+  let a = f32x4.splat(0), b = a, c = a, d = a;
+  for (const end = x + (<usize>columns << 2); x < end; x += 64, y += 64) {
     const p0 = expOrZero4(f32x4.sub(v128.load(x), m), k);
     const p1 = expOrZero4(f32x4.sub(v128.load(x, 16), m), k);
     const p2 = expOrZero4(f32x4.sub(v128.load(x, 32), m), k);
@@ -67,23 +89,9 @@ export function rowExp(x: usize, y: usize, columns: i32, max: f32): f32 {
     b = f32x4.add(b, p1);
     c = f32x4.add(c, p2);
     d = f32x4.add(d, p3);
-    x += 64;
-    y += 64;
   }
   pairUp(a, b);
   pairUp(c, d);
-  for (; i + 4 <= columns; i += 4) {
-    const p = expOrZero4(f32x4.sub(v128.load(x), m), k);
-    v128.store(y, p);
-    a = f32x4.add(a, p);
-    x += 16;
-    y += 16;
-  }
-  if (i < columns) {
-    const p = expOrZero4(f32x4.sub(loadPartial(x, columns - i, -Infinity), m), k);
-    storePartial(y, p, columns - i);
-    b = f32x4.add(b, p);
-  }
   return sum4(f32x4.add(f32x4.add(a, b), f32x4.add(c, d)));
 }
 

@@ -30,14 +30,20 @@ export function argAddress(args: usize, n: i32): usize {
   return <usize>load<u32>(args + (<usize>n << 2));
 }
 
-/** A cache line of each thread, below the scratch, that is written and never read. */
-const SINK_BYTES: usize = 64;
+/** Two cache lines of each thread, below the scratch: one that is written and never read, and sixteen floats. */
+const SINK_BYTES: usize = 128;
 const MAX_THREADS: usize = 64;
 /** Static data must end below; `scripts/build-kernels.mjs` sees to it. */
 const SINKS_BASE: usize = SCRATCH_BASE - MAX_THREADS * SINK_BYTES;
 
 /** This thread's. Every thread has an instance of its own, hence globals of its own. */
 export let sink: usize = SINKS_BASE;
+
+/** Room for the last floats of a row, this thread's. */
+@inline
+export function lastFloats(): usize {
+  return sink + 64;
+}
 
 /** Called once by each thread. */
 export function setThread(thread: i32): void {

@@ -22,7 +22,7 @@ const text = process.argv.includes('--text');
 
 /** The static data must end below the threads' sinks; see assembly/scratch.ts. */
 const STATIC_BASE = 1024;
-const STATIC_END = 65536 - 64 * 64;
+const STATIC_END = 65536 - 64 * 128;
 
 const compilerVersion = createRequire(import.meta.url)('assemblyscript/package.json').version;
 
