@@ -21,6 +21,19 @@ test('the description says which registers are used', () => {
   expect(wide.description).toContain('256-bit');
 });
 
+test('the environment declines, an option decides', async () => {
+  process.env.TRANSFUSION_WIDE = '0';
+  try {
+    for (const [options, bits] of [[{}, '128-bit'] as const, [{ wide: 'always' }, '256-bit'] as const]) {
+      const backend = await openWasm({ threads: 1, ...options });
+      expect(backend.description).toContain(bits);
+      await backend.dispose();
+    }
+  } finally {
+    delete process.env.TRANSFUSION_WIDE;
+  }
+});
+
 describe('wide and narrow register tiles, on one and on two threads, give the same bits', () => {
   for (const testCase of conformanceCases) {
     test(testCase.name, async () => {
