@@ -17,6 +17,7 @@ const TABLE = memory.data<f32>([
   -3.33332819422e-1, 0.625, -5.96761703e-4, 4.99119423e-3, -2.67681349e-2, 1.12819925e-1, -3.76125336e-1,
   1.28379166e-1, -1.7285347e-5, 3.83197126e-4, -3.88396438e-3, 2.42546219e-2, -1.06777877e-1, -6.34846687e-1,
   -1.28717512e-1, 0.927734375,
+  0.6931470036506653, 0.24022242426872253, 0.05550733581185341, 0.009671512991189957, 0.0013264728477224708,
 ]);
 
 /**
@@ -108,3 +109,9 @@ export const constants: usize = TABLE + <usize>(memory.size() >>> 17);
 @inline export const ERF_11: usize = 260;
 @inline export const ERF_12: usize = 264;
 @inline export const ERF_SMALL: usize = 268;
+/** (2^f - 1) / f on [-1/2, 1/2]: the coefficients with the least largest error, relative to 2^f. */
+@inline export const EXP2_1: usize = 272;
+@inline export const EXP2_2: usize = 276;
+@inline export const EXP2_3: usize = 280;
+@inline export const EXP2_4: usize = 284;
+@inline export const EXP2_5: usize = 288;
