@@ -81,7 +81,7 @@ inBrowser('in a browser', () => {
     await open('isolated');
     const backend = { wasm: { threads: 3, fusedMultiplyAdd: false } };
     const report = await page.evaluate((task) => tests.perform(task), { backend, cases, trainingSteps });
-    expect(report.description).toMatch('3 threads, SIMD');
+    expect(report.description).toMatch('3 threads, 128-bit SIMD');
     expect(report.mismatches).toEqual({});
     expect(report.training).toEqual(inNode);
   });
@@ -90,7 +90,7 @@ inBrowser('in a browser', () => {
     await open('isolated');
     const backend = { wasm: { threads: 2 } };
     const report = await page.evaluate((task) => tests.performInWorker(task), { backend, cases, trainingSteps });
-    expect(report.description).toMatch('2 threads, relaxed SIMD');
+    expect(report.description).toMatch('2 threads, 128-bit relaxed SIMD');
     expect(report.mismatches).toEqual({});
     expectClose(report.training, inNode);
   });
@@ -99,7 +99,7 @@ inBrowser('in a browser', () => {
     await open('plain');
     const backend = { wasm: { threads: 3, fusedMultiplyAdd: false } };
     const report = await page.evaluate((task) => tests.perform(task), { backend, cases, trainingSteps });
-    expect(report.description).toMatch(/1 thread, SIMD.*COOP and COEP/);
+    expect(report.description).toMatch(/1 thread, 128-bit SIMD.*COOP and COEP/);
     expect(report.mismatches).toEqual({});
     expect(report.training).toEqual(inNode);
   });

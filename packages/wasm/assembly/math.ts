@@ -39,8 +39,14 @@ function expOfRest(x: v128, n: v128, k: usize): v128 {
 /** e^x. */
 @inline
 export function exp4(x: v128, k: usize): v128 {
-  // The bounds are where the result is surely infinite or zero; pmin and pmax in this order keep NaN.
-  x = f32x4.pmax(f32x4.pmin(x, v128.load32_splat(k, EXP_INFINITE)), v128.load32_splat(k, EXP_NOTHING));
+  // From here on the result is surely infinite; pmin and pmax in this order keep NaN.
+  return expUpTo89(f32x4.pmin(x, v128.load32_splat(k, EXP_INFINITE)), k);
+}
+
+/** e^x for x <= 89. */
+@inline
+function expUpTo89(x: v128, k: usize): v128 {
+  x = f32x4.pmax(x, v128.load32_splat(k, EXP_NOTHING));
   const t = fma(x, v128.load32_splat(k, LOG2_E), v128.load32_splat(k, ROUND));
   let p = expOfRest(x, f32x4.sub(t, v128.load32_splat(k, ROUND)), k);
   // 2^n in two factors, so that the ends of the range overflow or become denormal by a single rounding. The bits of 1 are
@@ -53,7 +59,7 @@ export function exp4(x: v128, k: usize): v128 {
 }
 
 /**
- * e^x for x <= 88, but 2^-126 where it would be less: where only a sum matters that is not small. As a power of 2 with a
+ * e^x for x <= 88, but 2^-126 where it would be less: for sums that are not small, and nothing else. As a power of 2 with a
  * polynomial of degree 5, 1 at 0: three operations fewer than exp4; off by 2e-7 near 0, and by 1.3e-8 |x| more far from it.
  */
 @inline
@@ -65,7 +71,6 @@ export function expOrTiny4(x: v128, k: usize): v128 {
   let p = fma(v128.load32_splat(k, EXP2_5), f, v128.load32_splat(k, EXP2_4));
   p = fma(p, f2, fma(v128.load32_splat(k, EXP2_3), f, v128.load32_splat(k, EXP2_2)));
   p = fma(p, f2, fma(v128.load32_splat(k, EXP2_1), f, v128.load32_splat(k, ONE)));
-  // The shift drops all of ROUND's bits, and leaves the integer with the exponent's bias.
   return f32x4.mul(p, i32x4.shl(t, 23));
 }
 
@@ -75,7 +80,12 @@ export function expOrTiny4(x: v128, k: usize): v128 {
  */
 @inline
 export function expOrZero4(x: v128, k: usize): v128 {
-  return v128.andnot(expOrTiny4(x, k), f32x4.lt(x, v128.load32_splat(k, EXP_TINY)));
+  const tiny = f32x4.lt(x, v128.load32_splat(k, EXP_TINY));
+  x = f32x4.pmax(x, v128.load32_splat(k, EXP_TINY));
+  const t = fma(x, v128.load32_splat(k, LOG2_E), v128.load32_splat(k, BIASED_ROUND));
+  const p = expOfRest(x, f32x4.sub(t, v128.load32_splat(k, BIASED_ROUND)), k);
+  // The shift drops all of ROUND's bits, and leaves the integer with the exponent's bias.
+  return v128.andnot(f32x4.mul(p, i32x4.shl(t, 23)), tiny);
 }
 
 /** The natural logarithm; -inf at 0, NaN below. */
@@ -215,7 +225,8 @@ export function erf4(x: v128, k: usize): v128 {
 /** 1 / (1 + e^-x), accurate in both tails. */
 @inline
 export function sigmoid4(x: v128, k: usize): v128 {
-  const e = exp4(f32x4.neg(f32x4.abs(x)), k);
+  // -|x|
+  const e = expUpTo89(v128.or(x, v128.load32_splat(k, SIGN)), k);
   const one = v128.load32_splat(k, ONE);
   const numerator = v128.bitselect(e, one, f32x4.lt(x, f32x4.splat(0)));
   return f32x4.div(numerator, f32x4.add(e, one));
