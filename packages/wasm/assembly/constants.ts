@@ -1,7 +1,7 @@
 /**
- * @file The constants of `math.ts`, which are read where they are used: a constant in the code takes an engine several
- * instructions in every turn of a loop (V8: ten for one of 256 bits), one in memory a single load. exp is five times as fast
- * so on 256 bits, two and a half times on 128.
+ * @file The constants of `math.ts`, which are read where they are used: a constant in the code takes newer engines several
+ * instructions in every turn of a loop, one in memory a single load. On Node 24 exp is four times as fast so on 256 bits, two
+ * and a half times on 128; on Node 20 it gains 7 %.
  */
 
 // In the order of the offsets below. The first one is not used: engines recognise equal addresses of a pair of loads only
