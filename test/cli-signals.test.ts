@@ -35,7 +35,7 @@ const endless = ['--preset', 'tiny', '--set', 'steps=1000000', '--set', 'learnin
 // Windows has no signals: a process there is told to stop by its console only.
 const onPosix = process.platform === 'win32' ? test.skip : test;
 
-onPosix.each(['SIGINT', 'SIGTERM'] as const)(
+onPosix.each(['SIGINT', 'SIGTERM', 'SIGHUP'] as const)(
   '%s finishes the step, saves and exits with 0; --resume goes on',
   async (signal) => {
     const { child, ended } = start(...endless, '--set', `name=${signal}`);

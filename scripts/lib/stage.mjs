@@ -1,5 +1,8 @@
 /** @file Progress: one line per stage, with its seconds. */
 
+// A closed pipe, as of `| head`, must not end what is at work.
+process.stdout.on('error', () => {});
+
 /**
  * Prints the name of a stage, runs it, and ends the line with the seconds it took, counting them on a terminal.
  *

@@ -5,4 +5,4 @@ export { backendChoice, number, rootCommand, runCommand, wholeNumber, withBacken
 export { checkWritableFile, checkWritableFolder, writeOutputFile } from './output-file.js';
 export { createProgress, formatSeconds, type Progress, type ProgressOptions } from './progress.js';
 export { readImage } from './read-image.js';
-export { processTerminal, type Terminal } from './terminal.js';
+export { runInTerminal, type Terminal } from './terminal.js';

@@ -1,5 +1,7 @@
 /** @file The terminal as the apps use it: results to stdout, everything else to stderr, one signal to stop. */
+import { setImmediate as nextTask } from 'node:timers/promises';
 import pc from 'picocolors';
+import { surviveClosing } from './closed-streams.js';
 
 export interface Terminal {
   /** Results. */
@@ -13,12 +15,22 @@ export interface Terminal {
 /** Signals that come together are one wish: a process group and a parent that forwards may both deliver it. */
 const TOGETHER_MILLISECONDS = 1000;
 
+/** Ctrl-C; a supervisor's wish; the end of the terminal. */
+const STOPPING = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+
 /**
- * The process's terminal. SIGINT and SIGTERM abort its signal; a later second SIGINT ends the process at once.
+ * Runs a program in the process's terminal, and leaves its exit code behind. SIGINT, SIGTERM and SIGHUP abort the terminal's
+ * signal; a later second SIGINT ends the process at once. Where stdout or stderr is closed, work goes on without it; where
+ * results cannot be written though somebody waits for them, as on a full disk, the exit code is 1.
+ *
  * @param options.onStop what the program does when told to stop, for the message
  */
-export function processTerminal(options: { onStop: string }): Terminal & { dispose(): void } {
+export async function runInTerminal(
+  options: { onStop: string },
+  program: (argv: readonly string[], terminal: Terminal) => Promise<number>,
+): Promise<void> {
   const controller = new AbortController();
+  const log = (text: string) => void process.stderr.write(`${text}\n`);
   let stoppedAt = Number.NaN;
   const stop = (name: NodeJS.Signals) => {
     if (controller.signal.aborted) {
@@ -26,18 +38,20 @@ export function processTerminal(options: { onStop: string }): Terminal & { dispo
       return;
     }
     stoppedAt = performance.now();
-    process.stderr.write(`\n${pc.dim(`${name}: ${options.onStop}; Ctrl-C again to leave at once`)}\n`);
+    log(`\n${pc.dim(`${name}: ${options.onStop}; Ctrl-C again to leave at once`)}`);
     controller.abort();
   };
-  process.on('SIGINT', stop);
-  process.on('SIGTERM', stop);
-  return {
-    out: (text) => void process.stdout.write(`${text}\n`),
-    log: (text) => void process.stderr.write(`${text}\n`),
-    signal: controller.signal,
-    dispose() {
-      process.off('SIGINT', stop);
-      process.off('SIGTERM', stop);
-    },
-  };
+  for (const name of STOPPING) process.on(name, stop);
+  let isLost = false;
+  surviveClosing(process.stderr, () => {});
+  surviveClosing(process.stdout, ({ message }) => {
+    isLost = true;
+    log(pc.red(`cannot write the results to stdout: ${message}`));
+  });
+  const out = (text: string) => void process.stdout.write(`${text}\n`);
+  const code = await program(process.argv.slice(2), { out, log, signal: controller.signal });
+  // The last write's failure is told in a later turn of the event loop.
+  await nextTask();
+  process.exitCode = isLost && code === 0 ? 1 : code;
+  for (const name of STOPPING) process.off(name, stop);
 }
