@@ -5,6 +5,7 @@ import { loadRun } from '../apps/trainer/src/train/run-folder';
 import { abortedAtLook, checkpointHash, quietProgress, temporaryFolder, tiny, trainer } from './support/trainer';
 
 quietProgress();
+jest.setTimeout(30_000);
 const folder = temporaryFolder();
 const runs = join(folder, 'runs');
 const good = join(runs, 'good');
@@ -100,6 +101,7 @@ describe('folders to resume from: exit 2, which file and why', () => {
   test.each<[string, () => string, RegExp]>([
     ['a folder that is not there', () => join(runs, 'nobody'), /nobody.*does not exist/],
     ['a folder of something else', () => emptyFolder('other'), /other/],
+    ["a run's checkpoint", () => join(good, 'model'), /good.model is a checkpoint.*\n.*give \S*good$/],
     [
       'a model without training state',
       () => damaged('untrained', (model) => rmSync(join(model, 'trainer_state.json'))),
@@ -171,7 +173,9 @@ describe('failures while running: exit 1', () => {
     const rate = { type: 'constant', learningRate: 1e30 };
     const set = { steps: 5, learningRate: rate };
     const { code, text } = await trainer([...tiny(runs, 'diverging', set), '--overwrite']);
-    expect(text).toMatch(/TRAINING_DIVERGED: step 2: \w+ is (NaN|-?Infinity)[\s\S]*fix: lower learningRate/);
+    expect(text).toMatch(
+      /TRAINING_DIVERGED: step 2: \w+ is (NaN|-?Infinity)[\s\S]*fix: set a lower learningRate[\s\S]*--resume/,
+    );
     expect(code).toBe(1);
     expect(checkpointHash(run)).toEqual(before);
   });

@@ -21,6 +21,7 @@ import {
 } from './support/trainer';
 
 quietProgress();
+jest.setTimeout(30_000);
 const folder = temporaryFolder();
 const runs = join(folder, 'runs');
 const steps = { steps: 8, logEvery: 1 };
@@ -116,7 +117,7 @@ test('saveRun and loadRun give back every bit of the state', async () => {
     session.dispose();
 
     const loaded = await loadRun(join(runs, 'bits'));
-    expect(loaded.state).toEqual({ step: 2, trainSeconds: 0.5, config });
+    expect(loaded.state).toEqual({ step: 2, trainSeconds: 0.5, config, data: session.data });
     const resumed = await openSession({ config, backend, cacheFolder, resume: loaded });
     expect(stateDifference(await readState(resumed.state), before)).toEqual({ error: 0, where: 'nowhere' });
     expect(resumed.batches.step(2)).toEqual(session.batches.step(2));

@@ -12,6 +12,7 @@ import {
   createBatchSource,
   type TrainingExample,
 } from '../../apps/trainer/src/data/batches';
+import type { TextRow } from '../../apps/trainer/src/data/text-rows';
 import { createTrainState, type TrainState, type TrainStepOptions } from '../../apps/trainer/src/train/train-step';
 
 const PATCHES = 4;
@@ -27,17 +28,22 @@ export interface SyntheticRun {
 }
 
 /** Captions of 3 to 6 tokens, images of normal noise; all from the seed. */
-function examples(count: number): TrainingExample[] {
+export function examples(count: number): TrainingExample[] {
   const random = new PhiloxStream(41);
   return Array.from({ length: count }, (_, i) => {
     const captionIds = Array.from({ length: 3 + (i % 4) }, () => random.integer(59));
     const patches = Float32Array.from({ length: PATCHES * 48 }, () => 0.5 * random.normal());
     const pixels = new Uint8Array(8 * 8 * 3);
-    return { caption: `example ${i}`, group: `${i}`, captionIds, pixels, variants: [{ mean: patches }] };
+    const name = `example ${i}`;
+    return { caption: name, name, group: `${i}`, captionIds, pixels, variants: [{ mean: patches }] };
   });
 }
 
-export function syntheticRun(changes: Partial<RunConfigInput> = {}): SyntheticRun {
+/** @param data other than its ten pictures with captions; `texts`: rows of plain text */
+export function syntheticRun(
+  changes: Partial<RunConfigInput> = {},
+  data: { examples?: TrainingExample[]; texts?: TextRow[] } = {},
+): SyntheticRun {
   const config = runConfigSchema.parse({
     model: { preset: 'nano', layers: 2, channels: 32, heads: 2, feedForward: 48, initializerStd: 0.1 },
     data: { imageSize: 8 },
@@ -45,7 +51,7 @@ export function syntheticRun(changes: Partial<RunConfigInput> = {}): SyntheticRu
     learningRate: { type: 'constant', learningRate: 3e-3 },
     ...changes,
   });
-  const all = examples(10);
+  const all = data.examples ?? examples(10);
   const batch = batchShape(config, all, PATCHES);
   const sizes = { vocabularySize: VOCABULARY, patchValues: 48, sequenceLength: batch.sequenceLength };
   const model = modelConfigOf(config, sizes);
@@ -66,7 +72,15 @@ export function syntheticRun(changes: Partial<RunConfigInput> = {}): SyntheticRu
   return {
     config,
     options: { model, batch, lambda: config.lambda, optimizer, maxGradientNorm, accumulation },
-    batches: createBatchSource({ config, shape: batch, examples: all, special, objective }),
+    batches: createBatchSource({
+      config,
+      shape: batch,
+      examples: all,
+      texts: data.texts,
+      patchValues: 48,
+      special,
+      objective,
+    }),
     initial: { parameters, ema: parameters },
   };
 }

@@ -4,5 +4,4 @@ export { modelPath } from './model-path.js';
 export { backendChoice, number, rootCommand, runCommand, wholeNumber, withBackend } from './options.js';
 export { checkWritableFile, checkWritableFolder, writeOutputFile } from './output-file.js';
 export { createProgress, formatSeconds, type Progress, type ProgressOptions } from './progress.js';
-export { readImage } from './read-image.js';
 export { runInTerminal, type Terminal } from './terminal.js';

@@ -7,28 +7,24 @@ import type { Terminal } from './terminal.js';
 /** Parses a whole number in [least, most]. */
 export function wholeNumber(least: number, most = Number.MAX_SAFE_INTEGER) {
   return (text: string): number => {
-    const value = Number(text);
-    if (text.trim() === '' || !Number.isSafeInteger(value) || value < least || value > most) {
-      throw new InvalidArgumentError(
-        most === Number.MAX_SAFE_INTEGER
-          ? `give a whole number from ${least}`
-          : `give a whole number from ${least} to ${most}`,
-      );
-    }
-    return value;
+    const value = text.trim() === '' ? Number.NaN : Number(text);
+    if (Number.isSafeInteger(value) && value >= least && value <= most) return value;
+    const isHuge = most === Number.MAX_SAFE_INTEGER && value > most;
+    throw new InvalidArgumentError(
+      most === Number.MAX_SAFE_INTEGER && !isHuge
+        ? `give a whole number from ${least}`
+        : `give a whole number from ${least} to ${most}`,
+    );
   };
 }
 
 /** Parses a number in [least, most]. */
-export function number(least: number, most = Number.POSITIVE_INFINITY) {
+export function number(least = Number.NEGATIVE_INFINITY, most = Number.POSITIVE_INFINITY) {
   return (text: string): number => {
-    const value = Number(text);
-    if (text.trim() === '' || !Number.isFinite(value) || value < least || value > most) {
-      throw new InvalidArgumentError(
-        most === Number.POSITIVE_INFINITY ? `give a number from ${least}` : `give a number from ${least} to ${most}`,
-      );
-    }
-    return value;
+    const value = text.trim() === '' ? Number.NaN : Number(text);
+    if (Number.isFinite(value) && value >= least && value <= most) return value;
+    const from = least === Number.NEGATIVE_INFINITY ? '' : ` from ${least}`;
+    throw new InvalidArgumentError(`give a number${from}${most === Number.POSITIVE_INFINITY ? '' : ` to ${most}`}`);
   };
 }
 

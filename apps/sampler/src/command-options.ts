@@ -15,7 +15,11 @@ export function withSeed(command: Command): Command {
 export function withImageSampling(command: Command): Command {
   return command
     .option('--steps <n>', "denoising steps of an image (default: the model's)", wholeNumber(1))
-    .option('--guidance <w>', "how strictly images follow the text; 1: no guidance (default: the model's)", number(0))
+    .option(
+      '--guidance <w>',
+      "how strictly images follow the text; 1: no guidance; below 0: away from it (default: the model's)",
+      number(),
+    )
     .addOption(
       new Option('--scheduler <name>', "step rule; euler is for flow models (default: the model's)").choices([
         'ddim',

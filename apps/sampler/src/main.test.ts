@@ -118,7 +118,7 @@ describe('the command line', () => {
     [
       'a bad guidance',
       ['generate', '--prompt', 'a', '--out', 'a.png', '--guidance', 'x'],
-      /--guidance .*number from 0/,
+      /--guidance .*give a number/,
     ],
     ['a bad choice', ['info', '--backend', 'cuda'], /'cuda' is invalid.*auto, wasm, webgpu/],
     ['no image', ['caption'], /required option '--image/],
@@ -172,6 +172,25 @@ describe('model folders', () => {
     const file = join('cut', 'model.safetensors');
     await writeFile(file, (await readFile(file)).subarray(0, 3000));
     expect(await tell('cut')).toMatchObject({ code: 2, log: expect.stringMatching(/cut.model\.safetensors/) });
+  });
+
+  test('a NaN in the autoencoder is an error that names it, and no picture', async () => {
+    await writeTinyModelFolder('nan', tinyKl);
+    const file = join('nan', 'vae', 'model.safetensors');
+    const bytes = await readFile(file);
+    const length = Number(bytes.readBigUInt64LE(0));
+    const header = JSON.parse(bytes.toString('utf8', 8, 8 + length));
+    bytes.writeFloatLE(Number.NaN, 8 + length + header['decoder.conv_out.bias'].data_offsets[0] + 4);
+    await writeFile(file, bytes);
+    const result = await sampler('generate', '--model', 'nan', '--prompt', 'a', '--out', 'nan.png', ...cpu);
+    expect(result).toMatchObject({ code: 2, log: expect.stringMatching(/nan.vae.*decoder\.conv_out\.bias.*NaN/) });
+    expect(await readdir('.')).not.toContain('nan.png');
+  });
+
+  test("a run's folder instead of its model's names the model's", async () => {
+    await writeTinyModelFolder(join('run', 'model'));
+    const result = await sampler('info', '--model', 'run', ...cpu);
+    expect(result).toMatchObject({ code: 2, log: expect.stringMatching(/run.model/) });
   });
 
   test("the demo's is the default", async () => {

@@ -1,10 +1,13 @@
-/** @file Captioned pictures of one size, as every dataset gives them. */
+/** @file Pictures of one size, most with captions, as every dataset gives them. */
 import { fromBytes, type RgbImage } from './image/rgb-image.js';
 import { splitHeldOut } from './sampling.js';
 
-/** A picture and its caption. */
+/** A picture and its caption, if it has one. */
 export interface CaptionedImage {
-  caption: string;
+  /** Undefined where the dataset was asked for pictures without captions. */
+  caption: string | undefined;
+  /** What to call the picture in messages: its path within the folder, say. */
+  name: string;
   /** Pictures of one group (one emoji in all styles and skin tones, say) are trained on together, or held out together. */
   group: string;
   /** Of a dataset that comes with a split of its own. */
@@ -13,7 +16,7 @@ export interface CaptionedImage {
   pixels: Uint8Array;
 }
 
-/** A file that was skipped. */
+/** A file that was skipped, and why. */
 export interface BrokenFile {
   path: string;
   reason: string;
@@ -23,8 +26,10 @@ export interface ImageDataset {
   /** Side of every picture, in pixels. */
   size: number;
   images: CaptionedImage[];
-  /** What could not be read. */
+  /** What should have been a picture of the dataset, and could not be used. `allowBroken` limits their share. */
   broken: BrokenFile[];
+  /** Files that were not tried, since they are nothing that the dataset takes. */
+  leftOut: BrokenFile[];
 }
 
 /** A picture as numbers in [-1, 1]: [size, size, 3]. */
@@ -34,7 +39,7 @@ export function imageOf({ pixels }: Pick<CaptionedImage, 'pixels'>): RgbImage {
 }
 
 /**
- * Training and held-out pictures, both in the dataset's order. A dataset's own split is kept; else `fraction` of the groups,
+ * Training and held-out pictures (or texts: anything that has a group), both in the dataset's order. A dataset's own split is kept; else `fraction` of the groups,
  * chosen by the seed, are held out (see `splitHeldOut`). Left at its default, what is held out is the same for every run, also for
  * one that starts from the weights of another.
  *

@@ -19,4 +19,5 @@ export { type PackedBatch, type PackedDocument, type PackedImage, type PackOptio
 export { type PatchGrid, patchify, unpatchify } from './patchify.js';
 export { RandomPurpose } from './random-purpose.js';
 export { type ExampleChoice, epochOrder, exampleSampler, splitHeldOut } from './sampling.js';
+export type { TextDataset, TextDocument } from './text-dataset.js';
 export { drawTimesteps } from './timesteps.js';

@@ -46,8 +46,10 @@ describe('patchify', () => {
     const grid = { height: 2, width: 2, channels: 3, patchSize: 2 };
     expect(() => patchify({ ...grid, image, height: 3 })).toThrow(/DATA_PATCH_SIZE.*3 x 2.*2 x 2/);
     expect(() => patchify({ ...grid, image: new Float32Array(11) })).toThrow(
-      /DATA_IMAGE_SHAPE.*11 values, expected \[2, 2, 3\] = 12/,
+      /DATA_IMAGE_SHAPE.*Float32Array of 11 values, expected a Float32Array of \[2, 2, 3\] = 12/,
     );
     expect(() => unpatchify({ ...grid, patches: new Float32Array(11) })).toThrow(/DATA_IMAGE_SHAPE/);
+    const plain = Array.from(image) as unknown as Float32Array;
+    expect(() => patchify({ ...grid, image: plain })).toThrow(/DATA_IMAGE_SHAPE: patchify: got Array of 12 values/);
   });
 });

@@ -10,7 +10,7 @@ export interface PatchGrid {
   patchSize: number;
 }
 
-function checkGrid(name: string, { height, width, channels, patchSize }: PatchGrid, elements: number): void {
+function checkGrid(name: string, { height, width, channels, patchSize }: PatchGrid, values: Float32Array): void {
   if (height % patchSize !== 0 || width % patchSize !== 0) {
     throw new TransfusionError({
       code: 'DATA_PATCH_SIZE',
@@ -18,10 +18,11 @@ function checkGrid(name: string, { height, width, channels, patchSize }: PatchGr
       fix: 'choose an image size that is a multiple of the patch size',
     });
   }
-  if (elements !== height * width * channels) {
+  if (!(values instanceof Float32Array) || values.length !== height * width * channels) {
+    const given = Object(values) as ArrayLike<number>;
     throw new TransfusionError({
       code: 'DATA_IMAGE_SHAPE',
-      message: `${name}: got ${elements} values, expected [${height}, ${width}, ${channels}] = ${height * width * channels}`,
+      message: `${name}: got ${given.constructor.name} of ${given.length} values, expected a Float32Array of [${height}, ${width}, ${channels}] = ${height * width * channels}`,
     });
   }
 }
@@ -46,7 +47,7 @@ function forEachPatchRow(grid: PatchGrid, visit: (imageOffset: number, patchOffs
  */
 export function patchify(options: PatchGrid & { image: Float32Array }): Float32Array {
   const { image } = options;
-  checkGrid('patchify', options, image.length);
+  checkGrid('patchify', options, image);
   const patches = new Float32Array(image.length);
   const run = options.patchSize * options.channels;
   forEachPatchRow(options, (imageOffset, patchOffset) => {
@@ -58,7 +59,7 @@ export function patchify(options: PatchGrid & { image: Float32Array }): Float32A
 /** The inverse of `patchify`: [patches, patchSize * patchSize * channels] -> [height, width, channels]. */
 export function unpatchify(options: PatchGrid & { patches: Float32Array }): Float32Array {
   const { patches } = options;
-  checkGrid('unpatchify', options, patches.length);
+  checkGrid('unpatchify', options, patches);
   const image = new Float32Array(patches.length);
   const run = options.patchSize * options.channels;
   forEachPatchRow(options, (imageOffset, patchOffset) => {

@@ -20,7 +20,8 @@ export interface ExampleChoice {
 
 /**
  * Returns the function from a step to its examples. Steps walk through the examples epoch by epoch, each epoch in its
- * own order; an epoch's end may fall inside a step. The function's result depends on the options and the step only.
+ * own order; an epoch's end may fall inside a step. The function's result depends on the options, the step and, where steps do
+ * not all take equally many, on the positions given: `count` examples from position `from` of the walk through all epochs.
  */
 export function exampleSampler(options: {
   seed: number;
@@ -31,7 +32,7 @@ export function exampleSampler(options: {
   imageFirstProbability?: number;
   /** Of the caption-first examples; default 0.1. */
   captionDropout?: number;
-}): (step: number) => ExampleChoice[] {
+}): (step: number, positions?: { from: number; count: number }) => ExampleChoice[] {
   const { seed, examples, examplesPerStep, imageFirstProbability = 0.2, captionDropout = 0.1 } = options;
   if (!(Number.isInteger(examples) && examples > 0)) {
     throw new TransfusionError({
@@ -50,14 +51,14 @@ export function exampleSampler(options: {
     }
     return cachedOrder[position % examples];
   };
-  return (step) => {
+  return (step, { from, count } = { from: step * examplesPerStep, count: examplesPerStep }) => {
     const stream = new PhiloxStream(seed, RandomPurpose.example, step);
-    return Array.from({ length: examplesPerStep }, (_, i) => {
+    return Array.from({ length: count }, (_, i) => {
       const imageFirst = stream.uniform() < imageFirstProbability;
       // Drawn always, so that an example's numbers do not depend on the examples before it.
       const drop = stream.uniform() < captionDropout;
       return {
-        example: exampleAt(step * examplesPerStep + i),
+        example: exampleAt(from + i),
         order: imageFirst ? 'image-first' : 'caption-first',
         dropCaption: drop && !imageFirst,
       };

@@ -120,7 +120,7 @@ describe('schedulers of a configuration', () => {
     expect(() => resolveImageSampling(config, { scheduler: 'ddpm', eta: 0.5 })).toThrow(/SAMPLER_OPTIONS.*image.eta/);
     expect(() => resolveImageSampling(config, { steps: 1001 })).toThrow(/SCHEDULER_STEPS_RANGE/);
     expect(() => resolveImageSampling(config, { scheduler: 'euler' })).toThrow(/SCHEDULER_CONFIG_INVALID/);
-    expect(() => resolveImageSampling(config, { guidance: -1 })).toThrow(/SAMPLER_OPTIONS.*guidance/s);
+    expect(() => resolveImageSampling(config, { guidance: Number.NaN })).toThrow(/SAMPLER_OPTIONS.*guidance/s);
     expect(() => resolveImageSampling(config, { stepz: 1 } as never)).toThrow(/SAMPLER_OPTIONS.*stepz/s);
   });
 });

@@ -34,7 +34,10 @@ export const diffusionConfigSchema = z.strictObject({
 
 export const samplingDefaultsSchema = z.strictObject({
   steps: z.int().min(1).default(50).describe('denoising steps of an image'),
-  guidance: z.number().min(0).default(3).describe('classifier-free guidance scale; 1: none'),
+  guidance: z
+    .number()
+    .default(3)
+    .describe('classifier-free guidance scale; 1: none; 0: without regard to the text; below: away from it'),
   scheduler: z.enum(['ddim', 'ddpm', 'euler']).default('ddim').describe('step rule; euler is for the flow schedule'),
 });
 

@@ -47,6 +47,8 @@ export async function* denoise(options: DenoiseOptions): AsyncGenerator<DenoiseS
   for (let step = 0; step < timesteps.length; step++) {
     signal?.throwIfAborted();
     const predictions = await predict(options, samples, timesteps[step]);
+    // Before the estimate is clamped, which would hide infinities.
+    checkFinite(predictions, `the model's prediction in step ${step + 1} of ${timesteps.length}`);
     const before = samples;
     const addsNoise = scheduler.x0StepCoefficients(step).previousFromNoise !== 0;
     samples = samples.map((sample, i) => {
@@ -56,7 +58,7 @@ export async function* denoise(options: DenoiseOptions): AsyncGenerator<DenoiseS
     const estimates = () => before.map((sample, i) => estimateClean(scheduler, step, sample, predictions[i]));
     yield { step: step + 1, steps: timesteps.length, estimates };
   }
-  checkFinite(samples);
+  checkFinite(samples, 'the scheduler');
   return samples;
 }
 
@@ -86,12 +88,14 @@ function estimateClean(scheduler: Scheduler, step: number, sample: Float32Array,
   );
 }
 
-function checkFinite(samples: readonly Float32Array[]): void {
-  const bad = samples.findIndex((sample) => !sample.every(Number.isFinite));
+/** @throws TransfusionError SAMPLER_NOT_FINITE */
+function checkFinite(images: readonly Float32Array[], where: string): void {
+  const bad = images.findIndex((image) => !image.every(Number.isFinite));
   if (bad < 0) return;
+  const at = images[bad].findIndex((value) => !Number.isFinite(value));
   throw new TransfusionError({
     code: 'SAMPLER_NOT_FINITE',
-    message: `image ${bad} of ${samples.length} has values that are not finite`,
+    message: `image ${bad + 1} of ${images.length}: value ${at} of ${where} is ${images[bad][at]}`,
     fix: "the model's weights are damaged, or its training diverged: use an earlier checkpoint",
   });
 }

@@ -50,6 +50,6 @@ function unknownOption(option: string, type: string): TransfusionError {
   return new TransfusionError({
     code: 'SAMPLER_OPTIONS',
     message: `image.${option} is given, but the ${type} scheduler has no ${option}`,
-    fix: `leave ${option} out, or use ddim`,
+    fix: type === 'euler' ? `leave ${option} out` : `leave ${option} out, or use ddim`,
   });
 }

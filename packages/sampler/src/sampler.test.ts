@@ -1,9 +1,17 @@
 import type { Backend } from '@transfusion/tensor';
+import { createCodec } from '@transfusion/vae';
 import { openWasm } from '@transfusion/wasm';
 import type { GenerateOptions, SamplerEvent } from './generate.js';
-import type { Sampler } from './sampler.js';
+import { createSampler, type Sampler } from './sampler.js';
 import { greatestDifference } from './testing/reference-forward.js';
-import { byteTokenizer, singleMindedSampler, testImage, tinySampler } from './testing/tiny-model.js';
+import {
+  byteTokenizer,
+  singleMindedSampler,
+  testImage,
+  tinyConfig,
+  tinyParameters,
+  tinySampler,
+} from './testing/tiny-model.js';
 
 let backend: Backend;
 let sampler: Sampler;
@@ -154,6 +162,11 @@ describe('generate', () => {
 describe('guidance', () => {
   const draw = (guidance: number, prompts: string[]) => sampler.drawImages({ prompts, guidance, steps: 3, seed: 5 });
 
+  test('below 0 it leads elsewhere', async () => {
+    const [unguided, [red], [away]] = [await draw(0, ['red']), await draw(1, ['red']), await draw(-1, ['red'])];
+    for (const other of [unguided[0], red]) expect(greatestDifference(away, other)).toBeGreaterThan(0.01);
+  });
+
   test('1 is the conditional prediction; 0 knows nothing of the text', async () => {
     const [red, blue] = await draw(1, ['red', 'a blue one']);
     expect(greatestDifference(red, blue)).toBeGreaterThan(0.01);
@@ -166,6 +179,23 @@ describe('guidance', () => {
     const [guided] = await draw(3, ['red', 'x']);
     expect(greatestDifference(guided, red)).toBeGreaterThan(0.01);
   });
+});
+
+test.each([
+  ['NaN', Number.NaN],
+  // Clamped, it would look like a picture.
+  ['Infinity', Number.POSITIVE_INFINITY],
+])('a prediction of %s is an error that says where it arose, not a picture', async (name, value) => {
+  const config = tinyConfig();
+  const parameters = tinyParameters(backend, config);
+  parameters.patchOut.bias.write(new Float32Array(config.model.patchValues).fill(value, 5, 6));
+  const codec = createCodec(config.codec);
+  const broken = createSampler({ backend, config, parameters, tokenizer: byteTokenizer(), codec });
+  await expect(broken.drawImages({ prompts: ['a', 'b'], guidance: 1 })).rejects.toThrow(
+    new RegExp(`SAMPLER_NOT_FINITE: image 1 of 2: value 5 of the model's prediction in step 1 of 4 is ${name}`),
+  );
+  const forced = { prompt: [], forceImage: true, image: { guidance: 1 } };
+  await expect(collect(forced, broken)).rejects.toThrow(/SAMPLER_NOT_FINITE/);
 });
 
 describe('drawImages', () => {

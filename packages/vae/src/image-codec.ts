@@ -22,12 +22,13 @@ export interface ImageCodec {
   latentShape(size: ImageSize): LatentShape;
   /**
    * `seed`: where latents have a distribution, draw from it, each image independently; default: its mode.
-   * @throws TransfusionError CODEC_SHAPE: an image does not have the size's number of values
+   * @throws TransfusionError CODEC_SHAPE: an image is no Float32Array, or does not have the size's number of values;
+   *   CODEC_NOT_FINITE: an image has NaN or an infinity, or its latents would
    */
   encode(options: ImageSize & { images: readonly Float32Array[]; seed?: number }): Promise<Float32Array[]>;
-  /** What `encode` draws from, or takes the mode of. @throws TransfusionError CODEC_SHAPE */
+  /** What `encode` draws from, or takes the mode of. @throws TransfusionError CODEC_SHAPE, CODEC_NOT_FINITE */
   encodeDistribution(options: ImageSize & { images: readonly Float32Array[] }): Promise<LatentDistribution[]>;
-  /** `height` and `width` are the image's. @throws TransfusionError CODEC_SHAPE */
+  /** `height` and `width` are the image's. @throws TransfusionError CODEC_SHAPE, CODEC_NOT_FINITE */
   decode(options: ImageSize & { latents: readonly Float32Array[] }): Promise<Float32Array[]>;
   /** Frees weights and compiled functions. */
   dispose(): void;

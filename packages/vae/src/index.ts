@@ -62,6 +62,7 @@ export {
   discriminatorSpec,
   initialActNorm,
 } from './discriminator/discriminator.js';
+export { firstNotFinite } from './finite.js';
 export type { ImageCodec, LatentDistribution } from './image-codec.js';
 export { type CodecOf, type OpenCodecOptions, openCodec } from './open-codec.js';
 export { PixelCodec } from './pixel-codec.js';

@@ -1,5 +1,6 @@
 /** @file The codec that does nothing: the model diffuses pixels, as in the paper's preliminary runs (footnote 3). */
-import { checkArrays, type ImageSize, type LatentShape, pixelLatentShape } from './codec/latent-shape.js';
+import { checkArrays } from './codec/check-arrays.js';
+import { type ImageSize, type LatentShape, pixelLatentShape } from './codec/latent-shape.js';
 import type { ImageCodec, LatentDistribution } from './image-codec.js';
 
 export class PixelCodec implements ImageCodec {
@@ -15,7 +16,7 @@ export class PixelCodec implements ImageCodec {
   }
 
   async encodeDistribution(options: ImageSize & { images: readonly Float32Array[] }): Promise<LatentDistribution[]> {
-    return (await this.encode(options)).map((mean) => ({ mean }));
+    return copyAll('encodeDistribution', 'images', options.images, options).map((mean) => ({ mean }));
   }
 
   async decode(options: ImageSize & { latents: readonly Float32Array[] }): Promise<Float32Array[]> {
@@ -26,7 +27,12 @@ export class PixelCodec implements ImageCodec {
 }
 
 /** Copies, so that the caller of any codec owns what it gets. */
-function copyAll(method: string, what: string, arrays: readonly Float32Array[], size: ImageSize): Float32Array[] {
+function copyAll(
+  method: string,
+  what: 'images' | 'latents',
+  arrays: readonly Float32Array[],
+  size: ImageSize,
+): Float32Array[] {
   const { height, width, channels } = pixelLatentShape(size);
   const fix = `resize to ${height} x ${width}, three channels`;
   checkArrays({ method: `pixels.${method}`, what, arrays, shape: [height, width, channels], fix });

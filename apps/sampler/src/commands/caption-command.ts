@@ -1,6 +1,6 @@
 /** @file `sampler caption`: captions of images, one line each. */
 import type { BackendChoice, Terminal } from '@transfusion/app-common';
-import { readImage } from '@transfusion/app-common';
+import { readImage } from '@transfusion/data/node';
 import { withSampler } from '../open-sampler.js';
 
 export interface CaptionCommandOptions {

@@ -5,11 +5,11 @@ import {
   checkWritableFolder,
   createProgress,
   type Progress,
-  readImage,
   type Terminal,
   writeOutputFile,
 } from '@transfusion/app-common';
 import { encodePng } from '@transfusion/data';
+import { readImage } from '@transfusion/data/node';
 import type { ImageSamplingOptions, PromptPart, Sampler, TextSamplingOptions } from '@transfusion/sampler';
 import { withSampler } from '../open-sampler.js';
 

@@ -1,7 +1,8 @@
 import { imageBatches } from './batches.js';
 
 const images = Array.from({ length: 5 }, (_, i) => ({
-  caption: '',
+  caption: undefined,
+  name: `${i}`,
   group: `${i}`,
   // The left pixel says which picture it is.
   pixels: Uint8Array.from({ length: 2 * 2 * 3 }, (_, at) => (at % 6 < 3 ? i * 51 : 0)),

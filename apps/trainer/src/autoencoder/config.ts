@@ -1,7 +1,7 @@
 /** @file The configuration of `trainer vae`: one file, every field documented and defaulted. */
-import { learningRateSchema } from '@transfusion/schedulers';
 import { klConfigSchema, klPresets, vqConfigSchema, vqPresets } from '@transfusion/vae';
 import { z } from 'zod';
+import { runLearningRateSchema } from '../config/learning-rate.js';
 import { emaSchema, imageDataFields, nameSchema, optimizerFields, seedSchema } from '../config/shared-fields.js';
 
 const autoencoderSchema = z
@@ -92,9 +92,7 @@ export const vaeRunConfigSchema = z.strictObject({
       weightDecay: optimizerFields.weightDecay.default(0),
     })
     .prefault({}),
-  learningRate: learningRateSchema
-    .prefault({ type: 'cosine', learningRate: 1e-3, finalLearningRate: 1e-5, warmupSteps: 100, totalSteps: 10_000 })
-    .describe('totalSteps usually equals steps'),
+  learningRate: runLearningRateSchema({ learningRate: 1e-3, finalLearningRate: 1e-5 }),
   ema: emaSchema,
   sample: z
     .strictObject({

@@ -15,7 +15,6 @@ const emojiKl: VaeRunConfigInput = {
     learningRate: 1e-3,
     finalLearningRate: 1e-5,
     warmupSteps: 100,
-    totalSteps: emojiSteps,
   },
 };
 
@@ -33,7 +32,6 @@ const emojiKlRefined: VaeRunConfigInput = {
     learningRate: 7e-4,
     finalLearningRate: 1e-5,
     warmupSteps: 100,
-    totalSteps: refinedSteps,
   },
 };
 
@@ -52,7 +50,6 @@ const emojiVq: VaeRunConfigInput = {
     learningRate: 7e-4,
     finalLearningRate: 1e-5,
     warmupSteps: 100,
-    totalSteps: emojiVqSteps,
   },
 };
 
@@ -73,7 +70,7 @@ const tiny: VaeRunConfigInput = {
   data: { dataset: 'emoji', imageSize: 16, demoSet: 32, heldOutFraction: 0.2 },
   batchSize: 8,
   loss: { adversarialStart: 40, discriminatorChannels: 16, discriminatorLayers: 1 },
-  learningRate: { type: 'cosine', learningRate: 2e-3, finalLearningRate: 1e-4, warmupSteps: 10, totalSteps: 60 },
+  learningRate: { type: 'cosine', learningRate: 2e-3, finalLearningRate: 1e-4, warmupSteps: 10 },
   sample: { every: 0 },
 };
 

@@ -14,6 +14,7 @@ import {
   openCodec,
 } from '@transfusion/vae';
 import { type LoadDatasetOptions, loadDataset } from '../data/dataset.js';
+import { type Fingerprint, fingerprintOf, tellChangedData } from '../data/fingerprint.js';
 import { withoutScale } from '../latents/statistics.js';
 import { describeMemory } from '../train/planning-backend.js';
 import { imageBatches } from './batches.js';
@@ -31,6 +32,8 @@ export interface AutoencoderSession {
   /** Its latents are not scaled. */
   autoencoder: AutoencoderConfig;
   images: { train: CaptionedImage[]; heldOut: CaptionedImage[] };
+  /** Of what it is trained on. */
+  data: Fingerprint;
   state: AutoencoderState;
   batch(step: number): Float32Array;
   runner: AutoencoderStepRunner;
@@ -59,8 +62,10 @@ export async function openAutoencoderSession(options: AutoencoderSessionOptions)
     terminal.log(`the discriminator would start at step ${config.loss.adversarialStart}, after the last one`);
   }
   const images = await loadImages(config, { cacheFolder, terminal });
-  const { batchSize, seed, data } = config;
-  const batch = imageBatches({ images: images.train, batchSize, seed, flip: data.flip });
+  const data = fingerprintOf([...images.train, ...images.heldOut]);
+  tellChangedData(resume?.state, data, terminal);
+  const { batchSize, seed } = config;
+  const batch = imageBatches({ images: images.train, batchSize, seed, flip: config.data.flip });
   const values = resume?.values ?? (await freshValues(config, step, terminal));
   terminal.log(describeMemory(largest));
   const perceptual = weights && mapTree(weights, isWeight, (each) => createVariable(backend, each));
@@ -72,7 +77,7 @@ export async function openAutoencoderSession(options: AutoencoderSessionOptions)
     const parts = { backend, state, options: step, config, perceptual };
     const runner = await createAutoencoderRunner(parts, resume?.state.step);
     return {
-      ...{ backend, config, autoencoder: step.autoencoder, images, state, batch, runner },
+      ...{ backend, config, autoencoder: step.autoencoder, images, data, state, batch, runner },
       dispose() {
         runner.dispose();
         free();
@@ -102,9 +107,9 @@ export function stepOptions(config: VaeRunConfig): AutoencoderStepOptions {
   };
 }
 
-/** Training and held-out pictures. */
+/** Training and held-out pictures; captions are not looked for. */
 export async function loadImages({ data }: Pick<VaeRunConfig, 'data'>, options: LoadDatasetOptions) {
-  const { images } = await loadDataset(data, options);
+  const { images } = await loadDataset({ ...data, captions: 'none' }, options);
   return splitDataset({ images, fraction: data.heldOutFraction });
 }
 

@@ -1,8 +1,8 @@
 /** @file Runs an autoencoder's steps: plain ones, adversarial ones once the discriminator has started, and revivals. */
 import { adamwHyper } from '@transfusion/nn';
-import { createLearningRate } from '@transfusion/schedulers';
 import type { Backend } from '@transfusion/tensor';
 import { codebookUse } from '@transfusion/vae';
+import { runLearningRate } from '../config/learning-rate.js';
 import { emaDecayAt } from '../config/shared-fields.js';
 import { checkFinite } from '../train/diverged.js';
 import type { StepRecord } from '../train/loop.js';
@@ -40,7 +40,7 @@ type Step = Awaited<ReturnType<typeof compilePlainStep>> | Awaited<ReturnType<ty
 /** @param firstStep the step to start at: what is not needed from there on is not compiled */
 export async function createAutoencoderRunner(runner: RunnerOptions, firstStep = 0): Promise<AutoencoderStepRunner> {
   const { backend, state, options, config, perceptual } = runner;
-  const learningRate = createLearningRate(config.learningRate);
+  const learningRate = runLearningRate(config);
   const start = options.discriminator ? config.loss.adversarialStart : Number.POSITIVE_INFINITY;
   const seedOf = (step: number, draw: number) =>
     Int32Array.of(config.seed % 2 ** 32, Math.floor(config.seed / 2 ** 32), step, draw);
@@ -88,9 +88,10 @@ export async function createAutoencoderRunner(runner: RunnerOptions, firstStep =
     async run(step, images) {
       const { norm, ...terms } = await runStep(step, images);
       const means = Object.fromEntries(Object.entries(terms).map(([name, [value]]) => [name, value]));
-      checkFinite(step + 1, { ...means, gradientNorm: norm[0] });
+      const rate = learningRate(step + 1);
+      checkFinite(step + 1, { ...means, gradientNorm: norm[0] }, rate);
       await revive(step, images);
-      return { means, latest: { gradientNorm: norm[0], learningRate: learningRate(step + 1), ...codebook } };
+      return { means, latest: { gradientNorm: norm[0], learningRate: rate, ...codebook } };
     },
     dispose() {
       compiled.dispose();

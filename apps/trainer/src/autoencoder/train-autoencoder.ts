@@ -8,7 +8,7 @@ import { encodeVariants } from '../latents/example-latents.js';
 import { LatentMeter, withScale } from '../latents/statistics.js';
 import { comparisonGrid } from '../report/comparison-grid.js';
 import { type LoopResult, type Progress, trainingLoop } from '../train/loop.js';
-import { runFiles } from '../train/run-folder.js';
+import { runFiles } from '../train/run-files.js';
 import { type AutoencoderScores, reconstruct, scoreAutoencoder } from './evaluate.js';
 import { saveAutoencoderRun } from './run-folder.js';
 import { type AutoencoderSession, sessionCodec } from './session.js';
@@ -78,14 +78,14 @@ async function present(session: AutoencoderSession, path: string, scored: number
 }
 
 async function save(session: AutoencoderSession, folder: string, progress: Progress): Promise<void> {
-  const { state, config, autoencoder, images } = session;
+  const { state, config, autoencoder, images, data } = session;
   const codec = await sessionCodec(session);
   try {
     const measured = spread(images.train, MEASURED_IMAGES);
     const meter = new LatentMeter(latentChannels(autoencoder));
     for (const [latents] of await encodeVariants(codec, measured, false)) meter.add(latents);
     const scaled = withScale(autoencoder, meter.read());
-    await saveAutoencoderRun(folder, { state, autoencoder: scaled, config, progress });
+    await saveAutoencoderRun(folder, { state, autoencoder: scaled, config, data, progress });
   } finally {
     codec.dispose();
   }

@@ -11,7 +11,7 @@ import {
   type ParameterSpec,
   vector,
 } from '@transfusion/nn';
-import { type Backend, compile, f32, fill, i32, select, type Tensor, type Variable } from '@transfusion/tensor';
+import { type Backend, compile, f32, fill, i32, scalar, select, type Tensor, type Variable } from '@transfusion/tensor';
 import {
   type AutoencoderConfig,
   autoencoderSpec,
@@ -201,14 +201,13 @@ export function compileRevival(
         seed,
       });
       const isDead = dead.reshape([codes, 1]);
-      const alive = isDead.neg().add(1);
       const embedding = (weight: Tensor) => ({ quantize: { embedding: { weight } } });
       return {
         outputs: { uses: p.uses.mul(1) },
         updates: {
           parameters: embedding(codebook),
-          m: embedding(p.m.quantize.embedding.weight.mul(alive)),
-          v: embedding(p.v.quantize.embedding.weight.mul(alive)),
+          m: embedding(select(isDead, scalar(0), p.m.quantize.embedding.weight)),
+          v: embedding(select(isDead, scalar(0), p.v.quantize.embedding.weight)),
           ema: embedding(select(isDead, codebook, p.ema.quantize.embedding.weight)),
           uses: fill([codes], 0),
         },

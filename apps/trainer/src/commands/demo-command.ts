@@ -13,8 +13,9 @@ import { scoreCaptions, scoreDrawings } from '../evaluate/demo-scores.js';
 import { comparisonGrid } from '../report/comparison-grid.js';
 import type { DemoResult } from '../report/demo-result.js';
 import { writeReport } from '../report/report.js';
-import { sessionSampler } from '../report/sample-grid.js';
-import { loadRun, runFiles } from '../train/run-folder.js';
+import { sessionSampler } from '../report/samples.js';
+import { runFiles } from '../train/run-files.js';
+import { loadRun } from '../train/run-folder.js';
 import { openSession, type TrainingSession } from '../train/session.js';
 import { type TrainResult, train } from '../train/train.js';
 
@@ -96,7 +97,7 @@ async function fittedConfig(wanted: RunConfig, backend: Backend, options: DemoCo
   }
   return resolveConfig(transfusionRuns, {
     preset: 'demo',
-    set: [...options.set, `steps=${steps}`, `learningRate.totalSteps=${steps}`],
+    set: [...options.set, `steps=${steps}`],
   });
 }
 

@@ -27,7 +27,16 @@ export async function encodeCommand(options: EncodeCommandOptions, terminal: Ter
     });
   }
   const codec = await readCodec(config.codec);
-  const { images } = await loadDataset(config.data, { cacheFolder: join(runs, '..', '.cache', 'data'), terminal });
+  const { dataset } = config.data;
+  if (dataset === 'none') {
+    throw new TransfusionError({
+      code: 'CONFIG_DATA',
+      message: 'data.dataset is none: there are no pictures to encode',
+      fix: 'choose a dataset of pictures: --set data.dataset=folder --set data.folder=PATH',
+    });
+  }
+  const cacheFolder = join(runs, '..', '.cache', 'data');
+  const { images } = await loadDataset({ ...config.data, dataset, captions: 'none' }, { cacheFolder, terminal });
   const backend = await openBackend(options.backend, terminal);
   try {
     const progress = createProgress({ label: 'encode', total: images.length });

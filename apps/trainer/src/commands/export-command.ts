@@ -3,7 +3,7 @@ import { checkWritableFolder, type Terminal } from '@transfusion/app-common';
 import type { Tensors } from '@transfusion/checkpoint';
 import { type FolderReader, openCheckpoint, saveModelFolder, type TensorMap } from '@transfusion/checkpoint/node';
 import { z } from 'zod';
-import { runFiles } from '../train/run-folder.js';
+import { runFiles } from '../train/run-files.js';
 
 export interface ExportCommandOptions {
   /** Folder of a run. */

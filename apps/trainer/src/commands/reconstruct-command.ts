@@ -54,7 +54,10 @@ export async function reconstructCommand(options: ReconstructCommandOptions, ter
   const { data } = changeConfig(vaeRunConfigSchema, trained ?? parseConfig(vaeRunConfigSchema, {}, 'defaults'), set);
   const share = `${100 * data.heldOutFraction} % of ${data.dataset} at ${data.imageSize} x ${data.imageSize}`;
   terminal.log(`pictures: those held out, ${share}`);
-  const { images } = await loadDataset(data, { cacheFolder: join(runs, '..', '.cache', 'data'), terminal });
+  const { images } = await loadDataset(
+    { ...data, captions: 'none' },
+    { cacheFolder: join(runs, '..', '.cache', 'data'), terminal },
+  );
   const { heldOut } = splitDataset({ images, fraction: data.heldOutFraction });
   if (heldOut.length === 0) {
     throw new TransfusionError({

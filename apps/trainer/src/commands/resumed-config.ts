@@ -2,17 +2,20 @@
 import { access } from 'node:fs/promises';
 import { TransfusionError } from '@transfusion/tensor';
 import type { z } from 'zod';
-import { type ConfigSources, changeConfig } from '../config/resolve-config.js';
-import { runFiles } from '../train/run-folder.js';
+import { type ConfigSources, changeConfig, type RunSchema } from '../config/resolve-config.js';
+import { runFiles } from '../train/run-files.js';
 
 /** Fields that do not change what was computed so far. Of folders, the contents are what counts. */
 const HARMLESS = [
   ...['steps', 'checkpointEvery', 'logEvery', 'sample.every', 'sample.images', 'sample.scored'],
   ...['data.folder', 'data.latents'],
+  // A run that diverged goes on from its last checkpoint more carefully.
+  ...['learningRate.learningRate', 'learningRate.finalLearningRate', 'learningRate.warmupSteps'],
+  ...['learningRate.totalSteps', 'optimizer.maxGradientNorm'],
 ];
 
 /** A resumed run keeps its configuration; only harmless fields may be set anew. @throws TransfusionError CONFIG_RESUME */
-export function resumedConfig<Schema extends z.ZodType>(
+export function resumedConfig<Schema extends RunSchema>(
   schema: Schema,
   config: z.output<Schema>,
   { preset, file, set = [] }: ConfigSources,

@@ -1,13 +1,15 @@
 /** @file `trainer train`: start a run, resume one, or say what one would take. */
 import { join } from 'node:path';
 import { type BackendChoice, formatSeconds, openBackend, type Terminal } from '@transfusion/app-common';
+import { learningRateAdvice } from '../config/learning-rate.js';
 import { type ConfigSources, resolveConfig, transfusionRuns } from '../config/resolve-config.js';
 import { runConfigSchema } from '../config/run-config.js';
 import { describeRun } from '../train/dry-run.js';
 import { describeMemory, type StepPlan } from '../train/planning-backend.js';
 import { profileTraining } from '../train/profile.js';
-import { loadRun, runFiles } from '../train/run-folder.js';
-import { openSession } from '../train/session.js';
+import { runFiles } from '../train/run-files.js';
+import { loadRun } from '../train/run-folder.js';
+import { openSession, type TrainingSession } from '../train/session.js';
 import { type TrainResult, train } from '../train/train.js';
 import { refuseExisting, resumedConfig } from './resumed-config.js';
 
@@ -46,7 +48,9 @@ export async function trainCommand(options: TrainCommandOptions, terminal: Termi
         terminal.out(await profileTraining(session, join(folder, 'profile'), resumed?.state.step ?? 0));
         return undefined;
       }
+      for (const advice of learningRateAdvice(config)) terminal.log(advice);
       const { rows, sequenceLength } = session.options.batch;
+      terminal.log(describeData(session));
       terminal.log(`${folder}: ${config.steps} steps of ${rows} x ${sequenceLength} tokens; Ctrl-C saves and leaves`);
       const result = await train({ session, folder, start: resumed?.state, signal: terminal.signal });
       const left = result.finished ? '' : `; go on with --resume ${folder}`;
@@ -60,4 +64,10 @@ export async function trainCommand(options: TrainCommandOptions, terminal: Termi
   } finally {
     await backend.dispose();
   }
+}
+
+function describeData({ examples, texts }: TrainingSession): string {
+  const counts = ({ train, heldOut }: { train: unknown[]; heldOut: unknown[] }, what: string) =>
+    train.length + heldOut.length > 0 ? [`${train.length} ${what} to train on, ${heldOut.length} held out`] : [];
+  return [...counts(examples, 'pictures'), ...counts(texts, 'rows of plain text')].join('; ');
 }

@@ -10,9 +10,9 @@ import { vaePresets } from '../autoencoder/presets.js';
 import { loadAutoencoderRun } from '../autoencoder/run-folder.js';
 import { openAutoencoderSession } from '../autoencoder/session.js';
 import { type AutoencoderTrainResult, trainAutoencoder } from '../autoencoder/train-autoencoder.js';
+import { learningRateAdvice } from '../config/learning-rate.js';
 import { type ConfigSources, resolveConfig } from '../config/resolve-config.js';
-
-import { runFiles } from '../train/run-folder.js';
+import { runFiles } from '../train/run-files.js';
 import { refuseExisting, resumedConfig } from './resumed-config.js';
 
 export const autoencoderRuns = { schema: vaeRunConfigSchema, presets: vaePresets };
@@ -48,6 +48,7 @@ export async function vaeCommand(
     const session = await openAutoencoderSession({ config, backend, cacheFolder, terminal, resume: resumed });
     try {
       const { train, heldOut } = session.images;
+      for (const advice of learningRateAdvice(config)) terminal.log(advice);
       const parameters = countParameters(autoencoderSpec(session.autoencoder)).toLocaleString('en');
       terminal.log(`${parameters} parameters; ${train.length} pictures to train on, ${heldOut.length} held out`);
       terminal.log(`${folder}: ${config.steps} steps of ${config.batchSize} images; Ctrl-C saves and leaves`);

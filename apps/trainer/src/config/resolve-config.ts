@@ -1,9 +1,10 @@
 /** @file A run's configuration from a preset, a file and `--set key=value`, checked before anything is written. */
 import { readFile } from 'node:fs/promises';
-import { nearestName, parseConfig } from '@transfusion/checkpoint';
+import { decodeText, nearestName, parseConfig } from '@transfusion/checkpoint';
 import { TransfusionError } from '@transfusion/tensor';
 import type { z } from 'zod';
 import { presets } from '../presets/index.js';
+import { fittedLearningRate, type RunLength } from './learning-rate.js';
 import { runConfigSchema } from './run-config.js';
 
 export interface ConfigSources {
@@ -16,8 +17,11 @@ export interface ConfigSources {
 
 type Json = Record<string, unknown>;
 
+/** The configuration of any kind of run. */
+export type RunSchema = z.ZodType<RunLength>;
+
 /** What a kind of run may be configured with. */
-export interface ConfigKind<Schema extends z.ZodType> {
+export interface ConfigKind<Schema extends RunSchema> {
   schema: Schema;
   presets: Readonly<Record<string, z.input<Schema>>>;
 }
@@ -25,7 +29,7 @@ export interface ConfigKind<Schema extends z.ZodType> {
 export const transfusionRuns = { schema: runConfigSchema, presets };
 
 /** @throws TransfusionError CONFIG_*; CheckpointError CONFIG_INVALID naming path, expectation and nearest known key */
-export async function resolveConfig<Schema extends z.ZodType>(
+export async function resolveConfig<Schema extends RunSchema>(
   { schema, presets }: ConfigKind<Schema>,
   { preset, file, set = [] }: ConfigSources,
 ): Promise<z.output<Schema>> {
@@ -34,18 +38,23 @@ export async function resolveConfig<Schema extends z.ZodType>(
   if (file !== undefined) value = mergeJson(value, await readJson(file));
   for (const assignment of set) assign(value, assignment);
   const source = file ?? (preset === undefined ? 'configuration' : `preset ${preset}`);
-  return parseConfig(schema, value, set.length > 0 ? `${source} with --set` : source);
+  return fitted(parseConfig(schema, value, set.length > 0 ? `${source} with --set` : source));
 }
 
 /** A configuration with some fields set anew. @throws as `resolveConfig` */
-export function changeConfig<Schema extends z.ZodType>(
+export function changeConfig<Schema extends RunSchema>(
   schema: Schema,
   config: z.output<Schema>,
   set: readonly string[],
 ): z.output<Schema> {
   const value = structuredClone(config) as Json;
   for (const assignment of set) assign(value, assignment);
-  return parseConfig(schema, value, '--set');
+  return fitted(parseConfig(schema, value, '--set'));
+}
+
+/** With numbers for what the learning rate left open, so that a resumed run keeps them when it is given more steps. */
+function fitted<Config extends RunLength>(config: Config): Config {
+  return { ...config, learningRate: fittedLearningRate(config) };
 }
 
 function presetNamed(presets: Readonly<Record<string, unknown>>, name: string): unknown {
@@ -61,10 +70,11 @@ function presetNamed(presets: Readonly<Record<string, unknown>>, name: string): 
 
 async function readJson(file: string): Promise<Json> {
   try {
-    const value: unknown = JSON.parse(await readFile(file, 'utf8'));
+    const value: unknown = JSON.parse(decodeText(await readFile(file), file));
     if (typeof value !== 'object' || value === null || Array.isArray(value)) throw new Error('it is not a JSON object');
     return value as Json;
   } catch (error) {
+    if (TransfusionError.isInstance(error)) throw error;
     throw new TransfusionError({
       code: 'CONFIG_FILE',
       message: `cannot read the configuration ${file}: ${error instanceof Error ? error.message : error}`,

@@ -1,9 +1,9 @@
 /** @file The configuration of a training run: one file, every field documented and defaulted. */
 import { diffusionConfigSchema, samplingDefaultsSchema } from '@transfusion/sampler';
-import { learningRateSchema } from '@transfusion/schedulers';
 import { modelFields, modelPresets } from '@transfusion/transformer';
 import { z } from 'zod';
-import { emaSchema, imageDataFields, nameSchema, optimizerFields, seedSchema } from './shared-fields.js';
+import { runLearningRateSchema } from './learning-rate.js';
+import { datasets, emaSchema, imageDataFields, nameSchema, optimizerFields, seedSchema } from './shared-fields.js';
 
 const presetNames = Object.keys(modelPresets) as [keyof typeof modelPresets];
 
@@ -20,6 +20,33 @@ const modelSchema = z
 const dataSchema = z
   .strictObject({
     ...imageDataFields,
+    dataset: z
+      .enum([...datasets, 'none'])
+      .default('emoji')
+      .describe(`${imageDataFields.dataset.description}; none: no pictures, data.texts alone`),
+    captions: z
+      .enum(['required', 'optional', 'none'])
+      .default('required')
+      .describe(
+        'required: a picture of a folder without caption cannot be used; optional: its drawing is learned without one; none: all pictures are learned without caption',
+      ),
+    longCaptions: z
+      .enum(['cut', 'skip'])
+      .default('cut')
+      .describe(
+        'captions far longer than nearly all others, or than batch.sequenceLength allows: cut them, or leave their pictures out',
+      ),
+    texts: z
+      .string()
+      .nullable()
+      .default(null)
+      .describe('plain texts to learn beside the pictures: a folder of .txt files, or a file of JSON lines with text'),
+    textShare: z
+      .number()
+      .gt(0)
+      .lt(1)
+      .default(0.5)
+      .describe('with data.texts: share of the rows of a batch that are plain text (paper: half of the tokens)'),
     flip: z.boolean().default(false).describe('mirror half of the images, drawn anew at every step'),
     imageFirstProbability: z.number().min(0).max(1).default(0.2).describe('share of documents with the image first'),
     imageFirstCap: z.int().min(1).default(500).describe('noise limit of image-first documents, in timesteps'),
@@ -102,7 +129,7 @@ export const runConfigSchema = z.strictObject({
   lambda: z.number().min(0).default(5).describe('weight of the diffusion loss (paper: 5)'),
   diffusion: diffusionSchema,
   optimizer: optimizerSchema,
-  learningRate: learningRateSchema.prefault({ type: 'cosine' }).describe('totalSteps usually equals steps'),
+  learningRate: runLearningRateSchema({ learningRate: 3e-4, finalLearningRate: 1.5e-5 }),
   ema: emaSchema,
   sampling: samplingDefaultsSchema.prefault({}),
   sample: sampleSchema,

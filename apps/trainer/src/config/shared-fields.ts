@@ -28,7 +28,7 @@ export const imageDataFields = {
     .nullable()
     .default(null)
     .describe(
-      'of fashion-mnist (its IDX files) or folder (pictures, captions beside them as .txt or in captions.jsonl)',
+      'of fashion-mnist (its IDX files) or folder (pictures, captions beside them as .txt, in captions.jsonl or as Hugging Face has them)',
     ),
   imageSize: z.int().min(4).max(512).default(24).describe('side of the square images, in pixels'),
   demoSet: z.int().min(1).max(64).nullable().default(null).describe('of emoji: this many well-known ones only'),

@@ -2,51 +2,37 @@
 import {
   type CaptionOrder,
   captionDocument,
+  type Document,
   drawTimesteps,
+  epochOrder,
   exampleSampler,
   type PackedBatch,
   packDocuments,
   RandomPurpose,
 } from '@transfusion/data';
 import type { Objective } from '@transfusion/schedulers';
-import { PhiloxStream, TransfusionError } from '@transfusion/tensor';
+import { PhiloxStream } from '@transfusion/tensor';
 import type { ControlTokens } from '@transfusion/tokenizer';
 import type { RunConfig } from '../config/run-config.js';
 import { drawLatents, type ExampleLatents } from '../latents/example-latents.js';
 import type { BatchShape, batchInputs } from '../train/train-step.js';
+import { CONTROL_TOKENS } from './caption-lengths.js';
 import type { Example } from './examples.js';
+import { type TextRow, textRowsAmong } from './text-rows.js';
 
 /** Arrays for `batchInputs`. */
 export type BatchArrays = Record<keyof ReturnType<typeof batchInputs>, Float32Array | Int32Array>;
 
-/** BOS, BOI, EOI and EOS. */
-const CONTROL_TOKENS = 4;
+/** Positions of a row of a run without pictures, where nothing is set. */
+const TEXT_POSITIONS = 256;
 
-/**
- * The sizes of this run's batches: a row holds `imagesPerRow` of the longest documents.
- * @throws TransfusionError CONFIG_SEQUENCE_LENGTH, CONFIG_MAX_POSITIONS: the longest document does not fit
- */
+/** The sizes of this run's batches: a row holds `imagesPerRow` of the longest documents of a picture (see `fitCaptions`). */
 export function batchShape(config: RunConfig, examples: readonly Example[], patchesPerImage: number): BatchShape {
   const { rows, imagesPerRow, sequenceLength } = config.batch;
-  const longestCaption = examples.reduce((most, { captionIds }) => Math.max(most, captionIds.length), 0);
-  const longest = longestCaption + patchesPerImage + CONTROL_TOKENS;
-  if (sequenceLength !== null && sequenceLength < longest) {
-    throw tooShort('CONFIG_SEQUENCE_LENGTH', 'batch.sequenceLength', sequenceLength, longest);
-  }
-  const { maxPositions } = config.model;
-  // Positions outside the rotary table would silently not be rotated.
-  if (maxPositions !== undefined && maxPositions < longest) {
-    throw tooShort('CONFIG_MAX_POSITIONS', 'model.maxPositions', maxPositions, longest);
-  }
-  return { rows, imagesPerRow, patchesPerImage, sequenceLength: sequenceLength ?? imagesPerRow * longest };
-}
-
-function tooShort(code: string, field: string, value: number, longest: number): TransfusionError {
-  return new TransfusionError({
-    code,
-    message: `${field} is ${value}, the longest document takes ${longest} positions`,
-    fix: `raise it to at least ${longest}, or leave it out; larger patches make shorter documents`,
-  });
+  const longest = examples.reduce((most, { captionIds }) => Math.max(most, captionIds.length), 0);
+  const needed =
+    examples.length > 0 ? imagesPerRow * (longest + patchesPerImage + CONTROL_TOKENS) : config.model.maxPositions;
+  return { rows, imagesPerRow, patchesPerImage, sequenceLength: sequenceLength ?? needed ?? TEXT_POSITIONS };
 }
 
 /** An example that batches can be made of. */
@@ -57,38 +43,42 @@ export interface BatchSource {
   step(step: number): BatchArrays[];
   /** Consecutive held-out (or any) examples, caption first, with timesteps fixed by the seed. */
   evaluation(examples: readonly TrainingExample[], index: number): BatchArrays;
+  /** Consecutive rows of plain text. */
+  textEvaluation(texts: readonly TextRow[], index: number): BatchArrays;
 }
 
 export interface BatchSourceOptions {
   config: RunConfig;
   shape: BatchShape;
   examples: readonly TrainingExample[];
+  /** Rows of plain text; default: none. */
+  texts?: readonly TextRow[];
+  /** Values of a patch. */
+  patchValues: number;
   special: ControlTokens;
   objective: Objective;
 }
 
 export function createBatchSource(options: BatchSourceOptions): BatchSource {
-  const { config, shape, examples, objective } = options;
+  const { config, shape, examples, texts = [], objective } = options;
   const { accumulation } = config.batch;
-  const choose = exampleSampler({
-    seed: config.seed,
-    examples: examples.length,
-    examplesPerStep: shape.rows * shape.imagesPerRow,
-    imageFirstProbability: config.data.imageFirstProbability,
-    captionDropout: config.data.captionDropout,
-  });
+  const textShare = texts.length === 0 ? 0 : examples.length === 0 ? 1 : config.data.textShare;
+  const chooseImages = imageChooser(options);
+  const textRow = walk(texts, config.seed);
   const build = (packed: PackedBatch, draw: number, totals: Totals) =>
     toArrays(packed, { options, draw, totals, objective });
   return {
     step(step) {
       const draws = Array.from({ length: accumulation }, (_, i) => step * accumulation + i);
       const packed = draws.map((draw) => {
-        const stream = new PhiloxStream(config.seed, RandomPurpose.latents, draw);
-        const chosen = choose(draw).map(({ example: index, ...choice }): Choice => {
-          const example = examples[index];
-          return { ...choice, captionIds: example.captionIds, image: drawLatents(example, stream) };
-        });
-        return pack(chosen, options);
+        const firstRow = draw * shape.rows;
+        const firstText = textRowsAmong(firstRow, textShare);
+        const textCount = textRowsAmong(firstRow + shape.rows, textShare) - firstText;
+        const textDocuments = Array.from({ length: textCount }, (_, i) => documentsOf(textRow(firstText + i))).flat();
+        const from = (firstRow - firstText) * shape.imagesPerRow;
+        const choices = chooseImages(draw, { from, count: (shape.rows - textCount) * shape.imagesPerRow });
+        // Texts first: then each finds room in the row that was filled for it, at the latest.
+        return pack([...textDocuments, ...choices.map(imageDocument)], options);
       });
       const totals = countTargets(packed);
       return packed.map((batch, i) => build(batch, draws[i], totals));
@@ -99,10 +89,57 @@ export function createBatchSource(options: BatchSourceOptions): BatchSource {
         const { captionIds, variants } = all[(index * perBatch + i) % all.length];
         return { captionIds, image: variants[0].mean, order: 'caption-first', dropCaption: false };
       });
-      const packed = pack(chosen, options);
-      return build(packed, 0x7fff_0000 + index, countTargets([packed]));
+      return evaluated(chosen.map(imageDocument), index);
+    },
+    textEvaluation(all, index) {
+      const rows = Array.from({ length: shape.rows }, (_, i) => all[(index * shape.rows + i) % all.length]);
+      return evaluated(rows.flatMap(documentsOf), index);
     },
   };
+
+  function imageDocument(choice: Choice): Document {
+    return captionDocument({ ...choice, special: options.special });
+  }
+
+  function evaluated(documents: Document[], index: number): BatchArrays {
+    const packed = pack(documents, options);
+    return build(packed, 0x7fff_0000 + index, countTargets([packed]));
+  }
+}
+
+/** The pictures of a draw, `count` of them from position `from` of the walk through all epochs. */
+function imageChooser({ config, shape, examples, texts = [] }: BatchSourceOptions) {
+  if (examples.length === 0 && texts.length > 0) return (): Choice[] => [];
+  const choose = exampleSampler({
+    seed: config.seed,
+    examples: examples.length,
+    examplesPerStep: shape.rows * shape.imagesPerRow,
+    imageFirstProbability: config.data.imageFirstProbability,
+    captionDropout: config.data.captionDropout,
+  });
+  return (draw: number, positions: { from: number; count: number }): Choice[] => {
+    const stream = new PhiloxStream(config.seed, RandomPurpose.latents, draw);
+    return choose(draw, positions).map(({ example: index, order, dropCaption }) => {
+      const example = examples[index];
+      // Without a caption there is none for the image to stand before: nothing caps its noise.
+      const ownOrder = example.caption === undefined ? 'caption-first' : order;
+      return { captionIds: example.captionIds, image: drawLatents(example, stream), order: ownOrder, dropCaption };
+    });
+  };
+}
+
+/** The function from a position to an item: all of them epoch by epoch, each epoch in its own order. */
+function walk<Item>(items: readonly Item[], seed: number): (position: number) => Item {
+  let cached: { epoch: number; order: Uint32Array } = { epoch: -1, order: new Uint32Array(0) };
+  return (position) => {
+    const epoch = Math.floor(position / items.length);
+    if (cached.epoch !== epoch) cached = { epoch, order: epochOrder({ seed, epoch, examples: items.length }) };
+    return items[cached.order[position % items.length]];
+  };
+}
+
+function documentsOf(row: TextRow): Document[] {
+  return row.map((ids) => ({ parts: [{ kind: 'text', ids }] }));
 }
 
 interface Totals {
@@ -118,13 +155,12 @@ interface Choice {
   dropCaption: boolean;
 }
 
-function pack(chosen: Choice[], { shape, special }: BatchSourceOptions): PackedBatch {
-  const documents = chosen.map((choice) => captionDocument({ ...choice, special }));
+function pack(documents: Document[], { shape, patchValues, special }: BatchSourceOptions): PackedBatch {
   return packDocuments(documents, {
     rows: shape.rows,
     sequenceLength: shape.sequenceLength,
     patchesPerImage: shape.patchesPerImage,
-    patchValues: chosen[0].image.length / shape.patchesPerImage,
+    patchValues,
     maxImagesPerRow: shape.imagesPerRow,
     special,
   });

@@ -1,20 +1,24 @@
-/** @file The pictures that a run is configured to use. */
+/** @file The pictures and texts that a run is configured to use. */
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
-import { createProgress, readImage, type Terminal } from '@transfusion/app-common';
-import { demoEmoji, type ImageDataset } from '@transfusion/data';
+import { createProgress, type Terminal } from '@transfusion/app-common';
+import { type BrokenFile, demoEmoji, type ImageDataset, type TextDocument } from '@transfusion/data';
 import {
   type EmojiStyle,
-  type LoadImagesOptions,
+  type ImageFolderOptions,
   loadEmoji,
   loadFashionMnist,
   loadImageFolder,
+  loadTexts,
 } from '@transfusion/data/node';
 import { TransfusionError } from '@transfusion/tensor';
 import type { z } from 'zod';
 import type { imageDataFields } from '../config/shared-fields.js';
 
-export type ImageDataConfig = { [Key in keyof typeof imageDataFields]: z.output<(typeof imageDataFields)[Key]> };
+export type ImageDataConfig = { [Key in keyof typeof imageDataFields]: z.output<(typeof imageDataFields)[Key]> } & {
+  /** Default: required. */
+  captions?: ImageFolderOptions['captions'];
+};
 
 export interface LoadDatasetOptions {
   cacheFolder: string;
@@ -39,36 +43,88 @@ function emojiStyles(): Record<'twitter' | 'google' | 'openmoji' | 'fluent', Emo
 }
 
 /**
- * Loads the configured pictures; broken files are named and skipped.
+ * Loads the configured pictures; what is skipped or left out is counted and named.
  * @throws TransfusionError DATA_*
  */
 export async function loadDataset(config: ImageDataConfig, options: LoadDatasetOptions): Promise<ImageDataset> {
-  const { terminal } = options;
-  let progress: ReturnType<typeof createProgress> | undefined;
-  const onProgress = (done: number, total: number) => {
-    terminal?.signal.throwIfAborted();
-    progress ??= createProgress({ label: 'read pictures', total });
-    progress.update(done);
-  };
-  const dataset = await load(config, {
-    size: config.imageSize,
-    count: config.count ?? undefined,
-    allowBroken: config.allowBroken,
-    cacheFolder: options.cacheFolder,
-    readImage,
-    onProgress,
-  }).finally(() => progress?.stop());
-  const { broken } = dataset;
-  for (const { path, reason } of broken.slice(0, 5))
-    terminal?.log(`skipped ${reason.includes(path) ? '' : `${path}: `}${reason}`);
-  if (broken.length > 5) terminal?.log(`skipped ${broken.length} unreadable pictures in all`);
-  return dataset;
+  const { terminal, cacheFolder } = options;
+  const { imageSize: size, count, allowBroken } = config;
+  const dataset = await withProgress('read pictures', terminal, (onProgress) =>
+    load(config, { size, count: count ?? undefined, allowBroken, cacheFolder, onProgress }),
+  );
+  tellMissing(dataset, 'pictures', terminal);
+  if (config.captions !== 'none') return dataset;
+  return { ...dataset, images: dataset.images.map((image) => ({ ...image, caption: undefined })) };
 }
 
-async function load(config: ImageDataConfig, options: LoadImagesOptions): Promise<ImageDataset> {
+/** Loads texts; what is skipped or left out is counted and named. @throws TransfusionError DATA_* */
+export async function loadPlainTexts(
+  path: string,
+  { allowBroken }: Pick<ImageDataConfig, 'allowBroken'>,
+  { terminal }: LoadDatasetOptions,
+): Promise<TextDocument[]> {
+  const dataset = await withProgress('read texts', terminal, (onProgress) =>
+    loadTexts({ path, allowBroken, onProgress }),
+  );
+  tellMissing(dataset, 'texts', terminal);
+  return dataset.texts;
+}
+
+/** Shows how far `work` is, lets the terminal's signal end it, and puts its errors in the words of a configuration. */
+async function withProgress<Result>(
+  label: string,
+  terminal: LoadDatasetOptions['terminal'],
+  work: (onProgress: (done: number, total: number) => void) => Promise<Result>,
+): Promise<Result> {
+  let progress: ReturnType<typeof createProgress> | undefined;
+  try {
+    return await work((done, total) => {
+      terminal?.signal.throwIfAborted();
+      progress ??= createProgress({ label, total });
+      progress.update(done);
+    });
+  } catch (error) {
+    throw inFields(error);
+  } finally {
+    progress?.stop();
+  }
+}
+
+/** Options of the loaders, as fields of a configuration. */
+function inFields(error: unknown): unknown {
+  if (!(error instanceof TransfusionError) || error.fix === undefined) return error;
+  const fix = error.fix
+    .replaceAll(/captions: '(\w+)'/g, '--set data.captions=$1')
+    .replaceAll('allowBroken', '--set data.allowBroken=SHARE');
+  const message = error.message.slice(`${error.code}: `.length).replace(`\n  fix: ${error.fix}`, '');
+  return new TransfusionError({ code: error.code, message, fix, cause: error });
+}
+
+const MOST_NAMED = 5;
+
+function tellMissing(
+  { broken, leftOut }: { broken: BrokenFile[]; leftOut: BrokenFile[] },
+  what: string,
+  terminal?: Pick<Terminal, 'log'>,
+): void {
+  const tell = (list: BrokenFile[], verb: string) => {
+    for (const { path, reason } of list.slice(0, MOST_NAMED)) {
+      terminal?.log(`${verb} ${reason.includes(path) ? '' : `${path}: `}${reason}`);
+    }
+    if (list.length > MOST_NAMED) terminal?.log(`${verb} ${list.length} files in all`);
+  };
+  tell(broken, 'skipped');
+  tell(leftOut, `left out of the ${what}:`);
+}
+
+async function load(
+  config: ImageDataConfig,
+  options: Omit<ImageFolderOptions, 'folder' | 'captions'>,
+): Promise<ImageDataset> {
   switch (config.dataset) {
     case 'emoji':
     case 'emoji-styles': {
+      refuseFolder(config);
       const { twitter, ...others } = emojiStyles();
       const styles = config.dataset === 'emoji' ? [{ folder: twitter.folder }] : [twitter, ...Object.values(others)];
       const hexcodes = config.demoSet === null ? {} : { hexcodes: demoEmoji(config.demoSet) };
@@ -82,8 +138,18 @@ async function load(config: ImageDataConfig, options: LoadImagesOptions): Promis
     case 'fashion-mnist':
       return loadFashionMnist({ folder: folderOf(config), ...options });
     case 'folder':
-      return loadImageFolder({ folder: folderOf(config), ...options });
+      return loadImageFolder({ folder: folderOf(config), captions: config.captions, ...options });
   }
+}
+
+/** A folder that would not be looked at. */
+function refuseFolder({ dataset, folder }: ImageDataConfig): void {
+  if (folder === null) return;
+  throw new TransfusionError({
+    code: 'CONFIG_DATA_FOLDER',
+    message: `data.folder is ${folder}, and data.dataset is ${dataset}, which is not in a folder of yours`,
+    fix: 'for your own pictures: --set data.dataset=folder',
+  });
 }
 
 function folderOf({ dataset, folder }: ImageDataConfig): string {

@@ -1,45 +1,72 @@
-/** @file The examples of a run: pictures and captions as token ids, training and held-out. */
+/** @file The examples of a run: pictures and captions as token ids, and plain texts. */
 import { readFile } from 'node:fs/promises';
-import type { CaptionedImage } from '@transfusion/data';
+import { decodeText } from '@transfusion/checkpoint';
+import type { CaptionedImage, TextDocument } from '@transfusion/data';
 import { TransfusionError } from '@transfusion/tensor';
 import { Tokenizer } from '@transfusion/tokenizer';
 import { trainByteLevelBpe } from '@transfusion/tokenizer/train';
 import type { RunConfig } from '../config/run-config.js';
-import { type LoadDatasetOptions, loadDataset } from './dataset.js';
+import { type LoadDatasetOptions, loadDataset, loadPlainTexts } from './dataset.js';
 
 export interface Example extends CaptionedImage {
+  /** Of its caption; none where it has none. */
   captionIds: number[];
 }
 
+export interface TextExample extends TextDocument {
+  ids: number[];
+}
+
+export interface Examples {
+  /** In the dataset's order. */
+  examples: Example[];
+  texts: TextExample[];
+  tokenizer: Tokenizer;
+}
+
 /**
- * Loads the configured dataset, in its order, and trains (or loads) the tokenizer on its captions.
+ * Loads the configured pictures and texts, and trains (or loads) the tokenizer on them.
  * @param options.tokenizer the tokenizer of the run that is resumed
+ * @throws TransfusionError DATA_*, CONFIG_DATA; TokenizerError
  */
 export async function loadExamples(
   config: RunConfig,
   options: LoadDatasetOptions & { tokenizer?: Tokenizer },
-): Promise<{ examples: Example[]; tokenizer: Tokenizer }> {
-  const { images } = await loadDataset(config.data, options);
-  const captions = images.map(({ caption }) => caption);
-  const tokenizer = options.tokenizer ?? (await makeTokenizer(config, captions));
-  const examples = images.map((image): Example => ({ ...image, captionIds: tokenizer.encode(image.caption) }));
-  return { examples, tokenizer };
+): Promise<Examples> {
+  const { dataset, texts: path } = config.data;
+  if (dataset === 'none' && path === null) {
+    throw new TransfusionError({
+      code: 'CONFIG_DATA',
+      message: 'data.dataset is none, and data.texts is not set: there is nothing to train on',
+      fix: 'say where texts are: --set data.texts=PATH, or choose a dataset of pictures',
+    });
+  }
+  const { images } = dataset === 'none' ? { images: [] } : await loadDataset({ ...config.data, dataset }, options);
+  const texts = path === null ? [] : await loadPlainTexts(path, config.data, options);
+  const all = [...images.flatMap(({ caption }) => caption ?? []), ...texts.map(({ text }) => text)];
+  const tokenizer = options.tokenizer ?? (await makeTokenizer(config, all));
+  return {
+    examples: images.map((image) => ({ ...image, captionIds: tokenizer.encode(image.caption ?? '') })),
+    texts: texts.map((each) => ({ ...each, ids: tokenizer.encode(each.text) })),
+    tokenizer,
+  };
 }
 
-async function makeTokenizer({ tokenizer }: RunConfig, captions: string[]): Promise<Tokenizer> {
+async function makeTokenizer({ tokenizer }: RunConfig, texts: string[]): Promise<Tokenizer> {
   const { file } = tokenizer;
   if (file !== null) return new Tokenizer(await readTokenizer(file), { where: file });
-  return new Tokenizer(await trainByteLevelBpe({ texts: captions, vocabularySize: tokenizer.vocabularySize }));
+  return new Tokenizer(await trainByteLevelBpe({ texts, vocabularySize: tokenizer.vocabularySize }));
 }
 
 async function readTokenizer(file: string): Promise<string> {
   try {
-    return await readFile(file, 'utf8');
+    return decodeText(await readFile(file), file);
   } catch (error) {
+    if (TransfusionError.isInstance(error)) throw error;
     throw new TransfusionError({
       code: 'CONFIG_FILE',
       message: `tokenizer.file: cannot read ${file}: ${error instanceof Error ? error.message : error}`,
-      fix: "give a tokenizer.json, or null to train one on the run's captions",
+      fix: "give a tokenizer.json, or null to train one on the run's captions and texts",
       cause: error,
     });
   }

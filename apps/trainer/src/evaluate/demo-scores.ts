@@ -16,9 +16,9 @@ export async function scoreDrawings(
   examples: readonly Example[],
   options: Omit<DrawImagesOptions, 'prompts'>,
 ): Promise<{ retrieval: number; drawn: DrawnExample[] }> {
-  const images = await sampler.drawImages({ prompts: examples.map(({ caption }) => caption), ...options });
+  const images = await sampler.drawImages({ prompts: examples.map(captionOf), ...options });
   const drawn = images.map((image, i) => ({
-    prompt: examples[i].caption,
+    prompt: captionOf(examples[i]),
     image,
     nearest: nearestImage(image, examples),
   }));
@@ -33,9 +33,14 @@ export async function scoreCaptions(
   const maxTokens = Math.max(...examples.map(({ captionIds }) => captionIds.length)) + 1;
   const captions = await sampler.captionImages({ images: examples.map((example) => imageOf(example).data), maxTokens });
   return {
-    accuracy: captions.filter((caption, i) => caption === examples[i].caption).length / captions.length,
+    accuracy: captions.filter((caption, i) => caption === captionOf(examples[i])).length / captions.length,
     captions,
   };
+}
+
+/** Every emoji has one. */
+function captionOf({ caption = '' }: Example): string {
+  return caption;
 }
 
 function nearestImage(image: Float32Array, examples: readonly Example[]): number {

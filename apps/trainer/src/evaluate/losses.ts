@@ -1,22 +1,43 @@
-/** @file The two losses on given examples, with the averaged weights. */
-
-import type { TrainingExample } from '../data/batches.js';
+/** @file The losses on what was held out, with the averaged weights. */
+import type { BatchArrays } from '../data/batches.js';
 import type { TrainingSession } from '../train/session.js';
 import { compileLosses } from '../train/train-step.js';
 
-/** Mean losses over the examples (whole batches of them). Noise and timesteps are fixed by the seed. */
-export async function evaluateLosses(session: TrainingSession, examples: readonly TrainingExample[]) {
+interface Losses {
+  language: number;
+  diffusion: number;
+}
+
+/**
+ * Mean losses over the held-out pictures and, apart, the language loss over held-out texts; whole batches of them. Noise and
+ * timesteps are fixed by the seed. What there is none of is left out.
+ */
+export async function evaluateHeldOut(session: TrainingSession): Promise<Record<string, Partial<Losses>>> {
   const { backend, state, options, batches } = session;
+  const { rows, imagesPerRow } = options.batch;
+  const [images, texts] = [session.examples.heldOut, session.texts.heldOut];
+  if (images.length + texts.length === 0) return {};
   const compiled = await compileLosses(backend, state.ema, options);
-  try {
-    const count = Math.max(1, Math.ceil(examples.length / (options.batch.rows * options.batch.imagesPerRow)));
+  const mean = async (count: number, batch: (index: number) => BatchArrays): Promise<Losses> => {
     let [language, diffusion] = [0, 0];
     for (let index = 0; index < count; index++) {
-      const result = await compiled.run({ batch: batches.evaluation(examples, index) });
+      const result = await compiled.run({ batch: batch(index) });
       language += result.language[0] / count;
       diffusion += result.diffusion[0] / count;
     }
     return { language, diffusion };
+  };
+  try {
+    const result: Record<string, Partial<Losses>> = {};
+    if (images.length > 0) {
+      const count = Math.ceil(images.length / (rows * imagesPerRow));
+      result.heldOut = await mean(count, (index) => batches.evaluation(images, index));
+    }
+    if (texts.length > 0) {
+      const { language } = await mean(Math.ceil(texts.length / rows), (index) => batches.textEvaluation(texts, index));
+      result.heldOutTexts = { language };
+    }
+    return result;
   } finally {
     compiled.dispose();
   }

@@ -14,8 +14,19 @@ import {
   type StoredCodec,
 } from '@transfusion/vae';
 import { encodeVariants } from './example-latents.js';
-import { LATENTS_FILE, type LatentsFile, latentsIdentity, SHARD_IMAGES, shardFile } from './format.js';
+import {
+  codecIdentity,
+  LATENTS_FILE,
+  type LatentsFile,
+  pictureHash,
+  SHARD_IMAGES,
+  shardFile,
+  shardIdentity,
+} from './format.js';
 import { LatentMeter, withoutScale, withScale } from './statistics.js';
+
+/** Of a SHA-256. */
+const HASH_BYTES = 32;
 
 export interface EncodeOptions {
   backend: Backend;
@@ -52,7 +63,7 @@ export async function encodeLatents(options: EncodeOptions): Promise<EncodeResul
   try {
     const side = Math.sqrt(images[0].pixels.length / 3);
     const shape = codec.latentShape({ height: side, width: side });
-    const identity = latentsIdentity(stored, images, flip);
+    const identity = codecIdentity(stored);
     await checkWritableFile(join(folder, LATENTS_FILE));
     await removeTemporaries(folder);
     const meter = new LatentMeter(shape.channels);
@@ -62,14 +73,15 @@ export async function encodeLatents(options: EncodeOptions): Promise<EncodeResul
       if (signal.aborted) return { finished: false, reused };
       const own = images.slice(index * SHARD_IMAGES, (index + 1) * SHARD_IMAGES);
       const path = join(folder, shardFile(index));
-      if (await hasShard(path, identity)) reused++;
-      else await writeShard(path, { codec, images: own, flip, shape, identity });
+      const ownIdentity = shardIdentity(identity, own, flip);
+      if (await hasShard(path, ownIdentity)) reused++;
+      else await writeShard(path, { codec, images: own, flip, shape, identity: ownIdentity });
       const expected = { images: own.length, variants: flip ? 2 : 1, shape };
-      for (const variants of await readShard(path, expected)) for (const each of variants) meter.add(each);
+      for (const { variants } of await readShard(path, expected)) for (const each of variants) meter.add(each);
       options.onProgress?.(Math.min(images.length, (index + 1) * SHARD_IMAGES));
     }
     const file: LatentsFile = {
-      ...{ format: 'transfusion-latents', version: 1, identity, images: images.length, shardImages: SHARD_IMAGES },
+      ...{ format: 'transfusion-latents', version: 2, identity, images: images.length, shardImages: SHARD_IMAGES },
       ...{ variants: flip ? 2 : 1, shape, autoencoder: withScale(autoencoder, meter.read()) },
     };
     await writeOutputFile(join(folder, LATENTS_FILE), `${JSON.stringify(file, null, 2)}\n`);
@@ -118,6 +130,7 @@ async function writeShard(
   const dimensions = [images.length, flip ? 2 : 1, shape.height, shape.width, shape.channels];
   const tensors = new Map<string, TensorData>([
     ['mean', { shape: dimensions, data: joined(all.flat().map(({ mean }) => mean)) }],
+    ['picture', { shape: [images.length, HASH_BYTES], data: new Uint8Array(Buffer.concat(images.map(pictureHash))) }],
   ]);
   const deviations = all.flat().flatMap(({ deviation }) => (deviation ? [deviation] : []));
   if (deviations.length > 0) tensors.set('deviation', { shape: dimensions, data: joined(deviations) });
@@ -130,20 +143,29 @@ function joined(arrays: readonly Float32Array[]): Float32Array {
   return all;
 }
 
+/** The latents of a picture: one distribution for each variant. */
+export interface PictureLatents {
+  /** Its `pictureHash`, in hexadecimal digits. */
+  picture: string;
+  variants: LatentDistribution[];
+}
+
 /**
- * The latents of every picture of a file: one distribution for each variant.
+ * The latents of every picture of a file.
  * @param expected what the file should have; checked before anything of a size that it names is allocated
  * @throws TransfusionError LATENTS_FORMAT; CheckpointError
  */
 export async function readShard(
   path: string,
   { images, variants, shape }: { images: number; variants: number; shape: LatentShape },
-): Promise<LatentDistribution[][]> {
+): Promise<PictureLatents[]> {
   const tensors = await readSafetensorsFile(path);
   const mean = tensors.get('mean');
   const deviation = tensors.get('deviation');
+  const picture = tensors.get('picture');
   const dimensions = [images, variants, shape.height, shape.width, shape.channels].join();
-  if (mean?.shape.join() !== dimensions || (deviation && deviation.shape.join() !== dimensions)) {
+  const isComplete = mean?.shape.join() === dimensions && picture?.shape.join() === `${images},${HASH_BYTES}`;
+  if (!isComplete || (deviation && deviation.shape.join() !== dimensions)) {
     throw new TransfusionError({
       code: 'LATENTS_FORMAT',
       message: `${path} has no latents [${dimensions}]`,
@@ -152,10 +174,11 @@ export async function readShard(
   }
   const length = shape.height * shape.width * shape.channels;
   const cut = (data: Float32Array, at: number) => data.subarray(at * length, (at + 1) * length);
-  return Array.from({ length: images }, (_, i) =>
-    Array.from({ length: variants }, (_, variant) => {
+  return Array.from({ length: images }, (_, i) => ({
+    picture: Buffer.from(picture.data.subarray(i * HASH_BYTES, (i + 1) * HASH_BYTES)).toString('hex'),
+    variants: Array.from({ length: variants }, (_, variant) => {
       const at = i * variants + variant;
       return { mean: cut(mean.data, at), ...(deviation ? { deviation: cut(deviation.data, at) } : {}) };
     }),
-  );
+  }));
 }

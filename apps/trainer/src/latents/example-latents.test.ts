@@ -2,7 +2,7 @@ import { PhiloxStream } from '@transfusion/tensor';
 import { PixelCodec } from '@transfusion/vae';
 import { drawLatents, encodeVariants, patchifyVariants } from './example-latents.js';
 
-const image = { caption: 'a', group: 'a', pixels: Uint8Array.from({ length: 2 * 2 * 3 }, (_, i) => i * 20) };
+const image = { caption: 'a', name: 'a', group: 'a', pixels: Uint8Array.from({ length: 2 * 2 * 3 }, (_, i) => i * 20) };
 
 test('variants are the picture and its mirror image', async () => {
   const [[own, mirrored]] = await encodeVariants(new PixelCodec(), [image], true);

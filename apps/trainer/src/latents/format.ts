@@ -11,8 +11,8 @@ export const SHARD_IMAGES = 512;
 /** `latents.json`, written last: a folder with it is complete. */
 export const latentsFileSchema = z.strictObject({
   format: z.literal('transfusion-latents'),
-  version: z.literal(1),
-  identity: z.string().describe('a hash of the pictures and the autoencoder'),
+  version: z.literal(2),
+  identity: z.string().describe('a hash of the autoencoder'),
   images: z.int().min(1).describe('pictures'),
   shardImages: z.int().min(1).describe('pictures of a file'),
   variants: z.union([z.literal(1), z.literal(2)]).describe('2: pictures as they are, and mirrored'),
@@ -24,7 +24,10 @@ export type LatentsFile = z.output<typeof latentsFileSchema>;
 
 export const LATENTS_FILE = 'latents.json';
 
-/** Tensors `mean` and, of KL autoencoders, `deviation`: [pictures, variants, height, width, channels], not scaled. */
+/**
+ * Tensors `mean` and, of KL autoencoders, `deviation`: [pictures, variants, height, width, channels], not scaled; `picture`,
+ * [pictures, 32] bytes: the SHA-256 of each picture's pixels, by which a run finds its own.
+ */
 export function shardFile(index: number): string {
   return `latents-${String(index).padStart(5, '0')}.safetensors`;
 }
@@ -35,15 +38,25 @@ export function networkOf(config: AutoencoderConfig): string {
   return JSON.stringify(Object.entries(network).sort(([a], [b]) => (a < b ? -1 : 1)));
 }
 
-/** A hash of everything that latents depend on: the autoencoder, and the pixels of every picture, in order. */
-export function latentsIdentity(codec: StoredCodec, images: readonly CaptionedImage[], flip: boolean): string {
+/** A hash of the autoencoder. */
+export function codecIdentity({ config, weights }: StoredCodec): string {
   const hash = createHash('sha256');
-  const { config, weights } = codec;
-  hash.update(JSON.stringify([config.kind, config.kind === 'pixels' ? null : networkOf(config.autoencoder), flip]));
+  hash.update(JSON.stringify([config.kind, config.kind === 'pixels' ? null : networkOf(config.autoencoder)]));
   for (const [name, { shape, data }] of [...weights].sort(([a], [b]) => (a < b ? -1 : 1))) {
     hash.update(JSON.stringify([name, shape]));
     hash.update(new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
   }
+  return hash.digest('hex');
+}
+
+/** Of each picture, by its pixels. */
+export function pictureHash({ pixels }: Pick<CaptionedImage, 'pixels'>): Buffer {
+  return createHash('sha256').update(pixels).digest();
+}
+
+/** A hash of all that a file's latents depend on: the autoencoder, the mirroring, the pixels of its pictures, in order. */
+export function shardIdentity(codec: string, images: readonly CaptionedImage[], flip: boolean): string {
+  const hash = createHash('sha256').update(JSON.stringify([codec, flip]));
   for (const { pixels } of images) hash.update(pixels);
   return hash.digest('hex');
 }

@@ -1,20 +1,20 @@
 /** @file Reads a folder of latents, checked against the pictures and the autoencoder that it should be of. */
 import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { parseConfig } from '@transfusion/checkpoint';
+import { decodeText, parseConfig } from '@transfusion/checkpoint';
 import type { CaptionedImage } from '@transfusion/data';
 import { TransfusionError } from '@transfusion/tensor';
 import type { LatentDistribution, StoredCodec } from '@transfusion/vae';
 import { readShard } from './encode-latents.js';
-import { LATENTS_FILE, type LatentsFile, latentsFileSchema, latentsIdentity, shardFile } from './format.js';
+import { codecIdentity, LATENTS_FILE, type LatentsFile, latentsFileSchema, pictureHash, shardFile } from './format.js';
 
 const MOST_BYTES = 2 ** 20;
 
-export function foreignLatents(folder: string): TransfusionError {
+export function foreignLatents(folder: string, why = 'it has latents of another autoencoder'): TransfusionError {
   return new TransfusionError({
     code: 'LATENTS_FOREIGN',
-    message: `${folder} has latents of other pictures, or of another autoencoder, than this run is configured to use`,
-    fix: 'run `trainer encode` with the same configuration, or leave data.latents out',
+    message: `${folder} is not for this run: ${why}`,
+    fix: 'run `trainer encode` with the same configuration into a new folder, or leave data.latents out',
   });
 }
 
@@ -25,7 +25,7 @@ export async function readLatentsFile(folder: string): Promise<LatentsFile> {
   try {
     const { size } = await stat(path);
     if (size > MOST_BYTES) throw new Error(`it has ${size} bytes, the most is ${MOST_BYTES}`);
-    json = JSON.parse(await readFile(path, 'utf8'));
+    json = JSON.parse(decodeText(await readFile(path), path));
   } catch (error) {
     throw new TransfusionError({
       code: 'LATENTS_MISSING',
@@ -34,11 +34,18 @@ export async function readLatentsFile(folder: string): Promise<LatentsFile> {
       cause: error,
     });
   }
+  if ((json as { version?: unknown } | null)?.version === 1) {
+    throw new TransfusionError({
+      code: 'LATENTS_VERSION',
+      message: `${path} was written by an earlier version of this program, which did not say what picture each latent is of`,
+      fix: 'run `trainer encode` again, into a new folder: the same pictures give the same latents',
+    });
+  }
   return parseConfig(latentsFileSchema, json, path);
 }
 
 /**
- * The latents of every picture, in order, not scaled: one distribution for each variant.
+ * The latents of every picture, in their order, not scaled: one distribution for each variant. The folder may have more.
  * @throws TransfusionError LATENTS_FOREIGN, LATENTS_FORMAT; CheckpointError CHECKPOINT_*
  */
 export async function readLatents(
@@ -46,14 +53,23 @@ export async function readLatents(
   file: LatentsFile,
   { codec, images, flip }: { codec: StoredCodec; images: readonly CaptionedImage[]; flip: boolean },
 ): Promise<LatentDistribution[][]> {
-  const isOwn = [flip, !flip && file.variants === 2].some(
-    (mirrored) => latentsIdentity(codec, images, mirrored) === file.identity,
-  );
-  if (!isOwn) throw foreignLatents(folder);
-  const all: LatentDistribution[][] = [];
-  for (let first = 0, index = 0; first < images.length; first += file.shardImages, index++) {
-    const count = Math.min(file.shardImages, images.length - first);
-    for (const each of await readShard(join(folder, shardFile(index)), { ...file, images: count })) all.push(each);
+  if (codecIdentity(codec) !== file.identity) throw foreignLatents(folder);
+  if (flip && file.variants === 1) throw foreignLatents(folder, 'it has no latents of mirror images');
+  const found = new Map<string, LatentDistribution[]>(images.map((image) => [keyOf(image), []]));
+  for (let first = 0, index = 0; first < file.images; first += file.shardImages, index++) {
+    const count = Math.min(file.shardImages, file.images - first);
+    for (const { picture, variants } of await readShard(join(folder, shardFile(index)), { ...file, images: count })) {
+      if (found.has(picture)) found.set(picture, variants.slice(0, flip ? 2 : 1));
+    }
   }
-  return all.map((variants) => variants.slice(0, flip ? 2 : 1));
+  const missing = images.filter((image) => found.get(keyOf(image))!.length === 0);
+  if (missing.length > 0) {
+    const first = `${missing.length} of the run's ${images.length} pictures are not in it, the first is ${missing[0].name}`;
+    throw foreignLatents(folder, first);
+  }
+  return images.map((image) => found.get(keyOf(image))!);
+}
+
+function keyOf(image: CaptionedImage): string {
+  return pictureHash(image).toString('hex');
 }

@@ -12,7 +12,7 @@ export const demo: RunConfigInput = {
   tokenizer: { vocabularySize: 512 },
   batch: { rows: 16 },
   optimizer: { weightDecay: 0.05 },
-  learningRate: { type: 'cosine', learningRate: 2e-3, finalLearningRate: 1e-4, warmupSteps: 50, totalSteps: 6000 },
+  learningRate: { type: 'cosine', learningRate: 2e-3, finalLearningRate: 1e-4, warmupSteps: 50 },
   ema: { decay: 0.995 },
   // With few steps, ancestral sampling corrects more of its own errors than DDIM: see docs/log.md.
   sampling: { steps: 50, guidance: 3, scheduler: 'ddpm' },

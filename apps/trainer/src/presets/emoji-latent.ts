@@ -10,5 +10,5 @@ export const emojiLatent: RunConfigInput = {
   patchSize: 1,
   tokenizer: { vocabularySize: 2048 },
   batch: { rows: 16, imagesPerRow: 2 },
-  learningRate: { type: 'cosine', learningRate: 1e-3, finalLearningRate: 5e-5, warmupSteps: 500, totalSteps: 30_000 },
+  learningRate: { type: 'cosine', learningRate: 1e-3, finalLearningRate: 5e-5, warmupSteps: 500 },
 };

@@ -8,6 +8,6 @@ export const tiny: RunConfigInput = {
   data: { imageSize: 16, demoSet: 8 },
   tokenizer: { vocabularySize: 300 },
   batch: { rows: 8 },
-  learningRate: { type: 'cosine', learningRate: 2e-3, finalLearningRate: 1e-4, warmupSteps: 10, totalSteps: 60 },
+  learningRate: { type: 'cosine', learningRate: 2e-3, finalLearningRate: 1e-4, warmupSteps: 10 },
   sample: { every: 0 },
 };

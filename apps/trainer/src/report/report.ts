@@ -70,7 +70,7 @@ ${lossChart(metrics, [
 }
 
 function card(example: Example, drawn: DrawnExample, index: number, written: string): string {
-  const { caption } = example;
+  const { caption = '' } = example;
   const image = imageOf(example);
   const own = { ...image, data: drawn.image };
   const isWritten = written === caption;

@@ -1,31 +1,22 @@
 /** @file The files of a run, and its checkpoint: saved whole or not at all, loaded back bit by bit. */
-import { join } from 'node:path';
-import { openCheckpoint, type SaveModelOptions, saveModelFolder, type TensorMap } from '@transfusion/checkpoint/node';
+import { type SaveModelOptions, saveModelFolder, type TensorMap } from '@transfusion/checkpoint/node';
 import { parameterTensors } from '@transfusion/sampler/node';
-import { TransfusionError } from '@transfusion/tensor';
 import { Tokenizer } from '@transfusion/tokenizer';
 import { readCodecFolder, type StoredCodec } from '@transfusion/vae';
 import { z } from 'zod';
 import { runConfigSchema } from '../config/run-config.js';
+import { fingerprintSchema } from '../data/fingerprint.js';
 import { readCodec } from '../data/run-codec.js';
+import { openRun } from './open-run.js';
 import type { StateValues } from './resume-state.js';
+import { runFiles } from './run-files.js';
 import type { TrainingSession } from './session.js';
-
-/** Where a run keeps its files. */
-export function runFiles(folder: string) {
-  return {
-    /** The checkpoint: a model folder with the trainer's state. */
-    model: join(folder, 'model'),
-    metrics: join(folder, 'metrics.jsonl'),
-    samples: join(folder, 'samples'),
-    report: join(folder, 'report.html'),
-  };
-}
 
 const trainerStateSchema = z.strictObject({
   step: z.int().min(0).describe('optimizer steps done'),
   trainSeconds: z.number().min(0).describe('spent in them, over all sessions'),
   config: runConfigSchema,
+  data: fingerprintSchema.optional().describe('what it was trained on'),
 });
 
 export type TrainerState = z.output<typeof trainerStateSchema>;
@@ -36,7 +27,7 @@ export async function saveRun(
   session: TrainingSession,
   progress: { step: number; trainSeconds: number },
 ) {
-  const { state, pipeline, config, tokenizer, storedCodec } = session;
+  const { state, pipeline, config, data, tokenizer, storedCodec } = session;
   const tensors = await parameterTensors(state.ema);
   const { parameters, m, v, lossScale } = state;
   await saveModelFolder({
@@ -45,7 +36,10 @@ export async function saveRun(
     tensors,
     tokenizer: tokenizer.toJson(),
     ...codecFiles(storedCodec),
-    trainer: { state: { ...progress, config }, optimizer: await parameterTensors({ parameters, m, v, lossScale }) },
+    trainer: {
+      state: { ...progress, config, data },
+      optimizer: await parameterTensors({ parameters, m, v, lossScale }),
+    },
   });
 }
 
@@ -63,16 +57,9 @@ export interface LoadedRun {
   values: StateValues;
 }
 
-/** Loads the checkpoint of a run. @throws CheckpointError; TransfusionError where it holds a model without training state */
+/** Loads the checkpoint of a run. @throws CheckpointError; TransfusionError RUN_NOT_RESUMABLE, RUN_KIND, CODEC_* */
 export async function loadRun(folder: string): Promise<LoadedRun> {
-  return openCheckpoint(runFiles(folder).model, async (reader) => {
-    if (!(await reader.has('trainer_state.json'))) {
-      throw new TransfusionError({
-        code: 'RUN_NOT_RESUMABLE',
-        message: `${folder} has no checkpoint of a training run (model/trainer_state.json)`,
-        fix: 'give the folder of a run, such as runs/demo',
-      });
-    }
+  return openRun(folder, 'train', async (reader) => {
     const state = await reader.readJson('trainer_state.json', trainerStateSchema);
     const tokenizer = new Tokenizer(await reader.readText('tokenizer.json'));
     const values = new Map<string, Float32Array>();

@@ -12,13 +12,17 @@ import { type CodecConfig, type ImageCodec, latentShapeOf, openCodec, type Store
 import { modelConfigOf } from '../config/model-config.js';
 import type { RunConfig } from '../config/run-config.js';
 import { type BatchSource, batchShape, createBatchSource, type TrainingExample } from '../data/batches.js';
-import { type Example, loadExamples } from '../data/examples.js';
+import { fitCaptions } from '../data/caption-lengths.js';
+import { type Example, loadExamples, type TextExample } from '../data/examples.js';
+import { type Fingerprint, fingerprintOf, tellChangedData } from '../data/fingerprint.js';
 import { type RunCodec, readRunCodec } from '../data/run-codec.js';
+import { type TextRow, textRows } from '../data/text-rows.js';
 import { patchifyVariants } from '../latents/example-latents.js';
 import { runLatents } from '../latents/run-latents.js';
 import { planTrainStep } from './plan-step.js';
 import type { StepPlan } from './planning-backend.js';
-import { type StateValues, stateParts } from './resume-state.js';
+import { stateParts } from './resume-state.js';
+import type { LoadedRun } from './run-folder.js';
 import { createStepRunner, type StepRunner } from './step-runner.js';
 import { createTrainState, type TrainState, type TrainStepOptions } from './train-step.js';
 
@@ -27,6 +31,10 @@ export interface TrainingSession {
   config: RunConfig;
   pipeline: PipelineConfig;
   examples: { train: TrainingExample[]; heldOut: TrainingExample[] };
+  /** Plain texts, as rows of a batch. */
+  texts: { train: TextRow[]; heldOut: TextRow[] };
+  /** Of what it is trained on. */
+  data: Fingerprint;
   tokenizer: Tokenizer;
   codec: ImageCodec;
   /** What the codec was opened from. */
@@ -48,7 +56,7 @@ export interface SessionOptions {
   /** Told what the run will take, before any of it is allocated. */
   onPlan?: (plan: StepPlan) => void;
   /** To resume from: the run's tokenizer, codec and state. */
-  resume?: { tokenizer: Tokenizer; codec: StoredCodec; values: StateValues };
+  resume?: Pick<LoadedRun, 'state' | 'tokenizer' | 'codec' | 'values'>;
 }
 
 export async function openSession(sessionOptions: SessionOptions): Promise<TrainingSession> {
@@ -62,7 +70,9 @@ export async function openSession(sessionOptions: SessionOptions): Promise<Train
     for (const each of opened.reverse()) each.dispose();
   };
   try {
+    tellChangedData(resume?.state, prepared.data, terminal);
     const examples = splitExamples(config, await withLatents(prepared, codec, config, terminal?.signal));
+    const texts = splitTexts(config, prepared);
     const values = resume ? stateParts(options.model, resume.values) : freshValues(config, options);
     const state = createTrainState(backend, options, values);
     opened.push({
@@ -76,11 +86,14 @@ export async function openSession(sessionOptions: SessionOptions): Promise<Train
       config,
       shape: options.batch,
       examples: examples.train,
+      texts: texts.train,
+      patchValues: options.model.patchValues,
       special: tokenizer.special,
       objective: createObjective(objectiveOptions(pipeline)),
     });
     return {
-      ...{ backend, config, pipeline, examples, tokenizer, codec, storedCodec: prepared.codec.stored },
+      ...{ backend, config, pipeline, examples, texts, data: prepared.data },
+      ...{ tokenizer, codec, storedCodec: prepared.codec.stored },
       ...{ options, state, batches, runner, dispose },
     };
   } catch (error) {
@@ -107,10 +120,25 @@ export function splitExamples<One extends Example>({ data }: RunConfig, examples
   return splitDataset({ images: examples, fraction: isDemo ? 0 : data.heldOutFraction });
 }
 
+/** Rows of training and of held-out texts. */
+export function splitTexts({ data }: RunConfig, { texts, tokenizer, options }: PreparedRun) {
+  const { train, heldOut } = splitDataset({ images: texts, fraction: data.heldOutFraction });
+  const layout = { sequenceLength: options.batch.sequenceLength, special: tokenizer.special };
+  const rows = (some: readonly TextExample[]) =>
+    textRows(
+      some.map(({ ids }) => ids),
+      layout,
+    );
+  return { train: rows(train), heldOut: rows(heldOut) };
+}
+
 /** What a run consists of, apart from a device. */
 export interface PreparedRun {
   /** In the dataset's order. */
   examples: Example[];
+  texts: TextExample[];
+  /** Of all that was loaded, whatever of it fits. */
+  data: Fingerprint;
   tokenizer: Tokenizer;
   codec: RunCodec;
   pipeline: PipelineConfig;
@@ -124,7 +152,9 @@ export async function prepareRun(
 ): Promise<PreparedRun> {
   const codec = await readRunCodec(config, resume?.codec);
   const [patchesPerImage, patchValues] = patchGrid(config, codec.stored.config);
-  const { examples, tokenizer } = await loadExamples(config, { ...options, tokenizer: resume?.tokenizer });
+  const loaded = await loadExamples(config, { ...options, tokenizer: resume?.tokenizer });
+  const { texts, tokenizer } = loaded;
+  const examples = fitCaptions(config, loaded.examples, patchesPerImage, options.terminal);
   const batch = batchShape(config, examples, patchesPerImage);
   const model = modelConfigOf(config, {
     vocabularySize: tokenizer.vocabularySize,
@@ -154,7 +184,8 @@ export async function prepareRun(
     precision,
     checkpointActivations,
   };
-  return { examples, tokenizer, codec, pipeline, options: step };
+  const data = fingerprintOf(loaded.examples, texts);
+  return { examples, texts, data, tokenizer, codec, pipeline, options: step };
 }
 
 /** Pixels are in [-1, 1]; scaled latents have deviation 1 and no bounds. */

@@ -1,7 +1,7 @@
 /** @file Runs optimizer steps: one program per step, or accumulated gradients and then an update. */
 import { adamwHyper } from '@transfusion/nn';
-import { createLearningRate } from '@transfusion/schedulers';
 import type { Backend, KernelSpan, Program } from '@transfusion/tensor';
+import { runLearningRate } from '../config/learning-rate.js';
 import type { RunConfig } from '../config/run-config.js';
 import { emaDecayAt } from '../config/shared-fields.js';
 import type { BatchArrays } from '../data/batches.js';
@@ -54,7 +54,7 @@ interface RunnerOptions {
 }
 
 export async function createStepRunner({ backend, state, options, config }: RunnerOptions): Promise<StepRunner> {
-  const learningRate = createLearningRate(config.learningRate);
+  const learningRate = runLearningRate(config);
   const numbers = (step: number) => ({
     hyper: adamwHyper({ ...config.optimizer, learningRate: learningRate(step), step }),
     emaDecay: Float32Array.of(emaDecayAt(config.ema, step)),
@@ -113,8 +113,9 @@ export async function createStepRunner({ backend, state, options, config }: Runn
       const { language, diffusion, gradientNorm, lossScale } = result;
       // A scale that cannot fall further does not explain the overflow.
       const skipped = lossScale !== undefined && lossScale > 1;
-      checkFinite(step, { language, diffusion, ...(skipped ? {} : { gradientNorm }) });
-      return { ...result, learningRate: learningRate(step) };
+      const rate = learningRate(step);
+      checkFinite(step, { language, diffusion, ...(skipped ? {} : { gradientNorm }) }, rate);
+      return { ...result, learningRate: rate };
     },
     profile: (step, batches) => execute.profile(step, batches),
     dispose() {

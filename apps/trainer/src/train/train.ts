@@ -1,10 +1,11 @@
 /** @file Training the model: what the loop does at every step, and what it writes on the way. */
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { evaluateLosses } from '../evaluate/losses.js';
-import { writeSampleGrid } from '../report/sample-grid.js';
+import { evaluateHeldOut } from '../evaluate/losses.js';
+import { writeSamples } from '../report/samples.js';
 import { type Progress, trainingLoop } from './loop.js';
-import { runFiles, saveRun } from './run-folder.js';
+import { runFiles } from './run-files.js';
+import { saveRun } from './run-folder.js';
 import type { TrainingSession } from './session.js';
 
 export interface TrainOptions {
@@ -59,9 +60,8 @@ export async function train({ session, folder, start, signal }: TrainOptions): P
     sampleEvery: config.sample.every,
     async sample(step) {
       await mkdir(files.samples, { recursive: true });
-      await writeSampleGrid(session, { path: join(files.samples, `step-${step}.png`), images: config.sample.images });
-      const { heldOut } = session.examples;
-      return heldOut.length > 0 ? { heldOut: await evaluateLosses(session, heldOut) } : {};
+      await writeSamples(session, { path: join(files.samples, `step-${step}`), count: config.sample.images });
+      return evaluateHeldOut(session);
     },
     save: (progress) => saveRun(folder, session, progress),
   });

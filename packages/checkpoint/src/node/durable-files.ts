@@ -2,15 +2,18 @@
 import { copyFile, link, lstat, mkdir, open, readdir, readlink, rename, symlink } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { asBytes } from '../bytes.js';
 import { errorCode } from './file-errors.js';
 
 /** What a file is made of: text, bytes, or bytes piece by piece (large files need not be in memory twice). */
 export type FileContent = string | Uint8Array | Iterable<Uint8Array> | AsyncIterable<Uint8Array>;
 
-async function* pieces(content: FileContent): AsyncGenerator<Uint8Array> {
+async function* pieces(content: FileContent, path: string): AsyncGenerator<Uint8Array> {
+  const isInPieces = (value: object) => Symbol.iterator in value || Symbol.asyncIterator in value;
   if (typeof content === 'string') yield new TextEncoder().encode(content);
-  else if (content instanceof Uint8Array) yield content;
-  else yield* content;
+  else if (ArrayBuffer.isView(content) || Array.isArray(content) || !isInPieces(Object(content)))
+    yield asBytes(content, path);
+  else for await (const piece of content as AsyncIterable<Uint8Array>) yield asBytes(piece, path);
 }
 
 /** Creates a file that must not exist yet, and its folder. */
@@ -18,7 +21,7 @@ export async function writeDurableFile(path: string, content: FileContent): Prom
   await mkdir(dirname(path), { recursive: true });
   const handle = await open(path, 'wx');
   try {
-    for await (const piece of pieces(content)) {
+    for await (const piece of pieces(content, path)) {
       for (let at = 0; at < piece.length; ) {
         const { bytesWritten } = await handle.write(piece, at, Math.min(piece.length - at, 2 ** 28));
         at += bytesWritten;

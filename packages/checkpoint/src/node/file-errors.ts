@@ -1,7 +1,7 @@
 /** @file Errors of the file system, in words. */
 import { CheckpointError, type CheckpointErrorCode, isProjectError, reason } from '../errors.js';
 
-const FIXES: Record<string, string> = {
+const WRITE_FIXES: Record<string, string> = {
   ENOSPC: 'the disk is full: free some space, or write elsewhere',
   EDQUOT: 'the disk quota is used up: free some space, or write elsewhere',
   EFBIG: 'the file system allows no file this large: write elsewhere',
@@ -11,6 +11,15 @@ const FIXES: Record<string, string> = {
   EROFS: 'the file system is read-only: write elsewhere',
   ENOTDIR: 'a part of the path is a file, not a folder',
   EEXIST: 'a file is in the way: choose another path',
+};
+
+const READ_FIXES: Record<string, string> = {
+  EACCES: 'permission to read it is missing: change its permissions or those of its folder',
+  EPERM: 'permission to read it is missing: change its permissions or those of its folder',
+  EBUSY: 'another program has it open',
+  EISDIR: 'it is a folder: give a file',
+  ENOTDIR: 'a part of the path is a file, not a folder',
+  EMFILE: 'too many files are open: close some, or allow more (`ulimit -n`)',
 };
 
 export function errorCode(error: unknown): string | undefined {
@@ -24,7 +33,7 @@ export function fileError(code: CheckpointErrorCode, what: string, error: unknow
   return new CheckpointError({
     code,
     message: `${what}: ${reason(error)}`,
-    fix: FIXES[errorCode(error) ?? ''],
+    fix: (code === 'CHECKPOINT_READ_FAILED' ? READ_FIXES : WRITE_FIXES)[errorCode(error) ?? ''],
     cause: error,
   });
 }

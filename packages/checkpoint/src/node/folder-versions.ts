@@ -7,6 +7,7 @@ import { readdir, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { CheckpointError } from '../errors.js';
+import { fixForSingleFile } from '../foreign-file.js';
 import { renameFolder } from './durable-files.js';
 import { errorCode, fileError } from './file-errors.js';
 
@@ -17,6 +18,11 @@ interface Versions {
   unfinished: { path: string; pid: number }[];
   /** A number larger than any in use. */
   nextNumber: number;
+}
+
+/** Whether a folder of that name is a version of another. */
+export function isVersionName(name: string): boolean {
+  return /\.((new|old)-\d{1,15}|tmp-\d{1,10}-.*)$/.test(name);
 }
 
 async function isFolder(path: string): Promise<boolean> {
@@ -61,11 +67,16 @@ export async function locateFolder(path: string): Promise<string> {
     }
     await delay(attempt);
   }
-  const found = await stat(path).catch(() => undefined);
+  const isThere = (await stat(path).catch(() => undefined)) !== undefined;
+  const isInModel = isThere && (await stat(join(dirname(path), 'config.json')).catch(() => undefined)) !== undefined;
   throw new CheckpointError({
     code: 'CHECKPOINT_MISSING',
-    message: found ? `${path} is a file, expected a folder` : `folder ${path} does not exist`,
-    fix: 'check the path; train or download a model first',
+    message: isThere ? `${path} is a file, expected a folder` : `folder ${path} does not exist`,
+    fix: isInModel
+      ? `give its folder, ${dirname(path)}`
+      : isThere
+        ? fixForSingleFile(path)
+        : 'check the path; train or download a model first',
   });
 }
 

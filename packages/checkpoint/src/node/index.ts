@@ -1,11 +1,10 @@
 export type { FileContent } from './durable-files.js';
+export { FolderReader, openCheckpoint } from './folder-reader.js';
 export { locateFolder } from './folder-versions.js';
 export { MetricsFile, type MetricsRecord, readMetrics } from './metrics.js';
 export {
-  FolderReader,
   type LoadedModel,
   loadModelFolder,
-  openCheckpoint,
   type SaveModelOptions,
   saveModelFolder,
   type TensorMap,

@@ -18,7 +18,8 @@ function parseLine(line: string): MetricsRecord | undefined {
 
 /** The records of a file's text; `torn` where its last line was cut by a crash. */
 function parseMetrics(text: string, path: string): { records: MetricsRecord[]; torn: boolean } {
-  const lines = text.split('\n');
+  // An editor may have put a byte order mark in front.
+  const lines = text.replace(/^\ufeff/, '').split('\n');
   const last = lines.pop() ?? '';
   const records = lines.map((line, i) => {
     const record = parseLine(line);

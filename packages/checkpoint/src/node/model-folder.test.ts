@@ -104,6 +104,26 @@ describe('model folders', () => {
     expect(await readdir(parent)).toEqual(['model']);
   });
 
+  test('what is no tensor, no JSON and no file leaves the previous version', async () => {
+    await saveModelFolder({ path, config: { dim: 2 }, tensors });
+    const save = (changes: object) => saveModelFolder({ path, config: { dim: 3 }, tensors, ...changes });
+    const w = { shape: [1], data: [1] };
+    await expect(save({ tensors: new Map([['w', w]]) })).rejects.toThrow(/CHECKPOINT_CONTENT.*"w".*a plain array/);
+    await expect(save({ config: undefined })).rejects.toThrow(/CHECKPOINT_ARGUMENT: config\.json is to hold nothing/);
+    await expect(save({ files: { 'a.bin': [1, 2] } })).rejects.toThrow(
+      /CHECKPOINT_ARGUMENT: .*a\.bin: is a plain array/,
+    );
+    await expect(save({ files: { 'a.bin': { x: 1 } } })).rejects.toThrow(/CHECKPOINT_ARGUMENT: .*is a plain object/);
+    const pieces = [new Uint8Array(1), 7][Symbol.iterator]();
+    await expect(save({ files: { 'a.bin': pieces } })).rejects.toThrow(/CHECKPOINT_ARGUMENT: .*is a number/);
+    expect((await loadModelFolder({ path, configSchema })).config.dim).toBe(2);
+    expect(await readdir(parent)).toEqual(['model']);
+    const shared = new Uint8Array(new SharedArrayBuffer(3)).fill(5);
+    await save({ files: { a: shared.subarray(1), b: Buffer.from([6]), c: new Uint8Array([7]).buffer } });
+    const read = (name: string) => readFile(join(path, name)).then((bytes) => [...bytes]);
+    expect(await Promise.all(['a', 'b', 'c'].map(read))).toEqual([[5, 5], [6], [7]]);
+  });
+
   test('a value too large for f16 leaves the previous version', async () => {
     await saveModelFolder({ path, config: { dim: 2 }, tensors });
     const wrong = new Map([['w', { shape: [1], data: Float32Array.of(70_000), dtype: 'F16' as const }]]);
@@ -184,7 +204,7 @@ describe('folders that cannot be loaded say which file and why', () => {
   });
 
   test('a file that is no safetensors, and a folder of that name', async () => {
-    await writeFile(join(path, 'model.safetensors'), 'version https://git-lfs.github.com/spec/v1\n');
+    await writeFile(join(path, 'model.safetensors'), new Uint8Array(100).fill(200));
     await expect(load()).rejects.toThrow(/CHECKPOINT_FORMAT: .*model\.safetensors: its header says/);
     await rm(join(path, 'model.safetensors'));
     await cp(join(__dirname), join(path, 'model.safetensors'), { recursive: true });
@@ -205,6 +225,14 @@ describe('safetensors files', () => {
     await opened.close();
     await expect(SafetensorsFile.open(join(path, 'x'))).rejects.toThrow(/CHECKPOINT_MISSING/);
     await expect(SafetensorsFile.open(path)).rejects.toThrow(/CHECKPOINT_(FORMAT|READ_FAILED)/);
+  });
+
+  test('a tensor that cannot be read as f32 hides none of the others', async () => {
+    const golden = join(__dirname, '../../fixtures/dtypes.safetensors');
+    expect((await readSafetensorsFile(golden, ['BOOL', 'F64'])).get('BOOL')?.data).toEqual(Float32Array.of(1, 0, 1));
+    await expect(readSafetensorsFile(golden)).rejects.toThrow(
+      /CHECKPOINT_CONTENT: .*tensor "F4": dtype F4 is not supported/,
+    );
   });
 
   test('a header that promises terabytes costs nothing', async () => {

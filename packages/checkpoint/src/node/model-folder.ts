@@ -2,23 +2,20 @@
  * @file Model folders: config.json, model.safetensors, tokenizer.json, vae/; a training run's state beside them. An
  * autoencoder's own folder is one without tokenizer and vae/.
  */
-import { readFile, stat } from 'node:fs/promises';
-import { join } from 'node:path';
 import { z } from 'zod';
-import { CheckpointError, reason } from '../errors.js';
-import { parseConfig } from '../parse-config.js';
-import { encodeSafetensors, type TensorData, type Tensors } from '../safetensors.js';
+import { describeKind } from '../describe-value.js';
+import { CheckpointError } from '../errors.js';
+import type { Tensors } from '../read-safetensors.js';
+import { encodeSafetensors, type TensorData } from '../write-safetensors.js';
 import type { FileContent } from './durable-files.js';
-import { errorCode, fileError } from './file-errors.js';
-import { readConsistently } from './folder-versions.js';
-import { readSafetensorsFile } from './safetensors-file.js';
+import { openCheckpoint } from './folder-reader.js';
 import { writeFolder } from './write-folder.js';
 
-const MAX_JSON_BYTES = 2 ** 28;
 /** What a model folder consists of: of these, none survives from the version before. */
 const OWNED = [
   'config.json',
   'model.safetensors',
+  'model.safetensors.index.json',
   'tokenizer.json',
   'vae',
   'optimizer.safetensors',
@@ -50,8 +47,14 @@ export interface SaveModelOptions {
   companions?: string[];
 }
 
-function json(value: unknown): string {
-  return `${JSON.stringify(value, null, 2)}\n`;
+function json(name: string, value: unknown): string {
+  const text: string | undefined = JSON.stringify(value, null, 2);
+  if (text !== undefined) return `${text}\n`;
+  throw new CheckpointError({
+    code: 'CHECKPOINT_ARGUMENT',
+    message: `${name} is to hold ${describeKind(value)}, expected a value that JSON has`,
+    fix: 'give an object',
+  });
 }
 
 /**
@@ -59,102 +62,26 @@ function json(value: unknown): string {
  * stay; without `trainer`, an earlier run's optimizer state goes.
  *
  * @throws CheckpointError CHECKPOINT_WRITE_FAILED: not writable, disk full, or the path holds something else;
- *   CHECKPOINT_CONTENT: a tensor's shape does not fit its data, or a value its dtype. The previous version is untouched.
+ *   CHECKPOINT_CONTENT: a tensor's data are of another kind, or do not fit its shape or dtype; CHECKPOINT_ARGUMENT: tensors
+ *   are no Map, a configuration no JSON, a file no text or bytes. The previous version is untouched.
  */
 export async function saveModelFolder(options: SaveModelOptions): Promise<void> {
   const { path, config, tensors, tokenizer, vae, trainer, files, companions = ['metrics.jsonl'] } = options;
   const contents: Record<string, FileContent> = {
-    'config.json': json(config),
+    'config.json': json('config.json', config),
     'model.safetensors': encodeSafetensors(tensors),
   };
-  if (tokenizer !== undefined) contents['tokenizer.json'] = json(tokenizer);
+  if (tokenizer !== undefined) contents['tokenizer.json'] = json('tokenizer.json', tokenizer);
   if (vae) {
-    contents['vae/config.json'] = json(vae.config);
+    contents['vae/config.json'] = json('vae/config.json', vae.config);
     contents['vae/model.safetensors'] = encodeSafetensors(vae.tensors);
   }
   if (trainer) {
-    contents['trainer_state.json'] = json(trainer.state);
+    contents['trainer_state.json'] = json('trainer_state.json', trainer.state);
     contents['optimizer.safetensors'] = encodeSafetensors(trainer.optimizer);
   }
   const marks = ['config.json', 'model.safetensors'];
   await writeFolder(path, { ...contents, ...files }, { owned: OWNED, marks, companions });
-}
-
-/** Reads files of one version of a folder. Errors name the file as the caller knows it. */
-export class FolderReader {
-  /** The folder as it was asked for. */
-  readonly path: string;
-  readonly #folder: string;
-
-  constructor(path: string, folder: string) {
-    this.path = path;
-    this.#folder = folder;
-  }
-
-  async has(name: string): Promise<boolean> {
-    return (await stat(join(this.#folder, name)).catch(() => undefined))?.isFile() ?? false;
-  }
-
-  /** @throws CheckpointError CHECKPOINT_MISSING, CHECKPOINT_FORMAT, CHECKPOINT_READ_FAILED */
-  async readText(name: string): Promise<string> {
-    const where = join(this.path, name);
-    try {
-      const path = join(this.#folder, name);
-      const { size } = await stat(path);
-      if (size > MAX_JSON_BYTES) {
-        throw new CheckpointError({
-          code: 'CHECKPOINT_FORMAT',
-          message: `${where} has ${size} bytes, the limit for its kind is ${MAX_JSON_BYTES}`,
-        });
-      }
-      return await readFile(path, 'utf8');
-    } catch (error) {
-      if (errorCode(error) === 'ENOENT') throw this.#missing(name, error);
-      throw fileError('CHECKPOINT_READ_FAILED', `cannot read ${where}`, error);
-    }
-  }
-
-  /** A JSON file, checked by a schema (objects strict: see `parseConfig`). @throws also CONFIG_INVALID */
-  async readJson<Schema extends z.ZodType>(name: string, schema: Schema): Promise<z.output<Schema>> {
-    const where = join(this.path, name);
-    const text = await this.readText(name);
-    let value: unknown;
-    try {
-      value = JSON.parse(text);
-    } catch (error) {
-      throw new CheckpointError({
-        code: 'CHECKPOINT_FORMAT',
-        message: `${where} is not JSON: ${reason(error)}`,
-        fix: 'the file is truncated or damaged: copy it again, or use another checkpoint',
-        cause: error,
-      });
-    }
-    return parseConfig(schema, value, where);
-  }
-
-  /** Tensors of a safetensors file, as f32; all of them, or those named. */
-  async readTensors(name: string, tensorNames?: Iterable<string>): Promise<Tensors> {
-    if (!(await this.has(name))) throw this.#missing(name);
-    return readSafetensorsFile(join(this.#folder, name), tensorNames);
-  }
-
-  #missing(name: string, cause?: unknown): CheckpointError {
-    return new CheckpointError({
-      code: 'CHECKPOINT_MISSING',
-      message: `${this.path} has no ${name}`,
-      fix: 'give the folder of a model that this program wrote, or fetch it whole',
-      cause,
-    });
-  }
-}
-
-/**
- * Opens the folder at `path`, or what a crash left of it (see `locateFolder`), and calls `read`; again if a writer
- * replaced the folder meanwhile, so that everything one call reads is of one version. What `read` throws is passed on if
- * it is an error of this project, else wrapped (CHECKPOINT_READ_FAILED).
- */
-export async function openCheckpoint<T>(path: string, read: (folder: FolderReader) => Promise<T>): Promise<T> {
-  return readConsistently(path, (folder) => read(new FolderReader(path, folder)));
 }
 
 export interface LoadedModel<Config> {

@@ -1,12 +1,12 @@
 /** @file Tensors of a safetensors file on disk, without reading the others. */
 import { type FileHandle, open } from 'node:fs/promises';
 import { CheckpointError } from '../errors.js';
-import { nearestName } from '../parse-config.js';
-import { type TensorData, type Tensors, toFloat32 } from '../safetensors.js';
-import { parseHeader, readHeaderLength, type TensorEntry } from '../safetensors-header.js';
+import { SIGNATURE_BYTES } from '../foreign-file.js';
+import { missingTensor, type Tensors } from '../read-safetensors.js';
+import { parseHeader, readHeaderLength, type SafetensorsHeader, type TensorEntry } from '../safetensors-header.js';
+import { checkReadable, isLittleEndian, toFloat32 } from '../to-float32.js';
+import type { TensorData } from '../write-safetensors.js';
 import { errorCode, fileError } from './file-errors.js';
-
-const isLittleEndian = new Uint8Array(new Uint16Array([1]).buffer)[0] === 1;
 
 /** Reads bytes [begin, begin + length) into `target`. */
 async function readRange(handle: FileHandle, target: Uint8Array, begin: number, where: string): Promise<void> {
@@ -16,6 +16,7 @@ async function readRange(handle: FileHandle, target: Uint8Array, begin: number, 
       throw new CheckpointError({
         code: 'CHECKPOINT_FORMAT',
         message: `${where}: ends at byte ${begin + at}, expected ${begin + target.length}: it became shorter while it was read`,
+        fix: 'read it again when nothing writes to it',
       });
     }
     at += bytesRead;
@@ -29,15 +30,18 @@ export class SafetensorsFile {
   readonly metadata: Readonly<Record<string, string>>;
   readonly #handle: FileHandle;
 
-  private constructor(path: string, handle: FileHandle, tensors: TensorEntry[], metadata: Record<string, string>) {
+  private constructor(path: string, handle: FileHandle, { tensors, metadata }: SafetensorsHeader) {
     this.path = path;
     this.#handle = handle;
     this.tensors = new Map(tensors.map((entry) => [entry.name, entry]));
     this.metadata = metadata;
   }
 
-  /** @throws CheckpointError CHECKPOINT_MISSING, CHECKPOINT_FORMAT, CHECKPOINT_READ_FAILED */
-  static async open(path: string): Promise<SafetensorsFile> {
+  /**
+   * @param where names the file in errors; default: `path`
+   * @throws CheckpointError CHECKPOINT_MISSING, CHECKPOINT_FORMAT, CHECKPOINT_READ_FAILED
+   */
+  static async open(path: string, where = path): Promise<SafetensorsFile> {
     let handle: FileHandle | undefined;
     try {
       handle = await open(path, 'r');
@@ -45,36 +49,35 @@ export class SafetensorsFile {
       if (!stats.isFile()) {
         throw new CheckpointError({
           code: 'CHECKPOINT_FORMAT',
-          message: `${path} is a folder or device, expected a file`,
+          message: `${where} is a folder or device, expected a file`,
+          fix: 'give the .safetensors file itself',
         });
       }
-      const prefix = new Uint8Array(Math.min(8, stats.size));
-      await readRange(handle, prefix, 0, path);
-      const json = new Uint8Array(readHeaderLength(prefix, stats.size, path));
-      await readRange(handle, json, 8, path);
-      const header = parseHeader(json, stats.size, path);
-      return new SafetensorsFile(path, handle, header.tensors, header.metadata);
+      const prefix = new Uint8Array(Math.min(SIGNATURE_BYTES, stats.size));
+      await readRange(handle, prefix, 0, where);
+      const json = new Uint8Array(readHeaderLength(prefix, stats.size, where));
+      await readRange(handle, json, 8, where);
+      return new SafetensorsFile(where, handle, parseHeader(json, stats.size, where));
     } catch (error) {
       await handle?.close();
       if (errorCode(error) === 'ENOENT') {
-        throw new CheckpointError({ code: 'CHECKPOINT_MISSING', message: `file ${path} does not exist`, cause: error });
+        throw new CheckpointError({
+          code: 'CHECKPOINT_MISSING',
+          message: `file ${where} does not exist`,
+          fix: 'check the path',
+          cause: error,
+        });
       }
-      throw fileError('CHECKPOINT_READ_FAILED', `cannot read ${path}`, error);
+      throw fileError('CHECKPOINT_READ_FAILED', `cannot read ${where}`, error);
     }
   }
 
-  /** One tensor as f32. @throws CheckpointError CHECKPOINT_CONTENT: there is none of that name */
+  /** One tensor as f32. @throws CheckpointError CHECKPOINT_CONTENT: there is none of that name, or of a dtype not supported */
   async read(name: string): Promise<TensorData<Float32Array>> {
     const entry = this.tensors.get(name);
-    if (entry === undefined) {
-      const nearest = nearestName(name, [...this.tensors.keys()]);
-      throw new CheckpointError({
-        code: 'CHECKPOINT_CONTENT',
-        message: `${this.path} has ${this.tensors.size} tensors, none named ${JSON.stringify(name)}${nearest ? ` (the nearest is ${JSON.stringify(nearest)})` : ''}`,
-        fix: 'the file belongs to a model of another kind',
-      });
-    }
+    if (entry === undefined) throw missingTensor(name, [...this.tensors.keys()], this.path);
     const { shape, begin, end } = entry;
+    checkReadable(entry, this.path);
     try {
       if (entry.dtype === 'F32' && isLittleEndian) {
         const data = new Float32Array((end - begin) / 4);
@@ -83,7 +86,7 @@ export class SafetensorsFile {
       }
       const bytes = new Uint8Array(end - begin);
       await readRange(this.#handle, bytes, begin, this.path);
-      return { shape, data: toFloat32(entry, bytes) };
+      return { shape, data: toFloat32(entry, bytes, this.path) };
     } catch (error) {
       throw fileError('CHECKPOINT_READ_FAILED', `cannot read ${this.path}`, error);
     }
@@ -94,9 +97,14 @@ export class SafetensorsFile {
   }
 }
 
-/** Reads the named tensors of a file (default: all) as f32. */
-export async function readSafetensorsFile(path: string, names?: Iterable<string>): Promise<Tensors> {
-  const file = await SafetensorsFile.open(path);
+/**
+ * Reads the named tensors of a file (default: all) as f32.
+ *
+ * @param where names the file in errors; default: `path`
+ * @throws as `SafetensorsFile.open` and `read`
+ */
+export async function readSafetensorsFile(path: string, names?: Iterable<string>, where?: string): Promise<Tensors> {
+  const file = await SafetensorsFile.open(path, where);
   try {
     const tensors: Tensors = new Map();
     for (const name of names ?? file.tensors.keys()) tensors.set(name, await file.read(name));

@@ -3,29 +3,7 @@ import { encode } from 'fast-png';
 import { zlibSync } from 'fflate';
 import sharp from 'sharp';
 import { decodePng, encodePng, fromBytes, imageGrid, toBytes } from '../index.js';
-
-/** A PNG file from its parts; checksums are left zero, since decoders of untrusted pixels need not care. */
-function pngOf(chunks: [type: string, data: Uint8Array][]): Uint8Array {
-  const pieces: number[] = [0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a];
-  for (const [type, data] of chunks) {
-    const length = new Uint8Array(4);
-    new DataView(length.buffer).setUint32(0, data.length);
-    pieces.push(...length, ...[...type].map((c) => c.charCodeAt(0)), ...data, 0, 0, 0, 0);
-  }
-  return Uint8Array.from(pieces);
-}
-
-function header(width: number, height: number, depth: number, colorType: number, interlace = 0): [string, Uint8Array] {
-  const data = new Uint8Array(13);
-  const view = new DataView(data.buffer);
-  view.setUint32(0, width);
-  view.setUint32(4, height);
-  data.set([depth, colorType, 0, 0, interlace], 8);
-  return ['IHDR', data];
-}
-
-const imageData = (bytes: number[]): [string, Uint8Array] => ['IDAT', zlibSync(Uint8Array.from(bytes))];
-const end: [string, Uint8Array] = ['IEND', new Uint8Array(0)];
+import { end, header, imageData, type PngChunk, pngOf } from '../testing/png-file.js';
 
 /** 0 to 1 on white, as the decoder should give it. */
 const pixels = (bytes: Uint8Array) => [...decodePng(bytes).data].map((value) => (value + 1) / 2);
@@ -53,12 +31,12 @@ describe('decodePng reads every kind of pixel', () => {
   });
 
   test('palette of 2 bits with alpha', () => {
-    const palette: [string, Uint8Array] = ['PLTE', Uint8Array.of(255, 0, 0, 0, 255, 0, 0, 0, 255)];
-    const alpha: [string, Uint8Array] = ['tRNS', Uint8Array.of(255, 0)];
+    const palette: PngChunk = ['PLTE', Uint8Array.of(255, 0, 0, 0, 255, 0, 0, 0, 255)];
+    const alpha: PngChunk = ['tRNS', Uint8Array.of(255, 0)];
     const file = pngOf([header(3, 1, 2, 3), palette, alpha, imageData([0, 0b00_01_10_00]), end]);
     near(pixels(file), [1, 0, 0, 1, 1, 1, 0, 0, 1]);
-    const beyond = pngOf([header(1, 1, 2, 3), palette, imageData([0, 0b11_000000]), end]);
-    expect(() => decodePng(beyond)).toThrow(/IMAGE_UNREADABLE.*palette of 3/);
+    // Beyond its end it is black.
+    near(pixels(pngOf([header(1, 1, 2, 3), palette, alpha, imageData([0, 0b11_000000]), end])), [0, 0, 0]);
   });
 
   test('16 bit colour, alpha and transparent colour', () => {
@@ -109,8 +87,8 @@ describe('decodePng reads every kind of pixel', () => {
   });
 
   test('an animation gives its still image; text and profiles are passed over', () => {
-    const damagedProfile: [string, Uint8Array] = ['iCCP', Uint8Array.of(65, 0, 0, 1, 2, 3)];
-    const animation: [string, Uint8Array] = ['acTL', Uint8Array.of(0, 0, 0, 2, 0, 0, 0, 0)];
+    const damagedProfile: PngChunk = ['iCCP', Uint8Array.of(65, 0, 0, 1, 2, 3)];
+    const animation: PngChunk = ['acTL', Uint8Array.of(0, 0, 0, 2, 0, 0, 0, 0)];
     const file = pngOf([
       header(1, 1, 8, 0),
       animation,
@@ -128,7 +106,7 @@ describe('decodePng refuses what it cannot read, before it allocates', () => {
   const text = (value: string) => new TextEncoder().encode(value);
 
   test.each<[string, Uint8Array, RegExp]>([
-    ['0 bytes', new Uint8Array(0), /the file is empty/],
+    ['0 bytes', new Uint8Array(0), /it is empty/],
     ['JPEG', Uint8Array.of(0xff, 0xd8, 0xff, 0xe0), /a JPEG file/],
     ['GIF', text('GIF89a'), /a GIF file/],
     ['WebP', text('RIFF....WEBPVP8 '), /a WebP file/],
@@ -159,9 +137,26 @@ describe('decodePng refuses what it cannot read, before it allocates', () => {
   });
 
   test('cut anywhere', () => {
-    for (let length = 0; length < good.length - 1; length++) {
+    // Only the end chunk, which says nothing, may be missing or cut.
+    const complete = good.length - 12;
+    for (let length = 0; length < complete; length++) {
       expect(() => decodePng(good.subarray(0, length))).toThrow('IMAGE_UNREADABLE');
     }
+    for (let length = complete; length < good.length; length++) {
+      expect(decodePng(good.subarray(0, length))).toEqual(decodePng(good));
+    }
+  });
+
+  test.each(['IHDR', 'PLTE', 'tRNS', 'IDAT', 'IEND'])('a wrong checksum of %s', (type) => {
+    const palette: PngChunk = ['PLTE', Uint8Array.of(255, 0, 0)];
+    const file = pngOf([header(1, 1, 8, 3), palette, ['tRNS', Uint8Array.of(9)], imageData([0, 0]), end]);
+    expect(decodePng(file).width).toBe(1);
+    const at = Buffer.from(file).indexOf(type);
+    const length = Buffer.from(file).readUInt32BE(at - 4);
+    file[at + 4 + length] ^= 1;
+    expect(() => decodePng(file)).toThrow(
+      `IMAGE_UNREADABLE: image: it is damaged: the checksum of its chunk "${type}"`,
+    );
   });
 
   test('a megabyte that would inflate to a gigabyte stops at the size of its header', () => {
@@ -198,6 +193,26 @@ describe('bytes, files and grids', () => {
     const file = encodePng({ width: 86, height: 1, data: fromBytes(bytes) });
     expect(toBytes(decodePng(file).data)).toEqual(bytes);
     expect([...toBytes(Float32Array.of(-9, 9, Number.NaN, 0))]).toEqual([0, 255, 0, 128]);
+  });
+
+  test.each([Number.NaN, Number.POSITIVE_INFINITY])('%p is not made a file', (value) => {
+    const data = new Float32Array(18);
+    data[13] = value;
+    expect(() => encodePng({ width: 3, height: 2, data })).toThrow(
+      `DATA_IMAGE_NOT_FINITE: encodePng: the pixel at column 1, row 1 is ${value}`,
+    );
+  });
+
+  test('any view of bytes is read: a Buffer, a part of a larger one, shared memory', () => {
+    const file = encodePng({ width: 3, height: 2, data: Float32Array.from({ length: 18 }, (_, i) => i / 9 - 1) });
+    const shared = new Uint8Array(new SharedArrayBuffer(file.length));
+    shared.set(file);
+    const larger = Uint8Array.from([1, 2, 3, ...file, 4]);
+    for (const bytes of [Buffer.from(file), shared, larger.subarray(3, 3 + file.length)]) {
+      expect(decodePng(bytes)).toEqual(decodePng(file));
+    }
+    const bytes = new Uint8Array(new SharedArrayBuffer(2));
+    expect(fromBytes(bytes)).toEqual(Float32Array.of(-1, -1));
   });
 
   test('a grid puts images where they belong', () => {

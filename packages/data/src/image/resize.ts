@@ -2,36 +2,54 @@
 import { TransfusionError } from '@transfusion/tensor';
 import type { RgbImage } from './rgb-image.js';
 
-interface Tap {
-  index: number;
-  weight: number;
+/** An image that is made line by line, so that it never stands in memory whole. */
+export interface ImageLines {
+  width: number;
+  height: number;
+  /** Line y from column `left`, `columns` pixels: [columns, 3] in [-1, 1]. May be overwritten by the next call. */
+  line(y: number, left: number, columns: number): Float32Array;
+}
+
+/** Of each target pixel its source pixels along one axis, weights summing to 1. */
+interface Taps {
+  /** [to + 1]: the taps of target i are those from starts[i] to starts[i + 1]. */
+  starts: Uint32Array;
+  index: Uint32Array;
+  weight: Float64Array;
 }
 
 /**
- * The source pixels that make up each target pixel along one axis, weights summing to 1. Shrinking averages the area a
- * target pixel covers; enlarging interpolates linearly between pixel centres.
+ * Shrinking averages the area a target pixel covers; enlarging interpolates linearly between pixel centres.
  */
-function axisTaps(from: number, to: number): Tap[][] {
+function axisTaps(from: number, to: number): Taps {
   const ratio = from / to;
-  return Array.from({ length: to }, (_, target) => {
+  const starts = new Uint32Array(to + 1);
+  const index: number[] = [];
+  const weight: number[] = [];
+  const push = (at: number, share: number) => {
+    index.push(at);
+    weight.push(share);
+  };
+  for (let target = 0; target < to; target++) {
     if (ratio >= 1) {
       const begin = target * ratio;
       const end = Math.min(from, begin + ratio);
-      const taps: Tap[] = [];
-      for (let index = Math.floor(begin); index < end; index++) {
-        const covered = Math.min(index + 1, end) - Math.max(index, begin);
-        if (covered > 0) taps.push({ index, weight: covered / (end - begin) });
+      for (let at = Math.floor(begin); at < end; at++) {
+        const covered = Math.min(at + 1, end) - Math.max(at, begin);
+        if (covered > 0) push(at, covered / (end - begin));
       }
-      return taps;
+    } else {
+      const center = Math.min(from - 1, Math.max(0, (target + 0.5) * ratio - 0.5));
+      const left = Math.floor(center);
+      if (center === left) push(left, 1);
+      else {
+        push(left, 1 - (center - left));
+        push(left + 1, center - left);
+      }
     }
-    const center = Math.min(from - 1, Math.max(0, (target + 0.5) * ratio - 0.5));
-    const left = Math.floor(center);
-    if (center === left) return [{ index: left, weight: 1 }];
-    return [
-      { index: left, weight: 1 - (center - left) },
-      { index: left + 1, weight: center - left },
-    ];
-  });
+    starts[target + 1] = index.length;
+  }
+  return { starts, index: Uint32Array.from(index), weight: Float64Array.from(weight) };
 }
 
 /** The largest centred square of an image. */
@@ -47,40 +65,68 @@ export function centerCrop(image: RgbImage): RgbImage {
   return { width: side, height: side, data };
 }
 
-/** Resizes to width x height: area average where it shrinks, linear interpolation where it grows; gamma is ignored. */
-export function resizeImage(image: RgbImage, width: number, height: number): RgbImage {
+/** line [from, 3] -> narrowed [to, 3], at `at` of `narrowed`. */
+function narrowLine(line: Float32Array, { starts, index, weight }: Taps, narrowed: Float64Array, at: number): void {
+  for (let x = 0; x + 1 < starts.length; x++) {
+    let [red, green, blue] = [0, 0, 0];
+    for (let tap = starts[x]; tap < starts[x + 1]; tap++) {
+      const from = index[tap] * 3;
+      red += weight[tap] * line[from];
+      green += weight[tap] * line[from + 1];
+      blue += weight[tap] * line[from + 2];
+    }
+    narrowed[at + x * 3] = red;
+    narrowed[at + x * 3 + 1] = green;
+    narrowed[at + x * 3 + 2] = blue;
+  }
+}
+
+/** lines, each [from, 3], of a part of an image -> [height, width, 3]. */
+function resizeLines(
+  source: { columns: number; rows: number; line: (y: number) => Float32Array },
+  width: number,
+  height: number,
+): RgbImage {
   if (!(Number.isInteger(width) && width > 0 && Number.isInteger(height) && height > 0)) {
     throw new TransfusionError({
       code: 'DATA_IMAGE_SIZE',
       message: `resizeImage: the target is ${width} x ${height}, expected positive integers`,
     });
   }
-  const columns = axisTaps(image.width, width);
-  const rows = axisTaps(image.height, height);
-  const narrowed = new Float64Array(image.height * width * 3);
-  for (let y = 0; y < image.height; y++) {
-    for (let x = 0; x < width; x++) {
-      const at = (y * width + x) * 3;
-      for (const { index, weight } of columns[x]) {
-        const from = (y * image.width + index) * 3;
-        for (let c = 0; c < 3; c++) narrowed[at + c] += weight * image.data[from + c];
-      }
-    }
-  }
+  const columns = axisTaps(source.columns, width);
+  const rows = axisTaps(source.rows, height);
+  const narrowed = new Float64Array(source.rows * width * 3);
+  for (let y = 0; y < source.rows; y++) narrowLine(source.line(y), columns, narrowed, y * width * 3);
   const data = new Float32Array(width * height * 3);
   const line = new Float64Array(width * 3);
   for (let y = 0; y < height; y++) {
     line.fill(0);
-    for (const { index, weight } of rows[y]) {
-      const from = index * width * 3;
-      for (let i = 0; i < line.length; i++) line[i] += weight * narrowed[from + i];
+    for (let tap = rows.starts[y]; tap < rows.starts[y + 1]; tap++) {
+      const from = rows.index[tap] * width * 3;
+      for (let i = 0; i < line.length; i++) line[i] += rows.weight[tap] * narrowed[from + i];
     }
     data.set(line, y * width * 3);
   }
   return { width, height, data };
 }
 
+/** Resizes to width x height: area average where it shrinks, linear interpolation where it grows; gamma is ignored. */
+export function resizeImage(image: RgbImage, width: number, height: number): RgbImage {
+  const length = image.width * 3;
+  const line = (y: number) => image.data.subarray(y * length, (y + 1) * length);
+  return resizeLines({ columns: image.width, rows: image.height, line }, width, height);
+}
+
 /** Centre crop to a square (paper section 4.1), then resize to size x size. */
 export function squareImage(image: RgbImage, size: number): RgbImage {
   return resizeImage(centerCrop(image), size, size);
+}
+
+/** As `squareImage`, of an image that is made line by line. */
+export function squareLines(image: ImageLines, size: number): RgbImage {
+  const side = Math.min(image.width, image.height);
+  const left = Math.floor((image.width - side) / 2);
+  const top = Math.floor((image.height - side) / 2);
+  const line = (y: number) => image.line(top + y, left, side);
+  return resizeLines({ columns: side, rows: side, line }, size, size);
 }

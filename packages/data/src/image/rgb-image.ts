@@ -1,4 +1,4 @@
-/** @file The image type, and images to PNG. */
+/** @file The image type, values to bytes and back, and images to PNG. */
 import { TransfusionError } from '@transfusion/tensor';
 import { encode } from 'fast-png';
 
@@ -9,7 +9,10 @@ export interface RgbImage {
   data: Float32Array;
 }
 
-/** [-1, 1] to 0..255, rounded; values outside are clamped, NaN becomes 0. */
+/**
+ * [-1, 1] to 0..255, rounded, halves to even. Values outside are clamped, infinities too; NaN becomes 0, black: check before where
+ * it may occur, as `encodePng` does.
+ */
 export function toBytes(data: Float32Array): Uint8Array {
   const bytes = new Uint8ClampedArray(data.length);
   for (let i = 0; i < data.length; i++) bytes[i] = (data[i] + 1) * 127.5;
@@ -23,13 +26,33 @@ export function fromBytes(bytes: ArrayLike<number>): Float32Array {
   return data;
 }
 
-/** Encodes an image as an 8-bit RGB PNG file. */
+/**
+ * A colour from 0 to 1, of opacity `alpha` from 0 to 1, on white: in [-1, 1]. Both are 32-bit floats; the result is not rounded to
+ * one yet.
+ */
+export function onWhite(colour: number, alpha: number): number {
+  return (colour * alpha + (1 - alpha)) * 2 - 1;
+}
+
+/**
+ * Encodes an image as an 8-bit RGB PNG file; values outside of [-1, 1] are clamped.
+ * @throws TransfusionError DATA_IMAGE_SHAPE; DATA_IMAGE_NOT_FINITE: a value is NaN or infinite
+ */
 export function encodePng(image: RgbImage): Uint8Array {
   const { width, height, data } = image;
   if (data.length !== width * height * 3) {
     throw new TransfusionError({
       code: 'DATA_IMAGE_SHAPE',
       message: `encodePng: got ${data.length} values, expected [${height}, ${width}, 3] = ${width * height * 3}`,
+    });
+  }
+  const wrong = data.findIndex((value) => !Number.isFinite(value));
+  if (wrong >= 0) {
+    const [x, y] = [Math.floor(wrong / 3) % width, Math.floor(wrong / 3 / width)];
+    throw new TransfusionError({
+      code: 'DATA_IMAGE_NOT_FINITE',
+      message: `encodePng: the pixel at column ${x}, row ${y} is ${data[wrong]}`,
+      fix: 'find out where it comes from: a model that draws such values is broken, or its precision too low',
     });
   }
   return encode({ width, height, data: toBytes(data), channels: 3, depth: 8 });

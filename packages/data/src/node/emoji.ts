@@ -27,6 +27,7 @@ export interface EmojiOptions extends LoadImagesOptions {
 
 interface Picture {
   caption: string;
+  name: string;
   group: string;
   path: string;
 }
@@ -48,7 +49,7 @@ export async function loadEmoji(options: EmojiOptions): Promise<ImageDataset> {
       const file = fileOf.get(normalizeHexcode(hexcode));
       if (file === undefined) return [];
       const caption = style.words ? `${label}, ${style.words}` : label;
-      return [{ caption, group: withoutSkinTones(hexcode), path: join(style.folder, file) }];
+      return [{ caption, name: caption, group: withoutSkinTones(hexcode), path: join(style.folder, file) }];
     }),
   );
   const pictures = drawn.slice(0, options.count);
@@ -59,11 +60,11 @@ export async function loadEmoji(options: EmojiOptions): Promise<ImageDataset> {
     name: 'emoji',
     key: JSON.stringify(manifests),
   });
-  const images = pictures.flatMap(({ caption, group }, i) => {
+  const images = pictures.flatMap(({ caption, name, group }, i) => {
     const own = pixels[i];
-    return own ? [{ caption, group, pixels: own }] : [];
+    return own ? [{ caption, name, group, pixels: own }] : [];
   });
-  return { size, images, broken };
+  return { size, images, broken, leftOut: [] };
 }
 
 interface Drawings {

@@ -53,9 +53,15 @@ export async function loadFashionMnist(options: FashionMnistOptions): Promise<Im
     options,
   );
   const described = taken.flatMap(({ labels, name, split }) =>
-    Array.from(labels, (label, i) => ({ caption: CAPTIONS[label], group: `${name}/${i}`, split })),
+    Array.from(labels, (label, i) => ({
+      caption: CAPTIONS[label],
+      name: `picture ${i} of ${name}`,
+      group: `${name}/${i}`,
+      split,
+    })),
   );
-  return { size, images: described.map((image, i) => ({ ...image, pixels: pixels[i] })), broken: [] };
+  const images = described.map((image, i) => ({ ...image, pixels: pixels[i] }));
+  return { size, images, broken: [], leftOut: [] };
 }
 
 interface Part {

@@ -11,12 +11,20 @@ function idxOf(dims: number[], data: number[], { type = 8, rank = dims.length } 
 
 const where = 'train.idx';
 const matrix = idxOf([2, 3], [1, 2, 3, 4, 5, 255]);
+const inSharedMemory = (bytes: Uint8Array) => {
+  const shared = new Uint8Array(new SharedArrayBuffer(bytes.length));
+  shared.set(bytes);
+  return shared;
+};
 
 describe('parseIdx', () => {
   test.each([
     ['plain', matrix],
     ['gzipped', gzipSync(matrix)],
     ['gzipped in two members', Buffer.concat([gzipSync(matrix.subarray(0, 13)), gzipSync(matrix.subarray(13))])],
+    ['a Buffer', Buffer.from(matrix)],
+    ['in shared memory', inSharedMemory(matrix)],
+    ['gzipped, in shared memory', inSharedMemory(gzipSync(matrix))],
     ['from the middle of a buffer', Uint8Array.from([9, 9, 9, ...matrix, 9]).subarray(3, 3 + matrix.length)],
   ])('%s', (_, bytes) => {
     const { dims, data } = parseIdx(bytes, { where, rank: 2 });

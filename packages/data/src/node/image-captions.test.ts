@@ -1,7 +1,7 @@
 import { resolve, sep } from 'node:path';
 import { TransfusionError } from '@transfusion/tensor';
 import fc from 'fast-check';
-import { parseCaptionLines } from './image-captions.js';
+import { parseCaptionLines, parseCaptionTable } from './image-captions.js';
 
 test('any file gives names within the folder, or a TransfusionError', () => {
   const folder = resolve('pictures');
@@ -41,4 +41,17 @@ test('any file gives names within the folder, or a TransfusionError', () => {
   );
   expect(read).toBeGreaterThan(100);
   expect(refused).toBeGreaterThan(100);
+});
+
+test.each([
+  ['JSON lines', parseCaptionLines, '{"file_name":"a.png","text":"an ape"}'],
+  ['CSV', parseCaptionTable, 'file_name,text\na.png,an ape\n'],
+] as const)('%s as any view of bytes', (_, parse, text) => {
+  const bytes = Buffer.from(text);
+  const shared = new Uint8Array(new SharedArrayBuffer(bytes.length));
+  shared.set(bytes);
+  const larger = Buffer.from(`xx${text}yy`);
+  for (const each of [bytes, shared, larger.subarray(2, 2 + bytes.length)]) {
+    expect([...parse(each, 'captions')]).toEqual([['a.png', ['an ape']]]);
+  }
 });

@@ -1,33 +1,24 @@
-/** @file Captions of picture files: a text file beside each, or one file of JSON lines. */
+/** @file Captions of picture files: a text file beside each, or one file for many, as JSON lines or CSV. */
 import { readFile, stat } from 'node:fs/promises';
-import { posix, win32 } from 'node:path';
 import { TransfusionError } from '@transfusion/tensor';
-import { z } from 'zod';
+import { parse } from 'csv-parse/sync';
+import {
+  addCaption,
+  type CaptionsOf,
+  collapse,
+  findColumns,
+  formatError,
+  MOST_CAPTION,
+  parseRow,
+} from './caption-row.js';
+import { decodeText } from './decode-text.js';
 import type { ListedFile } from './list-folder.js';
 import { readInput } from './read-input.js';
 
-/** Most bytes of a caption's text file, and most characters of a caption among JSON lines. */
-const MOST_CAPTION = 16_384;
-/** Most bytes of a file of JSON lines: about a million captions. */
-const MOST_LINES = 2 ** 28;
-
-const nameSchema = z
-  .string()
-  .min(1)
-  .max(4096)
-  .refine((name) => !name.includes('\0'), 'contains NUL')
-  .refine((name) => !posix.isAbsolute(name) && !win32.isAbsolute(name), 'is not relative to the folder')
-  .transform((name) => posix.normalize(name))
-  .refine((name) => name !== '..' && !name.startsWith('../'), 'leaves the folder');
-
-const lineSchema = z.preprocess(
-  (line) => {
-    if (typeof line !== 'object' || line === null) return line;
-    const fields = line as Record<string, unknown>;
-    return { file_name: fields.file_name ?? fields.image, text: 'text' in fields ? fields.text : fields.caption };
-  },
-  z.object({ file_name: nameSchema, text: z.string().max(MOST_CAPTION).nullable() }),
-);
+/** Most bytes of a captions file: about a million captions. */
+const MOST_BYTES = 2 ** 28;
+/** Most characters of a row of CSV, so that a quote that nobody closes ends somewhere. */
+const MOST_ROW = 2 ** 20;
 
 /** The caption in a text file; empty where it has none, or the reason why it cannot be read. */
 export async function readCaption(file: ListedFile): Promise<{ caption: string } | { problem: string }> {
@@ -35,18 +26,24 @@ export async function readCaption(file: ListedFile): Promise<{ caption: string }
   if (file.problem) return wrong(file.problem);
   if (file.size > MOST_CAPTION) return wrong(`it has ${file.size} bytes, the most is ${MOST_CAPTION}`);
   try {
-    const text = decodeUtf8(await readFile(file.path));
-    return text === undefined ? wrong('it is not UTF-8') : { caption: collapse(text) };
+    const decoded = decodeText(await readFile(file.path));
+    return 'problem' in decoded ? wrong(decoded.problem) : { caption: collapse(decoded.text) };
   } catch (error) {
     return wrong(error instanceof Error ? error.message : String(error));
   }
 }
 
-/** The captions in a file of JSON lines. @throws TransfusionError DATA_UNREADABLE, DATA_CAPTIONS_FORMAT */
-export async function readCaptionLines(path: string): Promise<Map<string, string[]>> {
+/**
+ * The captions in a file: CSV where its name ends so, else JSON lines.
+ *
+ * @param beside see `parseRow`
+ * @throws TransfusionError DATA_UNREADABLE, DATA_CAPTIONS_FORMAT
+ */
+export async function readCaptionsFile(path: string, beside: string): Promise<CaptionsOf> {
   const { size } = await readInput('captions', path, () => stat(path));
-  if (size > MOST_LINES) throw formatError(path, `it has ${size} bytes, the most is ${MOST_LINES}`);
-  return parseCaptionLines(await readInput('captions', path, () => readFile(path)), path);
+  if (size > MOST_BYTES) throw formatError(path, `it has ${size} bytes, the most is ${MOST_BYTES}`);
+  const bytes = await readInput('captions', path, () => readFile(path));
+  return /\.csv$/i.test(path) ? parseCaptionTable(bytes, path, beside) : parseCaptionLines(bytes, path, beside);
 }
 
 /**
@@ -56,50 +53,51 @@ export async function readCaptionLines(path: string): Promise<Map<string, string
  * @param path names the file in errors
  * @throws TransfusionError DATA_CAPTIONS_FORMAT: a line is not what it should be, or its name leaves the folder
  */
-export function parseCaptionLines(bytes: Uint8Array, path: string): Map<string, string[]> {
-  const text = decodeUtf8(bytes);
-  if (text === undefined) throw formatError(path, 'it is not UTF-8');
-  const captionsOf = new Map<string, string[]>();
-  for (const [index, line] of text.split('\n').entries()) {
+export function parseCaptionLines(bytes: Uint8Array, path: string, beside = ''): CaptionsOf {
+  const captionsOf: CaptionsOf = new Map();
+  for (const [index, line] of decode(bytes, path).split('\n').entries()) {
     if (line.trim() === '') continue;
-    const { file_name, text: caption } = parseLine(line, `${path}, line ${index + 1}`);
-    const captions = captionsOf.get(file_name) ?? [];
-    captionsOf.set(file_name, captions);
-    const collapsed = collapse(caption ?? '');
-    if (collapsed !== '') captions.push(collapsed);
+    const where = `${path}, line ${index + 1}`;
+    addCaption(captionsOf, parseRow(parseJson(line, where), beside, where));
   }
   return captionsOf;
 }
 
-function parseLine(line: string, where: string): z.output<typeof lineSchema> {
-  let json: unknown;
+function parseJson(line: string, where: string): unknown {
   try {
-    json = JSON.parse(line);
+    return JSON.parse(line);
   } catch (error) {
     throw formatError(where, error instanceof Error ? error.message : String(error));
   }
-  const parsed = lineSchema.safeParse(json);
-  if (parsed.success) return parsed.data;
-  const [{ path, message }] = parsed.error.issues;
-  throw formatError(where, `${path.map((key) => `${String(key)}: `).join('')}${message}`);
 }
 
-function decodeUtf8(bytes: Uint8Array): string | undefined {
+/** As `parseCaptionLines`, of CSV with a line of column names. @throws TransfusionError DATA_CAPTIONS_FORMAT */
+export function parseCaptionTable(bytes: Uint8Array, path: string, beside = ''): CaptionsOf {
+  const captionsOf: CaptionsOf = new Map();
+  const checkHeader = (header: string[]) => {
+    const columns = header.map((column) => column.trim());
+    findColumns(columns, path);
+    return columns;
+  };
   try {
-    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
-  } catch {
-    return undefined;
+    parse(decode(bytes, path), {
+      columns: checkHeader,
+      skip_empty_lines: true,
+      max_record_size: MOST_ROW,
+      on_record: (row, { lines }) => {
+        addCaption(captionsOf, parseRow(row, beside, `${path}, line ${lines}`));
+        return null;
+      },
+    });
+  } catch (error) {
+    if (TransfusionError.isInstance(error)) throw error;
+    throw formatError(path, error instanceof Error ? error.message : String(error));
   }
+  return captionsOf;
 }
 
-function collapse(text: string): string {
-  return text.trim().replaceAll(/\s+/g, ' ');
-}
-
-function formatError(where: string, why: string): TransfusionError {
-  return new TransfusionError({
-    code: 'DATA_CAPTIONS_FORMAT',
-    message: `${where}: ${why}`,
-    fix: 'give a line of UTF-8 for each picture, like {"file_name": "cat.png", "text": "a cat"}',
-  });
+function decode(bytes: Uint8Array, path: string): string {
+  const decoded = decodeText(bytes);
+  if ('problem' in decoded) throw formatError(path, decoded.problem);
+  return decoded.text;
 }

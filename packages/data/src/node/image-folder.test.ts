@@ -30,6 +30,9 @@ const loaded = async (more: Partial<ImageFolderOptions> = {}) =>
 /** [path within the folder, reason] of each broken picture. */
 const brokenOf = async (more: Partial<ImageFolderOptions> = {}) =>
   (await load({ allowBroken: 1, ...more })).broken.map(({ path, reason }) => [path.slice(folder.length + 1), reason]);
+/** [path within the folder, reason] of each file that was not tried. */
+const leftOutOf = async (more: Partial<ImageFolderOptions> = {}) =>
+  (await load(more)).leftOut.map(({ path, reason }) => [path.slice(folder.length + 1), reason]);
 const lines = (...rows: unknown[]) => put('captions.jsonl', rows.map((row) => JSON.stringify(row)).join('\n'));
 
 describe('captions in text files', () => {
@@ -44,6 +47,8 @@ describe('captions in text files', () => {
     await put('.hidden/c.png', solid(9));
     await put('.c.png', solid(9));
     expect(await load()).toMatchObject({ size: 2, broken: [] });
+    expect((await load()).images.map(({ name }) => name)).toEqual(['a.b/deep/er/A.PNG', 'a/z.png', 'b.png']);
+    expect(await leftOutOf()).toEqual([['README.md', 'it is no picture, by its name']]);
     expect(await loaded()).toEqual([
       ['an A', 'a.b/deep/er/A.PNG', 3],
       ['a zebra', 'a/z.png', 1],
@@ -97,43 +102,46 @@ describe('captions in lines of JSON', () => {
     expect(await loaded()).toEqual(expected);
     await lines({ file_name: 'b.png', text: 'captions.jsonl comes first' });
     expect(await loaded({ allowBroken: 1 })).toEqual([['captions.jsonl comes first', 'b.png', 1]]);
-    expect(await loaded({ captions: join(folder, 'metadata.jsonl') })).toEqual(expected);
+    expect(await loaded({ captionsFile: join(folder, 'metadata.jsonl') })).toEqual(expected);
   });
 
   test('pictures without lines, lines without pictures and empty texts are broken', async () => {
     for (const name of ['a.png', 'b.png', 'c.png', 'd.png']) await put(name, solid(1));
     await put('b.txt', 'not used');
-    await put('e.bmp', 'BM');
+    await put('e.xyz', solid(5));
     await lines(
       { file_name: 'a.png', text: 'an ape' },
       { file_name: 'c.png', text: ' ' },
       { file_name: 'd.png', text: null },
-      { file_name: 'e.bmp', text: 'another kind of file' },
+      { file_name: 'e.xyz', text: 'a picture by another name' },
       { file_name: 'f.png', text: 'gone' },
       { file_name: 'captions.jsonl', text: 'itself' },
     );
-    expect(await loaded({ allowBroken: 1 })).toEqual([['an ape', 'a.png', 1]]);
+    expect(await loaded({ allowBroken: 1 })).toEqual([
+      ['an ape', 'a.png', 1],
+      ['a picture by another name', 'e.xyz', 5],
+    ]);
     expect(await brokenOf()).toEqual([
       ['b.png', 'no caption'],
       ['c.png', 'no caption'],
-      ['captions.jsonl', 'there is no such picture'],
       ['d.png', 'no caption'],
-      ['e.bmp', 'there is no such picture'],
       ['f.png', 'there is no such picture'],
+      ['captions.jsonl', expect.stringMatching(/IMAGE_UNREADABLE: .*it is of no known kind of image/)],
     ]);
+    expect(await leftOutOf({ allowBroken: 1 })).toEqual([['b.txt', 'captions are read from a captions file instead']]);
   });
 
   test.each<[string, string, RegExp]>([
     ['no JSON', '{"file_name": "a.png"', /line 2: .*JSON/],
-    ['no object', '"a.png"', /line 2: Invalid input: expected object/],
-    ['no name', '{"text": "a"}', /line 2: file_name: .*expected string/],
-    ['no text', '{"file_name": "a.png", "label": 1}', /line 2: text: .*expected string/],
+    ['no object', '"a.png"', /line 2: it is no object with `file_name`/],
+    ['no name', '{"text": "a"}', /line 2: it has no `file_name` \(or `image`\); it has "text"/],
+    ['no text', '{"file_name": "a.png", "label": 1}', /line 2: it has no `text` .*; it has "file_name", "label"/],
     ['a number for a text', '{"file_name": "a.png", "text": 1}', /line 2: text: .*expected string/],
     ['a vast text', JSON.stringify({ file_name: 'a.png', text: 'x'.repeat(16_385) }), /line 2: text: Too big/],
     ['an absolute name', '{"file_name": "/etc/a.png", "text": "a"}', /line 2: file_name: is not relative/],
     ["a drive's name", '{"file_name": "C:\\\\a.png", "text": "a"}', /line 2: file_name: is not relative/],
     ['a name outside', '{"file_name": "../a.png", "text": "a"}', /line 2: file_name: leaves the folder/],
-    ['one in disguise', '{"image": "b/.././../a.png", "caption": "a"}', /line 2: file_name: leaves the folder/],
+    ['one in disguise', '{"image": "b/.././../a.png", "caption": "a"}', /line 2: image: leaves the folder/],
     ['NUL', '{"file_name": "a.png\\u0000.txt", "text": "a"}', /line 2: file_name: contains NUL/],
   ])('refuses: %s', async (_, line, message) => {
     await put('a.png', solid(1));
@@ -148,7 +156,9 @@ describe('captions in lines of JSON', () => {
     await put('a.png', solid(1));
     await put('captions.jsonl', Buffer.from('{"file_name": "a.png", "text": "caf\xe9"}', 'latin1'));
     await expect(load()).rejects.toThrow(/DATA_CAPTIONS_FORMAT: .*captions\.jsonl: it is not UTF-8/);
-    await expect(load({ captions: join(folder, 'x.jsonl') })).rejects.toThrow(/DATA_UNREADABLE: captions .*x\.jsonl/);
+    await expect(load({ captionsFile: join(folder, 'x.jsonl') })).rejects.toThrow(
+      /DATA_UNREADABLE: captions .*x\.jsonl/,
+    );
   });
 });
 
@@ -170,6 +180,10 @@ describe('links', () => {
       ['b.png', 'it is a link that leaves the folder'],
       ['c.png', 'its caption c.txt: it is a link that leaves the folder'],
       ['d.png', expect.stringContaining('ENOENT')],
+    ]);
+    expect(await leftOutOf({ allowBroken: 1 })).toEqual([
+      ['e', 'it is a link that leaves the folder'],
+      ['f', 'it is a link to a folder, which is not followed'],
     ]);
     await symlink('../secret.txt', join(folder, 'captions.jsonl'));
     await expect(load()).rejects.toThrow(/DATA_UNREADABLE: .*captions\.jsonl: it is a link that leaves the folder/);
@@ -197,23 +211,46 @@ describe('links', () => {
 });
 
 describe('reading', () => {
-  test('other kinds of pictures go to the reader', async () => {
-    const kinds = ['avif', 'gif', 'jpeg', 'jpg', 'svg', 'tif', 'tiff', 'webp'];
-    for (const kind of ['png', ...kinds]) {
+  test('all kinds of pictures go to the reader, whatever their names', async () => {
+    const kinds = [
+      'CR2',
+      'apng',
+      'avif',
+      'bmp',
+      'gif',
+      'heic',
+      'jfif',
+      'jpeg',
+      'jpg',
+      'jxl',
+      'png',
+      'svg',
+      'tif',
+      'webp',
+    ];
+    for (const kind of kinds) {
       await put(`${kind}.${kind}`, solid(7));
       await put(`${kind}.txt`, kind);
     }
+    expect(await loaded()).toEqual(kinds.map((kind) => [kind, `${kind}.${kind}`, 7]));
     const seen: string[] = [];
     const readImage: ReadImage = async (path, size) => {
       seen.push(path);
       return new Float32Array(size * size * 3).fill(1);
     };
-    const found = await loaded({ readImage });
-    expect(found.filter(([, , value]) => value === 255).map(([caption]) => caption)).toEqual(kinds);
-    expect(found.filter(([, , value]) => value === 7).map(([caption]) => caption)).toEqual(['png']);
+    expect((await loaded({ readImage })).map(([, , value]) => value)).toEqual(kinds.map(() => 255));
     expect(seen).toEqual(kinds.map((kind) => join(folder, `${kind}.${kind}`)));
-    expect(await brokenOf()).toEqual(
-      kinds.map((kind) => [`${kind}.${kind}`, expect.stringMatching(/IMAGE_UNREADABLE.*only PNG/)]),
+  });
+
+  test('a reader that gives something else than an image', async () => {
+    await put('a.png', solid(7));
+    await put('a.txt', 'an ape');
+    const given = (values: number[]) => load({ readImage: async () => Float32Array.from(values) });
+    await expect(given([1, 2, 3])).rejects.toThrow(
+      /DATA_IMAGE_SHAPE: readImage gave 3 values instead of \[2, 2, 3\] = 12/,
+    );
+    await expect(given([...new Array(11).fill(0), Number.NaN])).rejects.toThrow(
+      /DATA_IMAGE_NOT_FINITE: .*NaN .*a\.png/,
     );
   });
 
@@ -227,7 +264,7 @@ describe('reading', () => {
       ['0.png', expect.stringMatching(/IMAGE_UNREADABLE.*0\.png/)],
     ]);
     await expect(load({ allowBroken: 0.19 })).rejects.toThrow(
-      /DATA_BROKEN_FILES: 2 of 10 pictures[\s\S]*1\.png: no caption\n[\s\S]*0\.png: IMAGE_UNREADABLE/,
+      /DATA_BROKEN_FILES: 2 of 10 pictures[\s\S]*1\.png: no caption\n[\s\S]*IMAGE_UNREADABLE: .*0\.png: it is of no known kind of image[\s\S]*captions: 'optional'/,
     );
     await expect(load()).rejects.toThrow(/DATA_BROKEN_FILES/);
     expect((await load({ allowBroken: 0.2, count: 10 })).images).toHaveLength(8);
@@ -276,15 +313,22 @@ describe('reading', () => {
 
 describe('says what is missing', () => {
   test('in an empty folder', async () => {
-    await expect(load()).rejects.toThrow(/DATA_FOLDER_EMPTY: .*pictures has no picture with a caption\n.*NAME\.txt/);
+    await expect(load()).rejects.toThrow(
+      /DATA_FOLDER_EMPTY: .*pictures does not have a picture with a caption: it is empty\n.*put pictures there.*NAME\.txt/,
+    );
+    await expect(load({ captions: 'none' })).rejects.toThrow(/does not have a picture that can be read: it is empty\n/);
   });
 
-  test('where no picture has a caption', async () => {
+  test('where no picture has a caption, both ways out', async () => {
     await put('a.png', solid(1));
     await put('b.png', solid(1));
+    await put('data/train-00000-of-00001.parquet', 'PAR1');
     await expect(load({ allowBroken: 1 })).rejects.toThrow(
-      /DATA_FOLDER_EMPTY: .*; the first of 2: .*a\.png: no caption\n.*NAME\.txt[\s\S]*captions\.jsonl/,
+      /DATA_FOLDER_EMPTY: .*: it has 2 \.png, 1 \.parquet; the first of 2 that cannot be used: .*a\.png: no caption\n.*NAME\.txt.*captions\.jsonl.*captions: 'none'/,
     );
+    expect(await leftOutOf({ captions: 'none' })).toEqual([
+      ['data/train-00000-of-00001.parquet', expect.stringContaining('a Parquet file is not looked into')],
+    ]);
   });
 
   test('where there is no folder', async () => {

@@ -1,113 +1,144 @@
-/** @file A folder of pictures with captions: your own, or what others share as a folder. */
+/** @file A folder of pictures, with captions or without: your own, or what others share as a folder. */
 import { join } from 'node:path';
 import { TransfusionError } from '@transfusion/tensor';
-import type { BrokenFile, ImageDataset } from '../image-dataset.js';
-import { readCaption, readCaptionLines } from './image-captions.js';
+import type { BrokenFile, CaptionedImage, ImageDataset } from '../image-dataset.js';
+import { type FolderCaptions, findCaptions, noCaptions } from './folder-captions.js';
+import { folderSplit, type Split } from './folder-split.js';
+import { countKinds, reasonLeftOut } from './left-out.js';
 import { type ListedFile, listFolder } from './list-folder.js';
 import { type LoadImagesOptions, loadImages } from './load-images.js';
-
-const PICTURE = /\.(png|jpe?g|webp|gif|avif|tiff?|svg)$/i;
-const CAPTION_LINES = ['captions.jsonl', 'metadata.jsonl'];
+import { nearNames } from './near-name.js';
+import { isPicture, withoutExtension } from './picture-names.js';
+import { NO_CAPTION } from './too-many-broken.js';
 
 export interface ImageFolderOptions extends LoadImagesOptions {
   /** Pictures in it and its subfolders; hidden files, and links to folders or out of the folder, are not followed. */
   folder: string;
   /**
-   * Lines of JSON with `file_name`, relative to the folder, and `text`. Default: `captions.jsonl` or `metadata.jsonl` in the
-   * folder if there is one, else each picture's caption is in NAME.txt beside it.
+   * 'required': a picture without caption counts as broken. 'optional': its caption is undefined. 'none': captions are not
+   * looked for, no captions file is read, and every picture is there once. Default 'required'.
    */
-  captions?: string;
+  captions?: 'required' | 'optional' | 'none';
+  /** A file of captions to use instead of those in the folder, `.csv` or JSON lines, with names relative to the folder. */
+  captionsFile?: string;
 }
 
-interface Captioned {
+interface Picture {
   file: ListedFile;
-  captions: string[];
+  captions: (string | undefined)[];
+  split: Split | undefined;
 }
 
 /**
- * Loads a folder of pictures, sorted by name. Pictures without caption, and captions without picture, count as broken. All
- * captions of a picture are one group. Decoded pictures in `cacheFolder` are read back while no file's size or time of change
- * is another.
+ * Loads a folder of pictures, sorted by name. Captions are in `captions.jsonl`, `captions.csv`, `metadata.jsonl` or `metadata.csv`
+ * of the folder or a subfolder, else in NAME.txt or NAME.caption beside each picture. All captions of a picture are one group.
+ * Folders such as `train` and `test` give a split, where there are both; `count` is then of pictures to train on, and as large a
+ * share of the held-out ones is taken. Decoded pictures in `cacheFolder` are read back while no file's size or time of change is
+ * another.
  *
- * @throws TransfusionError DATA_UNREADABLE, DATA_CAPTIONS_FORMAT, DATA_FOLDER_EMPTY, DATA_BROKEN_FILES,
- *   DATA_CACHE_UNWRITABLE
+ * Broken is: a picture that cannot be read, or has no caption where it needs one; a name in a captions file without a picture.
+ *
+ * @throws TransfusionError DATA_UNREADABLE, DATA_CAPTIONS_FORMAT, DATA_FOLDER_EMPTY, DATA_BROKEN_FILES, DATA_CACHE_UNWRITABLE,
+ *   DATA_SHARP_MISSING, DATA_SHARP_BROKEN
  */
 export async function loadImageFolder(options: ImageFolderOptions): Promise<ImageDataset> {
-  const { folder, size } = options;
-  const { captioned, unusable } = await findCaptioned(options);
-  if (captioned.length === 0) throw emptyFolder(folder, unusable);
+  const { folder, size, captions = 'required', captionsFile } = options;
+  const files = new Map((await listFolder(folder)).map((file) => [file.name, file]));
+  const source = captions === 'none' ? noCaptions : await findCaptions(files, captionsFile);
+  const { pictures, unusable } = await findPictures(options, files, source);
+  if (pictures.length === 0) throw emptyFolder(options, [...files.keys()], unusable);
   const { pixels, broken } = await loadImages({
     ...options,
-    files: captioned.map(({ file }) => file.path),
+    files: pictures.map(({ file }) => file.path),
     name: 'folder',
-    key: JSON.stringify(captioned.map(({ file }) => [file.target, file.size, file.mtimeMs])),
+    key: JSON.stringify(pictures.map(({ file }) => [file.target, file.size, file.mtimeMs])),
     unusable,
   });
-  const images = captioned.flatMap(({ file, captions }, i) => {
+  const images = pictures.flatMap(({ file, captions, split }, i): CaptionedImage[] => {
     const own = pixels[i];
-    return own ? captions.map((caption) => ({ caption, group: file.target, pixels: own })) : [];
+    const common = { name: file.name, group: file.target, ...(split && { split }) };
+    return own ? captions.map((caption) => ({ caption, ...common, pixels: own })) : [];
   });
-  return { size, images, broken };
+  return { size, images, broken, leftOut: findLeftOut(files, source) };
 }
 
 /** Of the first `count` pictures: those to be read, and those that cannot be used. */
-async function findCaptioned({ folder, captions, count }: ImageFolderOptions) {
-  const files = new Map((await listFolder(folder)).map((file) => [file.name, file]));
-  const lines = await findCaptionLines(files, captions);
-  const pictures = [...files.keys()].filter((name) => PICTURE.test(name));
-  const names = [...new Set([...pictures, ...(lines?.keys() ?? [])])].sort().slice(0, count);
-  const captioned: Captioned[] = [];
+async function findPictures(
+  { folder, captions = 'required', count }: ImageFolderOptions,
+  files: ReadonlyMap<string, ListedFile>,
+  source: FolderCaptions,
+): Promise<{ pictures: Picture[]; unusable: BrokenFile[] }> {
+  const names = [...new Set([...[...files.keys()].filter(isPicture), ...source.named])].sort();
+  const splitOf = folderSplit(names.filter((name) => files.has(name)));
+  const nearOf = nearNames([...files.keys()].filter(isPicture));
+  const links = [...files.values()].filter(({ isFolder }) => isFolder).map((link) => link.name);
+  const pictures: Picture[] = [];
   const unusable: BrokenFile[] = [];
-  for (const name of names) {
-    const found = await findCaptions(name, files, lines);
+  for (const name of takeFirst(names, count, splitOf)) {
+    const file = files.get(name);
+    const problem = file ? file.problem : whyMissing(name, links, nearOf);
+    const found = problem === undefined ? await source.captionsOf(name) : { problem };
     if ('problem' in found) unusable.push({ path: join(folder, name), reason: found.problem });
-    else captioned.push(found);
+    else if (found.captions.length === 0 && captions === 'required') {
+      unusable.push({ path: join(folder, name), reason: NO_CAPTION });
+    } else if (file) {
+      pictures.push({ file, captions: found.captions.length > 0 ? found.captions : [undefined], split: splitOf(name) });
+    }
   }
-  return { captioned, unusable };
+  return { pictures, unusable };
 }
 
-async function findCaptionLines(
-  files: Map<string, ListedFile>,
-  given: string | undefined,
-): Promise<Map<string, string[]> | undefined> {
-  if (given !== undefined) return readCaptionLines(given);
-  const file = CAPTION_LINES.map((name) => files.get(name)).find((each) => each !== undefined);
-  if (file?.problem) {
-    throw new TransfusionError({
-      code: 'DATA_UNREADABLE',
-      message: `captions ${file.path}: ${file.problem}`,
-      fix: 'put the file itself there',
-    });
-  }
-  return file && readCaptionLines(file.path);
+/** The first `count`; with a split, the first `count` to train on and as large a share of the others. */
+function takeFirst(names: string[], count: number | undefined, splitOf: (name: string) => Split | undefined): string[] {
+  if (count === undefined) return names;
+  const heldOut = names.filter((name) => splitOf(name) === 'heldOut');
+  const train = names.filter((name) => splitOf(name) !== 'heldOut');
+  const share = Math.min(1, count / train.length);
+  return [...train.slice(0, count), ...heldOut.slice(0, Math.ceil(share * heldOut.length))].sort();
 }
 
-async function findCaptions(
-  name: string,
-  files: Map<string, ListedFile>,
-  lines: Map<string, string[]> | undefined,
-): Promise<Captioned | { problem: string }> {
-  const file = PICTURE.test(name) ? files.get(name) : undefined;
-  if (!file) return { problem: 'there is no such picture' };
-  if (file.problem) return { problem: file.problem };
-  let captions = lines?.get(name) ?? [];
-  const beside = lines ? undefined : files.get(name.replace(PICTURE, '.txt'));
-  if (beside) {
-    const read = await readCaption(beside);
-    if ('problem' in read) return read;
-    captions = read.caption === '' ? [] : [read.caption];
-  }
-  return captions.length > 0 ? { file, captions } : { problem: 'no caption' };
+/** @param links to folders */
+function whyMissing(name: string, links: readonly string[], nearOf: (name: string) => string | undefined): string {
+  if (name.split('/').some((part) => part.startsWith('.'))) return 'hidden files are left out';
+  const link = links.find((each) => name.startsWith(`${each}/`));
+  if (link) return `${link} is a link to a folder, which is not followed`;
+  const near = nearOf(name);
+  return near === undefined ? 'there is no such picture' : `there is no such picture; ${near} is there`;
 }
 
-function emptyFolder(folder: string, unusable: BrokenFile[]): TransfusionError {
+/** The files that were not tried as pictures or captions, sorted by name. */
+function findLeftOut(files: ReadonlyMap<string, ListedFile>, source: FolderCaptions): BrokenFile[] {
+  const named = new Set(source.named);
+  const tried = [...files.keys()].filter((name) => isPicture(name) || named.has(name));
+  const stems = new Set(tried.map(withoutExtension));
+  return [...files.values()].flatMap((file) => {
+    const { name, path, problem } = file;
+    if (isPicture(name) || named.has(name)) return [];
+    const role = source.roleOf(name, (stem) => stems.has(stem)) ?? { reason: problem ?? reasonLeftOut(name) };
+    return role === 'used' ? [] : [{ path, reason: role.reason }];
+  });
+}
+
+function emptyFolder(
+  { folder, captions = 'required' }: ImageFolderOptions,
+  names: readonly string[],
+  unusable: readonly BrokenFile[],
+): TransfusionError {
   const [first] = unusable;
-  const example = first ? `; the first of ${unusable.length}: ${first.path}: ${first.reason}` : '';
+  const needed = captions === 'required' ? 'a picture with a caption' : 'a picture that can be read';
+  const contents = names.length === 0 ? 'it is empty' : `it has ${countKinds(names)}`;
+  const example = first ? `; the first of ${unusable.length} that cannot be used: ${first.path}: ${first.reason}` : '';
+  const waysOut = [
+    'write the caption of NAME.png into NAME.txt beside it, or all captions into captions.jsonl, in lines like ' +
+      '{"file_name": "cat.png", "text": "a cat"}',
+    "or train on pictures alone (captions: 'none')",
+  ];
+  const lackCaptions = unusable.some(({ reason }) => reason === NO_CAPTION);
   return new TransfusionError({
     code: 'DATA_FOLDER_EMPTY',
-    message: `${folder} has no picture with a caption${example}`,
-    fix:
-      'put pictures there (PNG, JPEG, WebP, GIF, AVIF, TIFF or SVG), with the caption of NAME.png in NAME.txt beside it, or all ' +
-      'captions in captions.jsonl, in lines like {"file_name": "cat.png", "text": "a cat"}',
+    message: `${folder} does not have ${needed}: ${contents}${example}`,
+    fix: lackCaptions
+      ? waysOut.join('; ')
+      : `put pictures there (PNG, JPEG, WebP, GIF, AVIF, TIFF or SVG)${captions === 'required' ? `, and ${waysOut[0]}` : ''}`,
   });
 }

@@ -1,4 +1,6 @@
 export { type EmojiOptions, type EmojiStyle, loadEmoji } from './emoji.js';
 export { type FashionMnistOptions, loadFashionMnist } from './fashion-mnist.js';
 export { type ImageFolderOptions, loadImageFolder } from './image-folder.js';
-export { type LoadImagesOptions, loadImages, type ReadImage, readPng } from './load-images.js';
+export { type LoadImagesOptions, loadImages, type ReadImage } from './load-images.js';
+export { readImage } from './read-image.js';
+export { type LoadTextsOptions, loadTexts } from './texts.js';

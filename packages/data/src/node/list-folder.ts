@@ -15,11 +15,13 @@ export interface ListedFile {
   mtimeMs: number;
   /** Why the file must not be opened. */
   problem?: string;
+  /** It is a link to a folder, which was not followed. */
+  isFolder?: boolean;
 }
 
 /**
- * Lists a folder with its subfolders, sorted by name. Hidden files and folders, and links to folders, are left out; a link
- * that leads nowhere or out of the folder is listed with that as its problem.
+ * Lists a folder with its subfolders, sorted by name. Hidden files and folders are left out; a link that leads nowhere, out of the
+ * folder, or to a folder, is listed with that as its problem.
  *
  * @throws TransfusionError DATA_UNREADABLE
  */
@@ -35,7 +37,7 @@ export async function listFolder(folder: string): Promise<ListedFile[]> {
     const named = entries.map((entry) => ({ entry, name: name === '' ? entry.name : `${name}/${entry.name}` }));
     folders.push(...named.filter(({ entry }) => entry.isDirectory()).map((each) => each.name));
     const listed = await Promise.all(named.map((each) => describeFile(folder, root, each)));
-    files.push(...listed.filter((file) => file !== undefined));
+    for (const file of listed) if (file) files.push(file);
   }
   return files.sort((a, b) => (a.name < b.name ? -1 : 1));
 }
@@ -47,7 +49,7 @@ async function describeFile(
 ): Promise<ListedFile | undefined> {
   const path = join(folder, name);
   const nothing = { name, path, target: name, size: 0, mtimeMs: 0 };
-  if (!entry.isFile() && !entry.isSymbolicLink()) return undefined;
+  if (entry.isDirectory()) return undefined;
   let found: Stats;
   let target = name;
   try {
@@ -62,5 +64,11 @@ async function describeFile(
   } catch (error) {
     return { ...nothing, problem: error instanceof Error ? error.message : String(error) };
   }
-  return found.isFile() ? { ...nothing, target, size: found.size, mtimeMs: found.mtimeMs } : undefined;
+  if (found.isFile()) return { ...nothing, target, size: found.size, mtimeMs: found.mtimeMs };
+  const isFolder = found.isDirectory();
+  return {
+    ...nothing,
+    isFolder,
+    problem: isFolder ? 'it is a link to a folder, which is not followed' : 'it is no file',
+  };
 }

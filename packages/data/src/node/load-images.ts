@@ -1,16 +1,15 @@
 /** @file Picture files to pixels of one size: broken ones counted, named and skipped; all kept in a cache file. */
 import { createHash } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { TransfusionError } from '@transfusion/tensor';
-import { decodePng } from '../image/decode-png.js';
-import { squareImage } from '../image/resize.js';
 import { toBytes } from '../image/rgb-image.js';
 import type { BrokenFile } from '../image-dataset.js';
 import { type DecodedImages, readImageCache, writeImageCache } from './image-cache.js';
+import { readImage as readAnyImage } from './read-image.js';
+import { tooManyBroken } from './too-many-broken.js';
 
 /** Raised when decoding or resizing changes, so that old caches are not read. */
-const CACHE_VERSION = 2;
+const CACHE_VERSION = 3;
 
 /**
  * Reads a picture file: its centre, size x size, [size, size, 3] in [-1, 1], on white.
@@ -24,7 +23,7 @@ export interface LoadImagesOptions {
   size: number;
   /** Only the first so many pictures; default: all. */
   count?: number;
-  /** Reads what is not PNG. Default: nothing else can be read. */
+  /** Default: `readImage` of this package, which needs the package sharp. */
   readImage?: ReadImage;
   /** Where decoded pictures are kept for the next start; default: nowhere. */
   cacheFolder?: string;
@@ -33,21 +32,14 @@ export interface LoadImagesOptions {
   onProgress?: (done: number, total: number) => void;
 }
 
-/** PNG files, with nothing but this package. */
-export const readPng: ReadImage = async (path, size) => {
-  const bytes = await readFile(path).catch((error: Error) => {
-    throw unreadable(path, error.message, error);
-  });
-  return squareImage(decodePng(bytes, { where: path }), size).data;
-};
-
 /**
  * The pixels of every file, in order; undefined where a file is broken.
  *
  * @param options.name the cache file's name begins with it
  * @param options.key what pictures depend on besides their paths, such as a package's version
  * @param options.unusable pictures found broken before, not among `files`; they count as broken
- * @throws TransfusionError DATA_BROKEN_FILES, DATA_CACHE_UNWRITABLE
+ * @throws TransfusionError DATA_BROKEN_FILES, DATA_CACHE_UNWRITABLE, DATA_SHARP_MISSING, DATA_SHARP_BROKEN; DATA_IMAGE_SHAPE,
+ *   DATA_IMAGE_NOT_FINITE: `readImage` gave something else than an image
  */
 export async function loadImages(
   options: LoadImagesOptions & {
@@ -60,7 +52,7 @@ export async function loadImages(
   const { files, size, name, cacheFolder, unusable = [], readImage, allowBroken = 0.01 } = options;
   const check = (broken: readonly BrokenFile[]) => {
     const pictures = files.length + unusable.length;
-    if (broken.length > allowBroken * pictures) throw tooManyBroken(broken, pictures, allowBroken);
+    if (broken.length > allowBroken * pictures) throw tooManyBroken('pictures', broken, pictures, allowBroken);
   };
   check(unusable);
   const key = createHash('sha256')
@@ -76,12 +68,11 @@ export async function loadImages(
 }
 
 async function decodeAll(options: LoadImagesOptions & { files: readonly string[] }): Promise<DecodedImages> {
-  const { files, size, readImage, onProgress } = options;
+  const { files, size, readImage = readAnyImage, onProgress } = options;
   const decoded: DecodedImages = { pixels: [], broken: [] };
   for (const [index, path] of files.entries()) {
     try {
-      const read = /\.png$/i.test(path) ? readPng : (readImage ?? refuse);
-      decoded.pixels.push(toBytes(await read(path, size)));
+      decoded.pixels.push(toBytes(checkImage(await readImage(path, size), path, size)));
     } catch (error) {
       if (!TransfusionError.isInstance(error) || !error.code.startsWith('IMAGE_')) throw error;
       decoded.pixels.push(undefined);
@@ -92,21 +83,18 @@ async function decodeAll(options: LoadImagesOptions & { files: readonly string[]
   return decoded;
 }
 
-const refuse: ReadImage = async (path) => {
-  throw unreadable(path, 'only PNG files can be read; give `readImage` for others');
-};
-
-function unreadable(path: string, why: string, cause?: unknown): TransfusionError {
-  return new TransfusionError({ code: 'IMAGE_UNREADABLE', message: `${path}: ${why}`, cause });
-}
-
-function tooManyBroken(broken: readonly BrokenFile[], pictures: number, allowed: number): TransfusionError {
-  const most = 5;
-  const named = broken.slice(0, most).map(({ path, reason }) => `\n  ${path}: ${reason}`);
-  const more = broken.length > most ? `\n  and ${broken.length - most} more` : '';
-  return new TransfusionError({
-    code: 'DATA_BROKEN_FILES',
-    message: `${broken.length} of ${pictures} pictures cannot be used, more than the allowed share of ${allowed}:${named.join('')}${more}`,
-    fix: 'repair or remove them, or allow more (data.allowBroken)',
-  });
+/** A reader of one's own may give anything. */
+function checkImage(image: Float32Array, path: string, size: number): Float32Array {
+  const wrong = (code: string, what: string) =>
+    new TransfusionError({
+      code,
+      message: `readImage gave ${what} for ${path}`,
+      fix: 'mend the `readImage` that was given',
+    });
+  if (image.length !== size * size * 3) {
+    throw wrong('DATA_IMAGE_SHAPE', `${image.length} values instead of [${size}, ${size}, 3] = ${size * size * 3}`);
+  }
+  const bad = image.findIndex((value) => !Number.isFinite(value));
+  if (bad >= 0) throw wrong('DATA_IMAGE_NOT_FINITE', `${image[bad]} at value ${bad}`);
+  return image;
 }

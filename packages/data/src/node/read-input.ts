@@ -13,7 +13,7 @@ export async function readInput<T>(what: string, path: string, read: () => Promi
     throw new TransfusionError({
       code: 'DATA_UNREADABLE',
       message: `${what} ${path}: ${error instanceof Error ? error.message : error}`,
-      fix: 'install the data set package, or correct the path',
+      fix: 'correct the path, or make it readable',
       cause: error,
     });
   }

@@ -1,6 +1,7 @@
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { writeSafetensors } from '@transfusion/checkpoint';
 import { saveModelFolder } from '@transfusion/checkpoint/node';
 import type { Backend } from '@transfusion/tensor';
 import { openWasm } from '@transfusion/wasm';
@@ -69,6 +70,51 @@ test('a configuration of another size is told, and sizes that no file could hold
   await expect(readModelFolder(path)).rejects.toThrow(/CHECKPOINT_CONTENT.*config\.json says 1000000000 layers/);
   await save({ config: { ...config, model: { ...config.model, maxPositions: 1e12 } } });
   await expect(readModelFolder(path)).rejects.toThrow(/CONFIG_INVALID.*config\.json[\s\S]*maxPositions/);
+});
+
+test.each([Number.NaN, Number.NEGATIVE_INFINITY])(
+  '%d among the weights is refused by name and place',
+  async (value) => {
+    const weights = tinyWeights(config);
+    weights.get('patchOut.bias')!.data[3] = value;
+    await save({ tensors: weights });
+    await expect(readModelFolder(path)).rejects.toThrow(
+      new RegExp(
+        `^CHECKPOINT_CONTENT: .*model\\.safetensors: patchOut\\.bias \\[\\d+\\] has ${value} at value 3\n  fix: `,
+      ),
+    );
+  },
+);
+
+test('weights in several files are read by their index', async () => {
+  const expected = (await readModelFolder(path)).tensors;
+  const names = [...expected.keys()];
+  const halves = { 'model-1.safetensors': names.slice(0, 5), 'model-2.safetensors': names.slice(5) };
+  for (const [file, some] of Object.entries(halves)) {
+    await writeFile(join(path, file), writeSafetensors(new Map(some.map((name) => [name, expected.get(name)!]))));
+  }
+  const weightMap = Object.entries(halves).flatMap(([file, some]) => some.map((name) => [name, file]));
+  const index = JSON.stringify({ metadata: {}, weight_map: Object.fromEntries(weightMap) });
+  await writeFile(join(path, 'model.safetensors.index.json'), index);
+  await rm(join(path, 'model.safetensors'));
+  const { tensors } = await readModelFolder(path);
+  expect(new Map([...tensors].sort())).toEqual(new Map([...expected].sort()));
+});
+
+test('the folder of something else says what it is, and which to give', async () => {
+  await expect(readModelFolder(folder)).rejects.toThrow(
+    `CHECKPOINT_MISSING: ${folder} has no config.json\n  fix: give ${path}, which has one`,
+  );
+  await save({ config: { _class_name: 'AutoencoderKL', latent_channels: 4 } });
+  await expect(readModelFolder(path)).rejects.toThrow(
+    /^CONFIG_INVALID: .*config\.json is .* of an autoencoder \(AutoencoderKL\)/,
+  );
+  await save({ config: { model_type: 'llama' } });
+  await expect(readModelFolder(path)).rejects.toThrow(
+    /^CONFIG_INVALID: .*of a model of transformers \(llama\).*trainer train/s,
+  );
+  await writeFile(join(folder, 'model_index.json'), '{}');
+  await expect(readModelFolder(folder)).rejects.toThrow(/^CONFIG_INVALID: .* is the folder of a pipeline of diffusers/);
 });
 
 test('foreign, missing and damaged folders are told apart', async () => {

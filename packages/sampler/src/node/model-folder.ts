@@ -1,7 +1,7 @@
 /** @file A model folder: `config.json`, `model.safetensors`, `tokenizer.json`, `vae/` as a model that can be sampled from. */
 import { join } from 'node:path';
-import { CheckpointError } from '@transfusion/checkpoint';
-import { openCheckpoint } from '@transfusion/checkpoint/node';
+import { CheckpointError, parseConfig } from '@transfusion/checkpoint';
+import { type FolderReader, openCheckpoint } from '@transfusion/checkpoint/node';
 import { createParameters } from '@transfusion/nn';
 import { type Backend, flattenTree, isVariable, type Variable } from '@transfusion/tensor';
 import { Tokenizer } from '@transfusion/tokenizer';
@@ -35,13 +35,14 @@ export interface LoadedModel {
 /**
  * Reads and checks a model folder: all of it of one version, also while training replaces it.
  *
- * @throws CheckpointError CHECKPOINT_MISSING, CHECKPOINT_FORMAT, CHECKPOINT_CONTENT, CONFIG_INVALID; each names the file
+ * @throws CheckpointError CHECKPOINT_MISSING, CHECKPOINT_FORMAT, CHECKPOINT_CONTENT (also for weights that have NaN or an
+ *   infinity), CONFIG_INVALID; each names the file, and what the folder is where it is another kind of model's
  * @throws TransfusionError CODEC_CONFIG, CODEC_FOLDER, CODEC_WEIGHTS for a `vae/` that is no autoencoder, or not this one
  * @throws TokenizerError for a `tokenizer.json` that cannot be used
  */
 export async function readModelFolder(path: string): Promise<StoredModel> {
   const { config, vae, tensors, json } = await openCheckpoint(path, async (folder) => {
-    const config = await folder.readJson('config.json', pipelineConfigSchema);
+    const config = await readConfig(folder);
     const json = await folder.readJson('tokenizer.json', z.unknown());
     const vae = await readStoredCodec(folder, config.codec);
     return { config, json, vae, tensors: await folder.readTensors('model.safetensors') };
@@ -56,6 +57,33 @@ export async function readModelFolder(path: string): Promise<StoredModel> {
     });
   }
   return { config, tensors, tokenizer, vae };
+}
+
+async function readConfig(folder: FolderReader): Promise<PipelineConfig> {
+  const isPipeline = !(await folder.has('config.json')) && (await folder.has('model_index.json'));
+  if (isPipeline) throw foreignModel(folder.path, 'the folder of a pipeline of diffusers');
+  const where = join(folder.path, 'config.json');
+  const json = await folder.readJson('config.json', z.unknown());
+  const kind = foreignKind(json);
+  if (kind) throw foreignModel(where, `the configuration of ${kind}`);
+  return parseConfig(pipelineConfigSchema, json, where);
+}
+
+function foreignModel(where: string, is: string): CheckpointError {
+  return new CheckpointError({
+    code: 'CONFIG_INVALID',
+    message: `${where} is ${is}, expected that of a Transfusion model`,
+    fix: 'give the folder of a model that `trainer train` wrote, such as runs/demo/model',
+  });
+}
+
+/** Whose configuration it is, if the libraries that have folders of this form say so. */
+function foreignKind(json: unknown): string | undefined {
+  if (typeof json !== 'object' || json === null || 'format' in json) return undefined;
+  const { _class_name: diffusers, model_type: transformers } = json as Record<string, unknown>;
+  if (diffusers === 'AutoencoderKL' || diffusers === 'VQModel') return `an autoencoder (${diffusers})`;
+  if (typeof diffusers === 'string') return `a model of diffusers (${diffusers})`;
+  return typeof transformers === 'string' ? `a model of transformers (${transformers})` : undefined;
 }
 
 /**

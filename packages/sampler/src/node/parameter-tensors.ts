@@ -3,6 +3,7 @@ import { CheckpointError } from '@transfusion/checkpoint';
 import { isParameterSpec, type ParameterSpec } from '@transfusion/nn';
 import { flattenTree, isVariable, type Variable } from '@transfusion/tensor';
 import { type ModelConfig, transfusionSpec } from '@transfusion/transformer';
+import { firstNotFinite } from '@transfusion/vae';
 
 export interface NamedTensor {
   shape: number[];
@@ -20,14 +21,15 @@ export async function parameterTensors(tree: unknown): Promise<Map<string, Named
 }
 
 /**
- * Checks that the tensors are exactly those of a model, each with its shape.
+ * Checks that the tensors are exactly those of a model, each with its shape, and that all their numbers are finite.
  *
  * @param where names the file in errors
- * @throws CheckpointError CHECKPOINT_CONTENT, naming the tensors that are missing, unknown or of another shape
+ * @throws CheckpointError CHECKPOINT_CONTENT, naming the tensors that are missing, unknown or of another shape, or the
+ *   first that has NaN or an infinity, and where
  */
 export function checkTensors(
   config: ModelConfig,
-  tensors: ReadonlyMap<string, { shape: readonly number[] }>,
+  tensors: ReadonlyMap<string, { shape: readonly number[]; data: Float32Array }>,
   where: string,
 ): void {
   // Every layer has tensors of its own: a number of layers that the file cannot hold is not believed.
@@ -48,6 +50,17 @@ export function checkTensors(
     ...(misshapen.length > 0 ? [some(misshapen, '; ')] : []),
   ];
   if (problems.length > 0) throw contentError(where, problems);
+  for (const [name, { shape, data }] of tensors) checkFinite(`${where}: ${name} [${shape.join(', ')}]`, data);
+}
+
+function checkFinite(what: string, data: Float32Array): void {
+  const at = firstNotFinite(data);
+  if (at < 0) return;
+  throw new CheckpointError({
+    code: 'CHECKPOINT_CONTENT',
+    message: `${what} has ${data[at]} at value ${at}`,
+    fix: 'such weights draw nothing: the training diverged, or the file was changed; take an earlier checkpoint',
+  });
 }
 
 function some(names: readonly string[], separator = ', '): string {
@@ -60,6 +73,6 @@ function contentError(where: string, problems: readonly string[]): CheckpointErr
   return new CheckpointError({
     code: 'CHECKPOINT_CONTENT',
     message: `${where} does not fit config.json: ${problems.join('; ')}`,
-    fix: 'config.json and model.safetensors are of different models: fetch the folder again, whole',
+    fix: 'config.json and model.safetensors are of different models: take both from one folder',
   });
 }

@@ -42,7 +42,7 @@ function checkConfig(expected: AutoencoderConfig, found: AutoencoderConfig, wher
     throw new CheckpointError({
       code: 'CHECKPOINT_CONTENT',
       message: `${where}: ${name} is ${given}, codec.autoencoder.${name} of the model's config.json is ${wanted}`,
-      fix: 'the model was trained on the latents of another autoencoder: fetch the folder again, whole',
+      fix: 'the model was trained on the latents of another autoencoder: put that one into vae/, or fetch the folder again',
     });
   }
 }

@@ -376,6 +376,9 @@ describe('what a caller gets wrong', () => {
     const x = new Float32Array(4);
     const run = (inputs: unknown) => compiled.run(inputs as { x: Float32Array; nested: { ids: Int32Array } });
     await expect(run({ x })).rejects.toThrow("TENSOR_INPUT: small: input 'nested.ids' is missing");
+    await expect(run({ x: [1, 2, 3, 4], nested: { ids: new Int32Array(2) } })).rejects.toThrow(
+      /'x' is a Array\n.*Float32Array of 4/,
+    );
     await expect(run({ x, nested: { ids: new Float32Array(2) } })).rejects.toThrow(
       /Float32Array of 2[\s\S]*Int32Array of 2/,
     );

@@ -229,12 +229,21 @@ function checkInputs(name: string, specs: Map<string, TensorSpec>, inputs: unkno
   return [...specs].map(([path, { dtype, shape }]) => {
     const array = arrays.get(path);
     const expected = `${dtype === 'f32' ? 'Float32Array' : 'Int32Array'} of ${sizeOf(shape)} (${showShape(shape)})`;
-    if (!array) throw inputError(name, path, 'is missing', `give a ${expected}`);
+    if (!array) throw inputError(name, path, describeGiven(inputs, path), `give a ${expected}`);
     const isRight = (dtype === 'f32') === array instanceof Float32Array && array.length === sizeOf(shape);
     if (!isRight)
       throw inputError(name, path, `is a ${array.constructor.name} of ${array.length}`, `give a ${expected}`);
     return array;
   });
+}
+
+/** What stands where an array should. */
+function describeGiven(inputs: unknown, path: string): string {
+  const given = path
+    .split('.')
+    .reduce<unknown>((at, key) => (at as Record<string, unknown> | null | undefined)?.[key], inputs);
+  if (given === undefined || given === null) return 'is missing';
+  return `is a ${(given as object).constructor?.name ?? typeof given}`;
 }
 
 function precisionError(name: string, backend: Backend): TransfusionError {

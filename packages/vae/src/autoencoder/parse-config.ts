@@ -4,6 +4,7 @@ import { TransfusionError } from '@transfusion/tensor';
 import { distance as editDistance } from 'fastest-levenshtein';
 import { z } from 'zod';
 import { type AutoencoderConfig, klConfigSchema, vqConfigSchema } from './config.js';
+import { describeForeignConfig } from './foreign-config.js';
 
 const schemas = { AutoencoderKL: klConfigSchema, VQModel: vqConfigSchema };
 type ClassName = keyof typeof schemas;
@@ -32,16 +33,17 @@ export function parseAutoencoderConfig(value: unknown, where = 'config.json'): A
 }
 
 function classNameOf(value: unknown, where: string): ClassName {
-  const isObject = typeof value === 'object' && value !== null && !Array.isArray(value);
-  const name = isObject ? (value as Record<string, unknown>)._class_name : undefined;
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    throw new TransfusionError({
+      code: 'CODEC_CONFIG',
+      message: `${where}: is ${value === null ? 'null' : Array.isArray(value) ? 'a list' : `a ${typeof value}`}, expected an object`,
+      fix: "give the config.json of an autoencoder in diffusers' form",
+    });
+  }
+  const name = (value as Record<string, unknown>)._class_name;
   if (typeof name === 'string' && Object.hasOwn(schemas, name)) return name as ClassName;
-  throw new TransfusionError({
-    code: 'CODEC_CONFIG',
-    message: isObject
-      ? `${where}: _class_name is ${JSON.stringify(name) ?? 'missing'}, expected AutoencoderKL or VQModel`
-      : `${where}: is ${value === null ? 'null' : Array.isArray(value) ? 'a list' : `a ${typeof value}`}, expected an object`,
-    fix: "give the folder of an autoencoder in diffusers' form; a whole pipeline keeps it in vae/ or vqvae/",
-  });
+  const { message, fix } = describeForeignConfig(value as Record<string, unknown>, where);
+  throw new TransfusionError({ code: 'CODEC_CONFIG', message: `${where}: ${message}`, fix });
 }
 
 /** What was meant, if any known name is near enough. */

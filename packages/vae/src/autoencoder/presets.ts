@@ -30,7 +30,7 @@ export const klPresets = {
   'emoji-64': klConfigSchema.parse(emoji64),
 };
 
-/** The same, to token ids: `paper` 256x256 -> 32x32 of 16,384 codes, `emoji-64` 64x64 -> 8x8 of 1,024. */
+/** The same, to token ids: `paper` 256x256 -> 32x32 of 16,384 codes, `emoji-64` 64x64 -> 8x8 of 2,048. */
 export const vqPresets = {
   paper: vqConfigSchema.parse(paper),
   'emoji-64': vqConfigSchema.parse({ ...emoji64, num_vq_embeddings: 2048 }),

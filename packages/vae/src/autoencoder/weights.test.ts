@@ -60,3 +60,51 @@ test.each<[string, RegExp, (tensors: Map<string, StoredTensor>) => void]>([
   expect(() => importWeights(options)).toThrow(message);
   expect(() => importWeights(options)).toThrow(/^CODEC_WEIGHTS: kl\/diffusion_pytorch_model.*fix:/s);
 });
+
+test.each([Number.NaN, Number.POSITIVE_INFINITY])(
+  '%d among the weights is refused by name and place',
+  async (value) => {
+    const name = 'decoder.conv_out.weight'; // [3, 8, 3, 3]
+    const options = await stored((tensors) => {
+      const { shape, data } = tensors.get(name)!;
+      tensors.set(name, { shape, data: data.map((each, i) => (i === 100 ? value : each)) });
+    });
+    expect(() => importWeights(options)).toThrow(
+      `CODEC_WEIGHTS: ${file}: ${name} has ${value} at value 100 of [3, 8, 3, 3]\n  fix: `,
+    );
+  },
+);
+
+test('weights that are no Float32Array, or no Map', async () => {
+  const options = await stored((tensors) => {
+    const { shape, data } = tensors.get('quant_conv.bias')!;
+    tensors.set('quant_conv.bias', { shape, data: [...data] as never });
+  });
+  expect(() => importWeights(options)).toThrow(
+    /^CODEC_WEIGHTS: .*quant_conv\.bias: its data are a plain array, .*Float32Array\.from/s,
+  );
+  const object = Object.fromEntries(options.tensors) as never;
+  expect(() => importWeights({ ...options, tensors: object })).toThrow(/a plain object, .*new Map\(Object\.entries/s);
+  const values = new Map([['encoder.conv_in.weight', [1, 2]]]) as never;
+  expect(() => exportWeights({ config: options.config, values })).toThrow(
+    /^CODEC_WEIGHTS: exportWeights: encoder\.conv_in\.weight is a plain array/,
+  );
+});
+
+describe('files with other names than diffusers', () => {
+  const names = (...list: string[]) => new Map(list.map((name) => [name, { shape: [1], data: new Float32Array(1) }]));
+  test.each<[string[], RegExp]>([
+    [['encoder.down.0.block.0.conv1.weight', 'loss.logvar'], /names of the original code.*from_single_file/s],
+    [['first_stage_model.encoder.mid.block_1.conv1.weight'], /names of the original code/],
+    [['model.diffusion_model.input_blocks.0.0.bias', 'first_stage_model.x'], /a whole Stable Diffusion checkpoint/],
+    [['vae.encoder.conv_in.bias', 'vae.decoder.conv_in.bias'], /every name begins with "vae\."/],
+    [['down_blocks.0.resnets.0.conv1.bias'], /the denoiser of a pipeline.*vae\/ folder/s],
+    [['quantize.embedding.weight'], /quantize is of a VQModel/],
+  ])('%j', async (list, message) => {
+    const { config } = await stored();
+    expect(() => importWeights({ config, tensors: names(...list), where: 'w' })).toThrow(message);
+    expect(() => importWeights({ config, tensors: names(...list), where: 'w' })).toThrow(
+      /^CODEC_WEIGHTS: w has a tensor/,
+    );
+  });
+});

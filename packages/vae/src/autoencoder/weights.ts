@@ -7,7 +7,10 @@ import {
   storedFilterShape,
 } from '@transfusion/nn';
 import { flattenTree, type Shape, showShape, sizeOf, TransfusionError } from '@transfusion/tensor';
+import { describeKind, tagOf } from '../describe-value.js';
+import { firstNotFinite } from '../finite.js';
 import type { AutoencoderConfig } from './config.js';
+import { identifyNames } from './foreign-names.js';
 import { autoencoderSpec } from './parameters.js';
 
 /** A tensor of a file. */
@@ -30,7 +33,8 @@ function currentName(name: string): string {
  * A file's tensors as parameters, by path: filters in this package's order, old names of attention made new.
  *
  * @param where names the file in errors
- * @throws TransfusionError CODEC_WEIGHTS: a tensor is missing, has another shape, or belongs to no part of the model
+ * @throws TransfusionError CODEC_WEIGHTS: a tensor is missing, is no Float32Array, has another shape, has NaN or an
+ *   infinity, or belongs to no part of the model (with what the file is, where its names tell)
  */
 export function importWeights(options: {
   config: AutoencoderConfig;
@@ -38,12 +42,20 @@ export function importWeights(options: {
   where?: string;
 }): Map<string, Float32Array> {
   const { config, tensors, where = 'weights' } = options;
+  if (tagOf(tensors) !== 'Map') {
+    throw weightsError(
+      `${where}: tensors are ${describeKind(tensors)}, expected a Map from names to { shape, data }`,
+      'give new Map(Object.entries(tensors))',
+    );
+  }
   const specs = flattenTree<ParameterSpec>(autoencoderSpec(config), isParameterSpec);
   const found = new Map([...tensors].map(([name, tensor]) => [currentName(name), { name, tensor }]));
   const foreign = [...found].find(([path]) => !specs.has(path));
   if (foreign) {
+    const { is, fix } = identifyNames([...tensors.keys()], config._class_name) ?? {};
     throw weightsError(
-      `${where} has a tensor ${foreign[1].name}, and config.json describes a ${config._class_name} without it`,
+      `${where} has a tensor ${foreign[1].name}, and config.json describes a ${config._class_name} without it${is ? `: ${is}` : ''}`,
+      fix,
     );
   }
   return new Map(
@@ -55,7 +67,11 @@ export function importWeights(options: {
   );
 }
 
-/** Parameters, by path, as the tensors of a file in diffusers' form. */
+/**
+ * Parameters, by path, as the tensors of a file in diffusers' form.
+ *
+ * @throws TransfusionError CODEC_WEIGHTS: a parameter is missing, is no Float32Array, or has another number of values
+ */
 export function exportWeights(options: {
   config: AutoencoderConfig;
   values: ReadonlyMap<string, Float32Array>;
@@ -64,8 +80,12 @@ export function exportWeights(options: {
   return new Map(
     [...specs].map(([path, { shape }]) => {
       const data = options.values.get(path);
-      if (data?.length !== sizeOf(shape)) {
-        throw weightsError(`exportWeights: ${path} has ${data?.length ?? 'no'} values, expected ${showShape(shape)}`);
+      if (tagOf(data) !== 'Float32Array' || data?.length !== sizeOf(shape)) {
+        const given = tagOf(data) === 'Float32Array' ? `has ${data?.length} values` : `is ${describeKind(data)}`;
+        throw weightsError(
+          `exportWeights: ${path} ${given}, expected a Float32Array of ${showShape(shape)} = ${sizeOf(shape)}`,
+          'give the values of every parameter of autoencoderSpec(config), by its path',
+        );
       }
       return [path, { shape: storedShape(shape), data: shape.length === 4 ? filterToStored(data, shape) : data }];
     }),
@@ -78,6 +98,12 @@ function storedShape(shape: Shape): number[] {
 
 function parameterOf({ shape, data }: StoredTensor, expected: Shape, where: string): Float32Array {
   const stored = storedShape(expected);
+  if (tagOf(data) !== 'Float32Array') {
+    throw weightsError(
+      `${where}: its data are ${describeKind(data)}, expected a Float32Array`,
+      'give Float32Array.from(data)',
+    );
+  }
   // A linear layer may be kept as a 1x1 convolution.
   const isPointwise = expected.length === 2 && shape.length === 4 && shape[2] === 1 && shape[3] === 1;
   const given = isPointwise ? shape.slice(0, 2) : shape;
@@ -85,15 +111,24 @@ function parameterOf({ shape, data }: StoredTensor, expected: Shape, where: stri
     throw weightsError(`${where} is ${showShape(shape)}, config.json makes it ${showShape(stored)}`);
   }
   if (data.length !== sizeOf(stored)) {
-    throw weightsError(`${where} has ${data.length} values, its shape ${showShape(shape)} makes ${sizeOf(stored)}`);
+    throw weightsError(
+      `${where} has ${data.length} values, its shape ${showShape(shape)} makes ${sizeOf(stored)}`,
+      'give all values of the tensor',
+    );
+  }
+  const at = firstNotFinite(data);
+  if (at >= 0) {
+    throw weightsError(
+      `${where} has ${data[at]} at value ${at} of ${showShape(shape)}`,
+      'such weights draw nothing: its training diverged, or it overflowed when it was converted to f16; take an earlier checkpoint, or the f32 weights',
+    );
   }
   return expected.length === 4 ? filterFromStored(data, expected) : data;
 }
 
-function weightsError(message: string): TransfusionError {
-  return new TransfusionError({
-    code: 'CODEC_WEIGHTS',
-    message,
-    fix: 'config.json and the weights are of different models, or a download broke off: fetch the folder again, whole',
-  });
+function weightsError(
+  message: string,
+  fix = 'config.json and the weights are of different models: take both from one folder',
+): TransfusionError {
+  return new TransfusionError({ code: 'CODEC_WEIGHTS', message, fix });
 }

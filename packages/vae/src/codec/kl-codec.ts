@@ -11,9 +11,10 @@ import { RandomPurpose } from '../random-purpose.js';
 import type { CodecMemory } from '../streamed/run-steps.js';
 import { decoderSteps, encoderSteps } from '../streamed/steps.js';
 import { type CodecRunOptions, freeParameters, loadParameters, runOptions } from './autoencoder-codec.js';
+import { checkArrays, checkResults, SCALED } from './check-arrays.js';
 import { ImageNetwork } from './image-network.js';
 import { type LatentScale, latentScale, scaleDistribution, scaleLatents, unscaleLatents } from './latent-scale.js';
-import { autoencoderLatentShape, checkArrays, type ImageSize, type LatentShape } from './latent-shape.js';
+import { autoencoderLatentShape, type ImageSize, type LatentShape } from './latent-shape.js';
 
 type EncoderState = Pick<KlParameters<Variable>, 'encoder' | 'quant_conv'>;
 type DecoderState = Pick<KlParameters<Variable>, 'decoder' | 'post_quant_conv'>;
@@ -74,33 +75,43 @@ export class KlCodec implements ImageCodec {
     return autoencoderLatentShape(this.#autoencoder, size);
   }
 
-  /** Mean and log variance of each image's latents, [latent height, latent width, channels], not scaled. */
+  /**
+   * Mean and log variance of each image's latents, [latent height, latent width, channels], not scaled.
+   *
+   * @throws TransfusionError CODEC_SHAPE, CODEC_NOT_FINITE
+   */
   async encodePosterior(options: ImageSize & { images: readonly Float32Array[] }): Promise<Posterior<Float32Array>[]> {
-    const { height, width, images } = options;
-    const shape = this.latentShape(options);
-    const fix = `resize to ${height} x ${width}, three channels`;
-    checkArrays({ method: 'kl.encode', what: 'images', arrays: images, shape: [height, width, 3], fix });
-    const moments = await this.#encoder.run(shape, images);
-    return moments.map((each) => ({
-      mean: channelsOf(each, 0, shape.channels),
-      logVariance: channelsOf(each, shape.channels, shape.channels),
-    }));
+    return this.#posteriors('kl.encodePosterior', options);
   }
 
   /** With a seed, image i's noise is a function of the seed and i, the same on every backend. */
   async encode(options: ImageSize & { images: readonly Float32Array[]; seed?: number }): Promise<Float32Array[]> {
-    const posteriors = await this.encodePosterior(options);
-    return posteriors.map((posterior, i) => {
-      const { seed } = options;
-      return scaleLatents(this.#latentScale, seed === undefined ? posterior.mean : drawn(posterior, seed, i));
-    });
+    const posteriors = await this.#posteriors('kl.encode', options);
+    const { seed } = options;
+    const latents = posteriors.map((posterior, i) => (seed === undefined ? posterior.mean : drawn(posterior, seed, i)));
+    const results = latents.map((each) => scaleLatents(this.#latentScale, each));
+    const { height, width, channels } = this.latentShape(options);
+    checkResults({ ...SCALED, method: 'kl.encode', results, inputs: latents, shape: [height, width, channels] });
+    return results;
   }
 
   async encodeDistribution(options: ImageSize & { images: readonly Float32Array[] }): Promise<LatentDistribution[]> {
-    const posteriors = await this.encodePosterior(options);
-    return posteriors.map(({ mean, logVariance }) =>
+    const posteriors = await this.#posteriors('kl.encodeDistribution', options);
+    const results = posteriors.map(({ mean, logVariance }) =>
       scaleDistribution(this.#autoencoder, { mean, deviation: logVariance.map((value) => Math.exp(0.5 * value)) }),
     );
+    const { height, width, channels } = this.latentShape(options);
+    const inputs = posteriors.map(({ mean }) => mean);
+    for (const parts of [results.map(({ mean }) => mean), results.map(({ deviation }) => deviation!)]) {
+      checkResults({
+        ...SCALED,
+        method: 'kl.encodeDistribution',
+        results: parts,
+        inputs,
+        shape: [height, width, channels],
+      });
+    }
+    return results;
   }
 
   async decode(options: ImageSize & { latents: readonly Float32Array[] }): Promise<Float32Array[]> {
@@ -108,10 +119,29 @@ export class KlCodec implements ImageCodec {
     const { height, width, channels } = this.latentShape(options);
     const fix = `give latents of images of ${options.height} x ${options.width}, ${channels} channels each`;
     checkArrays({ method: 'kl.decode', what: 'latents', arrays: latents, shape: [height, width, channels], fix });
-    return this.#decoder.run(
+    const results = await this.#decoder.run(
       { height, width },
       latents.map((each) => unscaleLatents(this.#latentScale, each)),
     );
+    const shape = [options.height, options.width, 3];
+    checkResults({ method: 'kl.decode', what: 'the image of latents', results, inputs: latents, shape });
+    return results;
+  }
+
+  async #posteriors(
+    method: string,
+    { height, width, images }: ImageSize & { images: readonly Float32Array[] },
+  ): Promise<Posterior<Float32Array>[]> {
+    const shape = this.latentShape({ height, width });
+    const fix = `resize to ${height} x ${width}, three channels`;
+    checkArrays({ method, what: 'images', arrays: images, shape: [height, width, 3], fix });
+    const results = await this.#encoder.run(shape, images);
+    const moments = [shape.height, shape.width, 2 * shape.channels];
+    checkResults({ method, what: 'the mean and log variance of images', results, inputs: images, shape: moments });
+    return results.map((each) => ({
+      mean: channelsOf(each, 0, shape.channels),
+      logVariance: channelsOf(each, shape.channels, shape.channels),
+    }));
   }
 
   /** Memory while images of a size are encoded, and decoded; weights are not counted. Nothing is run. */

@@ -1,4 +1,4 @@
-/** @file The latents of an image's size, and whether arrays have the size they should. */
+/** @file The latents of an image's size. */
 import { TransfusionError } from '@transfusion/tensor';
 import { type AutoencoderConfig, downsamplingFactor, latentChannels } from '../autoencoder/config.js';
 
@@ -21,6 +21,7 @@ export function pixelLatentShape({ height, width }: ImageSize): LatentShape {
     throw new TransfusionError({
       code: 'CODEC_IMAGE_SIZE',
       message: `pixels: an image of ${height} x ${width}; both must be whole numbers from 1`,
+      fix: 'give the height and width of the image in pixels',
     });
   }
   return { height, width, channels: 3 };
@@ -41,26 +42,4 @@ export function autoencoderLatentShape(config: AutoencoderConfig, { height, widt
 
 function multiple(length: number, factor: number): number {
   return Math.max(factor, factor * Math.floor((Number.isFinite(length) ? length : 0) / factor));
-}
-
-/** @throws TransfusionError CODEC_SHAPE: an array does not have the values of `shape` */
-export function checkArrays(options: {
-  /** The method, for the error: `kl.encode`. */
-  method: string;
-  /** The arguments' name. */
-  what: string;
-  arrays: readonly Float32Array[];
-  shape: readonly number[];
-  fix: string;
-}): void {
-  const { method, what, arrays, shape, fix } = options;
-  const expected = shape.reduce((product, length) => product * length, 1);
-  arrays.forEach((array, i) => {
-    if (array.length === expected) return;
-    throw new TransfusionError({
-      code: 'CODEC_SHAPE',
-      message: `${method}: ${what}[${i}] has ${array.length} values, expected [${shape.join(', ')}] = ${expected}`,
-      fix,
-    });
-  });
 }

@@ -51,5 +51,11 @@ test('what does not fit is refused by name', async () => {
   await expect(codec.decodeCodes({ ...size, codes: [bad.subarray(0, 3)] })).rejects.toThrow(
     /CODEC_SHAPE.*codes\[0\] has 3 values, expected \[5, 4\] = 20/,
   );
+  await expect(codec.decodeCodes({ ...size, codes: [[...codes[0]]] as never })).rejects.toThrow(
+    /CODEC_SHAPE: vq\.decodeCodes: codes\[0\] is a plain array, expected an Int32Array.*Int32Array\.from/s,
+  );
+  await expect(codec.decodeCodes({ ...size, codes: bad as never })).rejects.toThrow(
+    /codes are an Int32Array, expected a list/,
+  );
   await expect(codec.encode({ height: 11, width: 8, images })).rejects.toThrow(/CODEC_IMAGE_SIZE: VQModel/);
 });

@@ -5,14 +5,19 @@ import { codeChannels, downsamplingFactor, type VqConfig } from '../autoencoder/
 import type { VqParameters } from '../autoencoder/parameters.js';
 import type { StoredTensor } from '../autoencoder/weights.js';
 import type { CodecConfig } from '../codec-config.js';
+import { describeKind, tagOf } from '../describe-value.js';
 import type { ImageCodec, LatentDistribution } from '../image-codec.js';
 import { codeVectors, nearestCodes } from '../quantiser/nearest-codes.js';
 import type { CodecMemory } from '../streamed/run-steps.js';
 import { decoderSteps, encoderSteps } from '../streamed/steps.js';
 import { type CodecRunOptions, freeParameters, loadParameters, runOptions } from './autoencoder-codec.js';
+import { checkArrays, checkResults, greatest, notFinite, OVERFLOW_FIX, SCALED } from './check-arrays.js';
 import { ImageNetwork } from './image-network.js';
 import { type LatentScale, latentScale, scaleLatents, unscaleLatents } from './latent-scale.js';
-import { autoencoderLatentShape, checkArrays, type ImageSize, type LatentShape } from './latent-shape.js';
+import { autoencoderLatentShape, type ImageSize, type LatentShape } from './latent-shape.js';
+
+/** Below the largest f32, so that a sum of products below it is finite however it is rounded. */
+const MOST_SUM = 2 ** 127;
 
 export interface VqCodecOptions extends CodecRunOptions {
   backend: Backend;
@@ -27,6 +32,8 @@ export class VqCodec implements ImageCodec {
   readonly #autoencoder: VqConfig;
   readonly #parameters: VqParameters<Variable>;
   readonly #latentScale: LatentScale;
+  /** The greatest magnitude in the codebook. */
+  readonly #greatestCode: number;
   readonly #encoder: ImageNetwork<Pick<VqParameters<Variable>, 'encoder' | 'quant_conv'>>;
   readonly #quantiser: ImageNetwork<VqParameters<Variable>['quantize']>;
   readonly #codebook: ImageNetwork<VqParameters<Variable>['quantize']>;
@@ -45,6 +52,7 @@ export class VqCodec implements ImageCodec {
     this.#autoencoder = config;
     this.#latentScale = latentScale(config, vectors.channels);
     this.#parameters = loadParameters(options);
+    this.#greatestCode = greatest(options.weights.get('quantize.embedding.weight')!.data);
     const { encoder, quant_conv, quantize, decoder, post_quant_conv } = this.#parameters;
     this.#encoder = new ImageNetwork({
       ...{ backend, maxBatch, name: 'vq encoder', state: { encoder, quant_conv } },
@@ -81,51 +89,94 @@ export class VqCodec implements ImageCodec {
     return autoencoderLatentShape(this.#autoencoder, size);
   }
 
-  /** Token ids of each image, [latent height, latent width]. */
+  /**
+   * Token ids of each image, [latent height, latent width].
+   *
+   * @throws TransfusionError CODEC_SHAPE, CODEC_NOT_FINITE
+   */
   async encodeCodes(options: ImageSize & { images: readonly Float32Array[] }): Promise<Int32Array[]> {
-    const { height, width, images } = options;
-    const shape = this.latentShape(options);
-    const fix = `resize to ${height} x ${width}, three channels`;
-    checkArrays({ method: 'vq.encode', what: 'images', arrays: images, shape: [height, width, 3], fix });
-    const codes = await this.#quantiser.run(shape, await this.#encoder.run(shape, images));
+    const codes = await this.#codesOf('vq.encodeCodes', options);
     return codes.map((each) => Int32Array.from(each));
   }
 
-  /** Images of token ids. @throws TransfusionError CODEC_CODES: an id is not of the codebook; CODEC_SHAPE */
+  /** Images of token ids. @throws TransfusionError CODEC_CODES: an id is not of the codebook; CODEC_SHAPE, CODEC_NOT_FINITE */
   async decodeCodes(options: ImageSize & { codes: readonly Int32Array[] }): Promise<Float32Array[]> {
-    const shape = this.latentShape(options);
-    const ids = options.codes.map((codes, i) => this.#checkedCodes(codes, i));
-    const { height, width } = shape;
-    const fix = `give the ids of images of ${options.height} x ${options.width}`;
-    checkArrays({ method: 'vq.decodeCodes', what: 'codes', arrays: ids, shape: [height, width], fix });
-    return this.#decoder.run(shape, await this.#codebook.run(shape, ids));
+    const { height, width } = this.latentShape(options);
+    const ids = checkedCodes(options.codes, { codes: this.#autoencoder.num_vq_embeddings, height, width });
+    return this.#imagesOf('vq.decodeCodes', 'codes', ids, options);
   }
 
   async encode(options: ImageSize & { images: readonly Float32Array[] }): Promise<Float32Array[]> {
-    const codes = await this.encodeCodes(options);
-    const vectors = await this.#codebook.run(
-      this.latentShape(options),
-      codes.map((each) => Float32Array.from(each)),
-    );
-    return vectors.map((each) => scaleLatents(this.#latentScale, each));
+    return this.#latentsOf('vq.encode', options);
   }
 
   async encodeDistribution(options: ImageSize & { images: readonly Float32Array[] }): Promise<LatentDistribution[]> {
-    return (await this.encode(options)).map((mean) => ({ mean }));
+    return (await this.#latentsOf('vq.encodeDistribution', options)).map((mean) => ({ mean }));
   }
 
   /** Latents that a model made are no codes yet: each is taken for the nearest one. */
   async decode(options: ImageSize & { latents: readonly Float32Array[] }): Promise<Float32Array[]> {
     const { latents } = options;
-    const shape = this.latentShape(options);
-    const { height, width, channels } = shape;
+    const { height, width, channels } = this.latentShape(options);
     const fix = `give latents of images of ${options.height} x ${options.width}, ${channels} channels each`;
     checkArrays({ method: 'vq.decode', what: 'latents', arrays: latents, shape: [height, width, channels], fix });
-    const codes = await this.#quantiser.run(
-      shape,
-      latents.map((each) => unscaleLatents(this.#latentScale, each)),
-    );
-    return this.#decoder.run(shape, await this.#codebook.run(shape, codes));
+    const vectors = latents.map((each) => unscaleLatents(this.#latentScale, each));
+    const codes = await this.#nearest('vq.decode', 'latents', vectors, options);
+    return this.#imagesOf('vq.decode', 'latents', codes, options);
+  }
+
+  async #latentsOf(method: string, options: ImageSize & { images: readonly Float32Array[] }): Promise<Float32Array[]> {
+    const codes = await this.#codesOf(method, options);
+    const shape = this.latentShape(options);
+    const inputs = await this.#codebook.run(shape, codes);
+    const results = inputs.map((each) => scaleLatents(this.#latentScale, each));
+    checkResults({ ...SCALED, method, results, inputs, shape: [shape.height, shape.width, shape.channels] });
+    return results;
+  }
+
+  async #codesOf(
+    method: string,
+    { height, width, images }: ImageSize & { images: readonly Float32Array[] },
+  ): Promise<Float32Array[]> {
+    const shape = this.latentShape({ height, width });
+    const fix = `resize to ${height} x ${width}, three channels`;
+    checkArrays({ method, what: 'images', arrays: images, shape: [height, width, 3], fix });
+    const results = await this.#encoder.run(shape, images);
+    const vectors = [shape.height, shape.width, shape.channels];
+    checkResults({ method, what: 'the vectors of images', results, inputs: images, shape: vectors });
+    return this.#nearest(method, 'images', results, { height, width });
+  }
+
+  /** Finite vectors may still be so large that products with codes overflow: then any code would seem the nearest. */
+  async #nearest(
+    method: string,
+    what: string,
+    vectors: readonly Float32Array[],
+    size: ImageSize,
+  ): Promise<Float32Array[]> {
+    const shape = this.latentShape(size);
+    vectors.forEach((each, image) => {
+      const most = greatest(each);
+      if (shape.channels * Math.max(most, this.#greatestCode) * this.#greatestCode < MOST_SUM) return;
+      throw notFinite(
+        `${method}: vectors of ${what}[${image}] reach ${most.toPrecision(3)}, codes ${this.#greatestCode.toPrecision(3)}: too large to find the nearest`,
+        OVERFLOW_FIX,
+      );
+    });
+    return this.#quantiser.run(shape, vectors);
+  }
+
+  async #imagesOf(
+    method: string,
+    what: string,
+    codes: readonly Float32Array[],
+    size: ImageSize,
+  ): Promise<Float32Array[]> {
+    const shape = this.latentShape(size);
+    const inputs = await this.#codebook.run(shape, codes);
+    const results = await this.#decoder.run(shape, inputs);
+    checkResults({ method, what: `the image of ${what}`, results, inputs, shape: [size.height, size.width, 3] });
+    return results;
   }
 
   /** Memory while images of a size are encoded, and decoded; weights are not counted. Nothing is run. */
@@ -139,17 +190,38 @@ export class VqCodec implements ImageCodec {
     for (const network of [this.#encoder, this.#quantiser, this.#codebook, this.#decoder]) network.dispose();
     freeParameters(this.#parameters);
   }
+}
 
-  #checkedCodes(codes: Int32Array, image: number): Float32Array {
-    const size = this.#autoencoder.num_vq_embeddings;
-    const at = codes.findIndex((code) => code < 0 || code >= size);
-    if (at >= 0) {
-      throw new TransfusionError({
-        code: 'CODEC_CODES',
-        message: `vq.decodeCodes: codes[${image}][${at}] is ${codes[at]}; the codebook has ${size} codes, 0 to ${size - 1}`,
-        fix: 'give ids that encodeCodes of the same model made',
-      });
-    }
-    return Float32Array.from(codes);
+/**
+ * Ids as numbers of a network's input.
+ *
+ * @throws TransfusionError CODEC_SHAPE, CODEC_CODES
+ */
+function checkedCodes(
+  images: readonly Int32Array[],
+  { codes, height, width }: { codes: number; height: number; width: number },
+): Float32Array[] {
+  const shapeError = (message: string, fix: string) =>
+    new TransfusionError({ code: 'CODEC_SHAPE', message: `vq.decodeCodes: ${message}`, fix });
+  if (!Array.isArray(images)) {
+    throw shapeError(`codes are ${describeKind(images)}, expected a list of Int32Array`, 'give codes: [ids, ...]');
   }
+  return images.map((ids: Int32Array, image) => {
+    if (tagOf(ids) !== 'Int32Array') {
+      throw shapeError(`codes[${image}] is ${describeKind(ids)}, expected an Int32Array`, 'give Int32Array.from(ids)');
+    }
+    if (ids.length !== height * width) {
+      throw shapeError(
+        `codes[${image}] has ${ids.length} values, expected [${height}, ${width}] = ${height * width}`,
+        'give the ids of images of that height and width',
+      );
+    }
+    const at = ids.findIndex((id) => id < 0 || id >= codes);
+    if (at < 0) return Float32Array.from(ids);
+    throw new TransfusionError({
+      code: 'CODEC_CODES',
+      message: `vq.decodeCodes: codes[${image}][${at}] is ${ids[at]}; the codebook has ${codes} codes, 0 to ${codes - 1}`,
+      fix: 'give ids that encodeCodes of the same model made',
+    });
+  });
 }

@@ -1,0 +1,49 @@
+/** @file What the model draws and writes on the way, as files to look at. */
+import { writeFile } from 'node:fs/promises';
+import { imageOf } from '@transfusion/data';
+import { createSampler, type Sampler } from '@transfusion/sampler';
+import type { TrainingSession } from '../train/session.js';
+import { comparisonGrid } from './comparison-grid.js';
+
+/** Tokens of a text that the model is given, and that it then writes. */
+const GIVEN_TOKENS = 8;
+const WRITTEN_TOKENS = 64;
+
+/** A sampler of the run's averaged weights. */
+export function sessionSampler({ backend, pipeline, state, tokenizer, codec }: TrainingSession): Sampler {
+  return createSampler({ backend, config: pipeline, parameters: state.ema, tokenizer, codec });
+}
+
+/** Training images above what is drawn of their captions, in PATH.png; beginnings of texts and how they go on, in PATH.txt. */
+export async function writeSamples(session: TrainingSession, options: { path: string; count: number }): Promise<void> {
+  const { path, count } = options;
+  const { seed, sampling } = session.config;
+  const examples = session.examples.train.slice(0, count);
+  const sampler = sessionSampler(session);
+  try {
+    if (examples.length > 0) {
+      const prompts = examples.map(({ caption }) => caption ?? '');
+      const drawn = await sampler.drawImages({ prompts, seed, ...sampling });
+      await writeFile(`${path}.png`, comparisonGrid(examples.map(imageOf), drawn));
+    }
+    const texts = await continueTexts(session, sampler, count);
+    if (texts.length > 0) await writeFile(`${path}.txt`, texts.join('\n\n'));
+  } finally {
+    sampler.dispose();
+  }
+}
+
+/** Of the first rows: the beginning of a text, and what the model writes after it. */
+async function continueTexts({ texts, tokenizer, config }: TrainingSession, sampler: Sampler, count: number) {
+  const { bos } = tokenizer.special;
+  const rows = texts.heldOut.length > 0 ? texts.heldOut : texts.train;
+  const written: string[] = [];
+  for (const [first] of rows.slice(0, count)) {
+    const beginning = tokenizer.decode(first.filter((id) => id !== bos).slice(0, GIVEN_TOKENS));
+    const given = { prompt: [{ text: beginning }], seed: config.seed, maxTokens: WRITTEN_TOKENS, maxImages: 0 };
+    let text = '';
+    for await (const event of sampler.generate(given)) if (event.type === 'token') text += event.text;
+    written.push(`${beginning} | ${text}`);
+  }
+  return written;
+}

@@ -1,0 +1,128 @@
+/** @file Tensors to safetensors files: https://huggingface.co/docs/safetensors. */
+import { describeKind, tagOf } from './describe-value.js';
+import { DTYPE_BITS, type Dtype } from './dtypes.js';
+import { CheckpointError } from './errors.js';
+import { floatToHalf, HALF_OVERFLOW } from './half.js';
+import { encodeHeader } from './safetensors-header.js';
+import { isLittleEndian } from './to-float32.js';
+
+type Numbers = Float32Array | Int32Array | Uint8Array;
+
+/** A tensor to write: its type follows from its data. */
+export interface TensorData<Data extends Numbers = Numbers> {
+  shape: number[];
+  data: Data;
+  /** How f32 data are stored; default: as they are. F16 takes half the bytes and rounds to 11 significant bits. */
+  dtype?: 'F16';
+}
+
+const DTYPE_OF: Record<string, Dtype> = { Float32Array: 'F32', Int32Array: 'I32', Uint8Array: 'U8' };
+
+/** The bytes of numbers in little-endian order: a view where the machine has that order. */
+function littleEndianBytes(data: Numbers | Uint16Array): Uint8Array {
+  const bytes = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+  const size = data.BYTES_PER_ELEMENT;
+  if (isLittleEndian || size === 1) return bytes;
+  const swapped = bytes.slice();
+  for (let at = 0; at < swapped.length; at += size) swapped.subarray(at, at + size).reverse();
+  return swapped;
+}
+
+function encodeData({ data, dtype }: TensorData): Uint8Array {
+  if (dtype === undefined) return littleEndianBytes(data);
+  const halves = new Uint16Array(data.length);
+  for (let i = 0; i < data.length; i++) halves[i] = floatToHalf(data[i]);
+  return littleEndianBytes(halves);
+}
+
+/** @returns how it is stored @throws CheckpointError CHECKPOINT_CONTENT */
+function checkTensor(name: string, { shape, data, dtype }: TensorData): Dtype {
+  const tensor = `tensor ${JSON.stringify(name)}`;
+  const stored = ArrayBuffer.isView(data) ? DTYPE_OF[tagOf(data)] : undefined;
+  if (stored === undefined) {
+    throw contentError(
+      `${tensor}: its data are ${describeKind(data)}, expected a Float32Array, Int32Array or Uint8Array`,
+      'convert them, for example with Float32Array.from(data)',
+    );
+  }
+  if (!Array.isArray(shape) || !shape.every((axis) => Number.isInteger(axis) && axis >= 0)) {
+    throw contentError(
+      `${tensor}: its shape is ${Array.isArray(shape) ? `[${shape.join(', ')}]` : describeKind(shape)}, expected a list of whole numbers from 0`,
+    );
+  }
+  const elements = shape.reduce((product, axis) => product * axis, 1);
+  if (elements !== data.length) {
+    throw contentError(`${tensor}: shape [${shape.join(', ')}] has ${elements} elements, its data ${data.length}`);
+  }
+  if (name === '__metadata__') throw contentError(`${tensor}: the format keeps this name for itself`);
+  if (dtype === undefined) return stored;
+  if (dtype !== 'F16' || stored !== 'F32') {
+    throw contentError(`${tensor}: dtype is ${dtype}, its data ${describeKind(data)}; F16 is for f32 data`);
+  }
+  const at = data.findIndex((value) => Math.abs(value) >= HALF_OVERFLOW && Number.isFinite(value));
+  if (at >= 0) {
+    throw contentError(
+      `${tensor}: value ${at} is ${data[at]}, F16 ends at 65504`,
+      'store this tensor as f32: leave its dtype out',
+    );
+  }
+  return 'F16';
+}
+
+function contentError(message: string, fix?: string): CheckpointError {
+  return new CheckpointError({ code: 'CHECKPOINT_CONTENT', message, fix });
+}
+
+function checkArguments(tensors: unknown, metadata: object): void {
+  if (tagOf(tensors) !== 'Map') {
+    throw new CheckpointError({
+      code: 'CHECKPOINT_ARGUMENT',
+      message: `tensors are ${describeKind(tensors)}, expected a Map from names to { shape, data }`,
+      fix: 'give new Map(Object.entries(tensors))',
+    });
+  }
+  const [name, value] = Object.entries(metadata).find(([, each]) => typeof each !== 'string') ?? [];
+  if (name === undefined) return;
+  throw contentError(
+    `metadata.${name} is ${describeKind(value)}, expected a string`,
+    'the format has strings only: give String(value) or JSON.stringify(value)',
+  );
+}
+
+/**
+ * The pieces of a safetensors file, in order: a header, then each tensor's bytes (views; only F16 is a copy, of one
+ * tensor at a time). Tensors are ordered by name, so that equal contents give equal files.
+ *
+ * @throws CheckpointError before the first piece: CHECKPOINT_CONTENT: a tensor's data are of another kind, or do not fit
+ *   its shape; a finite value is too large for F16 (infinities and NaN are kept); CHECKPOINT_ARGUMENT: no Map
+ */
+export function* encodeSafetensors(
+  tensors: Map<string, TensorData>,
+  metadata: Record<string, string> = {},
+): Generator<Uint8Array> {
+  checkArguments(tensors, metadata);
+  const sorted = [...tensors].sort(([a], [b]) => (a < b ? -1 : 1));
+  const entries: [string, unknown][] = [['__metadata__', { format: 'pt', ...metadata }]];
+  let offset = 0;
+  for (const [name, tensor] of sorted) {
+    const dtype = checkTensor(name, tensor);
+    const { shape, data } = tensor;
+    const end = offset + (DTYPE_BITS[dtype] / 8) * data.length;
+    entries.push([name, { dtype, shape, data_offsets: [offset, end] }]);
+    offset = end;
+  }
+  yield encodeHeader(Object.fromEntries(entries));
+  for (const [, tensor] of sorted) yield encodeData(tensor);
+}
+
+/** A safetensors file as one array. @throws as `encodeSafetensors` */
+export function writeSafetensors(tensors: Map<string, TensorData>, metadata?: Record<string, string>): Uint8Array {
+  const pieces = [...encodeSafetensors(tensors, metadata)];
+  const file = new Uint8Array(pieces.reduce((sum, piece) => sum + piece.length, 0));
+  let at = 0;
+  for (const piece of pieces) {
+    file.set(piece, at);
+    at += piece.length;
+  }
+  return file;
+}
