@@ -8,7 +8,7 @@ export default {
       { jsc: { target: 'es2022', parser: { syntax: 'typescript' } }, module: { type: 'commonjs' } },
     ],
   },
-  transformIgnorePatterns: ['/node_modules/(?!(@huggingface/tokenizers|fast-png|iobuffer|pako|fflate)/)'],
+  transformIgnorePatterns: ['/node_modules/(?!(fast-png|iobuffer|pako|fflate)/)'],
   moduleNameMapper: {
     '^@transfusion/app-common$': '<rootDir>/apps/common/src/index.ts',
     '^@transfusion/(tensor|wasm|webgpu|nn|tokenizer|vae|transformer|losses|schedulers|sampler|data|checkpoint)$':

@@ -108,6 +108,9 @@ class Generation {
   async *run(pieces: readonly PromptPiece[]): AsyncGenerator<SamplerEvent, void> {
     const { batch, signal, maxTokens, forceImage, pipeline } = this.#options;
     const { special } = pipeline.tokenizer;
+    // The last piece is tokens: what is written goes on with their text.
+    const last = pieces.at(-1);
+    if (last && 'tokens' in last) this.#text = new IncrementalText(pipeline.tokenizer, last.tokens);
     let logits = await readPrompt(batch, pieces, signal);
     for (let isFirst = true; ; isFirst = false) {
       signal?.throwIfAborted();

@@ -1,6 +1,7 @@
 /** @file The five control tokens of a Transfusion sequence, found in a tokenizer or added after its vocabulary. */
 import { TokenizerError } from './errors.js';
-import { type AddedToken, type TokenizerJson, unknownId, vocabularyEntries } from './tokenizer-json.js';
+import { type AddedToken, addedToken } from './tokenizer-json.js';
+import type { Vocabulary } from './vocabulary.js';
 
 /** Ids of the control tokens. */
 export interface ControlTokens {
@@ -41,24 +42,24 @@ export interface ResolvedControlTokens {
  * Finds each control token by its spelling among the special tokens (or, for the first spelling, the vocabulary) of a
  * tokenizer; the missing ones get the next free ids, in the order bos, eos, boi, eoi, pad.
  *
+ * @param fileTokens the file's added tokens
  * @param spellings overrides, e.g. `{ eos: '<|im_end|>' }`
  */
 export function resolveControlTokens(
-  json: TokenizerJson,
+  vocabulary: Vocabulary,
+  fileTokens: readonly AddedToken[],
   spellings: Partial<Record<ControlTokenName, string>> = {},
 ): ResolvedControlTokens {
-  const addedTokens = [...(json.added_tokens ?? [])];
-  const vocabulary = new Map(vocabularyEntries(json));
-  const unknown = unknownId(json);
-  let nextId = vocabulary.size;
-  for (const id of vocabulary.values()) nextId = Math.max(nextId, id + 1);
+  const addedTokens = fileTokens.map((token) => ({ ...token }));
+  let nextId = 0;
+  for (const id of vocabulary.tokens.keys()) nextId = Math.max(nextId, id + 1);
   for (const { id } of addedTokens) nextId = Math.max(nextId, id + 1);
 
   const special: Partial<ControlTokens> = {};
   for (const name of NAMES) {
     const override = spellings[name];
     const candidates = override === undefined ? SPELLINGS[name] : [override];
-    const taken = new Set<number | undefined>([unknown, ...Object.values(special)]);
+    const taken = new Set<number | undefined>([vocabulary.unknown, ...Object.values(special)]);
     const existing = candidates
       .map((spelling) => {
         return addedTokens.find((token) => {
@@ -72,23 +73,15 @@ export function resolveControlTokens(
       continue;
     }
     const [content] = candidates;
-    const id = vocabulary.get(content) ?? nextId++;
+    const id = vocabulary.ids.get(content) ?? nextId++;
     if (taken.has(id) || addedTokens.some((token) => token.content === content)) {
       throw new TokenizerError({
         code: 'TOKENIZER_CONTROL_TOKENS',
-        message: `control token ${name} is spelled ${JSON.stringify(content)}, which already has another use (id ${vocabulary.get(content) ?? addedTokens.find((token) => token.content === content)?.id})`,
-        fix: `give ${name} a spelling of its own`,
+        message: `control token ${name} is spelled ${JSON.stringify(content)}, which already has another use (id ${vocabulary.ids.get(content) ?? addedTokens.find((token) => token.content === content)?.id})`,
+        fix: `give the option controlTokens with a spelling for ${name} that the file has no other use for`,
       });
     }
-    addedTokens.push({
-      id,
-      content,
-      single_word: false,
-      lstrip: false,
-      rstrip: false,
-      normalized: false,
-      special: true,
-    });
+    addedTokens.push(addedToken({ id, content, special: true }));
     special[name] = id;
   }
   return { special: special as ControlTokens, addedTokens, vocabularySize: nextId };

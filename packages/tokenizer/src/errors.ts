@@ -1,3 +1,5 @@
+/** @file The errors of this package. */
+
 /** The mark by which `TransfusionError.isInstance` of @transfusion/tensor knows every error of these packages. */
 const MARKER = Symbol.for('@transfusion/error');
 

@@ -1,8 +1,10 @@
-import type { Tokenizer as Engine } from '@huggingface/tokenizers';
+/** @file Text to token ids and back, with control tokens that no text can spell. */
 import { type ControlTokenName, type ControlTokens, resolveControlTokens } from './control-tokens.js';
-import { createEngine } from './engine.js';
+import { Engine } from './engine.js';
 import { TokenizerError } from './errors.js';
 import { type AddedToken, parseTokenizerJson, type TokenizerJson } from './tokenizer-json.js';
+import { readVocabulary } from './vocabulary.js';
+import { readAddedTokens, withNativeIds } from './vocabulary-ids.js';
 
 export interface TokenizerOptions {
   /** Names the file in errors; default `tokenizer.json`. */
@@ -14,9 +16,19 @@ export interface TokenizerOptions {
   controlTokens?: Partial<Record<ControlTokenName, string>>;
 }
 
+export interface DecodeOptions {
+  /** Leave control tokens out (default) or spell them. */
+  skipSpecial?: boolean;
+  /**
+   * Ids that stand before these, as those of a prompt before what continues it: what a token spells may depend on them
+   * (a space before a word). Their own text is left out. Default: none.
+   */
+  context?: ArrayLike<number>;
+}
+
 /**
- * Text to token ids and back, by any Hugging Face `tokenizer.json`. Control tokens that the file lacks get ids after
- * its vocabulary (see `toJson`).
+ * Text to token ids and back, by a Hugging Face `tokenizer.json`: with the ids of the native library, or not at all.
+ * Control tokens that the file lacks get ids after its vocabulary (see `toJson`).
  */
 export class Tokenizer {
   readonly special: ControlTokens;
@@ -25,8 +37,8 @@ export class Tokenizer {
   readonly #json: TokenizerJson;
   readonly #addedTokens: AddedToken[];
   readonly #engine: Engine;
-  /** Spelling of every special token: the control tokens, and others that the file declares. */
-  readonly #specialSpellings: Map<number, string>;
+  /** The control tokens, and other special tokens that the file declares. */
+  readonly #specialIds: Set<number>;
 
   /**
    * @param json the file's text, or the object parsed from it
@@ -35,13 +47,14 @@ export class Tokenizer {
   constructor(json: unknown, options: TokenizerOptions = {}) {
     const { where = 'tokenizer.json', controlTokens } = options;
     this.#json = parseTokenizerJson(json, where);
-    const resolved = resolveControlTokens(this.#json, controlTokens);
+    const vocabulary = readVocabulary(this.#json.model);
+    const fileTokens = readAddedTokens(this.#json.added_tokens ?? [], vocabulary, where);
+    const resolved = resolveControlTokens(vocabulary, fileTokens, controlTokens);
     this.special = resolved.special;
     this.vocabularySize = resolved.vocabularySize;
     this.#addedTokens = resolved.addedTokens;
-    this.#engine = createEngine(this.#json, resolved.addedTokens, where);
-    const specialTokens = resolved.addedTokens.filter((token) => token.special);
-    this.#specialSpellings = new Map(specialTokens.map((token) => [token.id, token.content]));
+    this.#engine = new Engine({ json: this.#json, vocabulary, addedTokens: resolved.addedTokens, where });
+    this.#specialIds = new Set(resolved.addedTokens.filter((token) => token.special).map((token) => token.id));
   }
 
   /**
@@ -49,72 +62,79 @@ export class Tokenizer {
    * Unpaired surrogates become U+FFFD.
    */
   encode(text: string): number[] {
-    const wellFormed = text.replace(/\p{Surrogate}/gu, '\ufffd');
-    if (wellFormed.length === 0) return [];
-    // Without an unknown token, a model that does not cover all bytes leaves out what it cannot spell.
-    return this.#engine.encode(wellFormed).ids.filter((id) => id !== undefined);
+    return this.#engine.encode(text.replace(/\p{Surrogate}/gu, '\ufffd'));
   }
 
   /**
-   * The text of token ids. Bytes that are not UTF-8 (a character cut in half) become U+FFFD.
+   * The text of token ids. Bytes that are not UTF-8 (a character cut in half) become U+FFFD. With `context`,
+   * `decode(a) + decode(b, { context: a })` is the text of both; only a character that the context breaks off comes out
+   * behind its U+FFFD, whole.
    *
-   * @param options.skipSpecial leave control tokens out (default) or spell them
    * @throws TokenizerError TOKENIZER_ID_RANGE
    */
-  decode(ids: ArrayLike<number>, options: { skipSpecial?: boolean } = {}): string {
-    const { skipSpecial = true } = options;
-    let text = '';
-    let run: number[] = [];
-    const flush = () => {
-      if (run.length > 0) text += this.#engine.decode(run);
-      run = [];
-    };
+  decode(ids: ArrayLike<number>, options: DecodeOptions = {}): string {
+    const { skipSpecial = true, context = [] } = options;
+    const known = this.#spoken(context, 'context', skipSpecial);
+    const spoken = this.#spoken(ids, 'ids', skipSpecial);
+    if (known.length === 0) return this.#engine.decode(spoken);
+    const before = this.#engine.decode(known);
+    const whole = this.#engine.decode([...known, ...spoken]);
+    return whole.slice(commonLength(before, whole));
+  }
+
+  /** The ids that text is made of. */
+  #spoken(ids: ArrayLike<number>, name: string, skipSpecial: boolean): number[] {
+    const spoken: number[] = [];
     for (let i = 0; i < ids.length; i++) {
       const id = ids[i];
       if (!Number.isInteger(id) || id < 0 || id >= this.vocabularySize) {
         throw new TokenizerError({
           code: 'TOKENIZER_ID_RANGE',
-          message: `decode: ids[${i}] is ${id}, the vocabulary has ids 0 to ${this.vocabularySize - 1}`,
+          message: `decode: ${name}[${i}] is ${id}, the vocabulary has ids 0 to ${this.vocabularySize - 1}`,
           fix: 'decode with the tokenizer the model was trained with',
         });
       }
-      const spelling = this.#specialSpellings.get(id);
-      if (spelling === undefined) {
-        // A vocabulary may have holes.
-        if (this.#engine.id_to_token(id) !== undefined) run.push(id);
-      } else if (!skipSpecial) {
-        flush();
-        text += spelling;
-      }
+      if (!skipSpecial || !this.#specialIds.has(id)) spoken.push(id);
     }
-    flush();
-    return text;
+    return spoken;
   }
 
   /** Whether an id is a control token (or another special token of the file). */
   isSpecial(id: number): boolean {
-    return this.#specialSpellings.has(id);
+    return this.#specialIds.has(id);
   }
 
-  /** The `tokenizer.json`, control tokens recorded as `added_tokens`: Hugging Face libraries read it with the same ids. */
+  /**
+   * The `tokenizer.json`, control tokens recorded as `added_tokens`: Hugging Face libraries read it with the same ids. If
+   * ids are unused they have tokens of their own there, because those libraries number added tokens anew.
+   */
   toJson(): TokenizerJson {
-    const {
-      version = '1.0',
-      normalizer = null,
-      pre_tokenizer = null,
-      post_processor = null,
-      decoder = null,
-    } = this.#json;
+    const { version = '1.0', normalizer = null, pre_tokenizer = null, decoder = null } = this.#json;
+    const { post_processor = null } = this.#json;
+    const { model, addedTokens } = withNativeIds({
+      model: this.#json.model,
+      addedTokens: this.#addedTokens,
+      vocabularySize: this.vocabularySize,
+    });
     return {
-      truncation: null,
-      padding: null,
       ...this.#json,
       version,
+      truncation: null,
+      padding: null,
+      added_tokens: addedTokens,
       normalizer,
       pre_tokenizer,
       post_processor,
       decoder,
-      added_tokens: this.#addedTokens,
+      model,
     };
   }
+}
+
+/** How far two texts are the same, in whole characters. */
+function commonLength(a: string, b: string): number {
+  let length = 0;
+  while (length < a.length && a[length] === b[length]) length++;
+  const isInsideCharacter = length > 0 && b.codePointAt(length - 1)! > 0xffff;
+  return isInsideCharacter ? length - 1 : length;
 }

@@ -6,9 +6,18 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { TokenizerError } from '../errors.js';
 
+/** Exit status of the process where the package is there, but does not load. */
+const NOT_LOADED = 3;
+
 const SCRIPT = `
 const [modulePath, configFile, textFile, resultFile] = process.argv.slice(1);
-const { Tokenizer } = require(modulePath);
+let Tokenizer;
+try {
+  ({ Tokenizer } = require(modulePath));
+} catch (error) {
+  process.stderr.write(String(error.message));
+  process.exit(${NOT_LOADED});
+}
 const tokenizer = Tokenizer.fromFile(configFile);
 tokenizer.train([textFile]);
 tokenizer.save(resultFile);
@@ -18,6 +27,9 @@ function locateTrainer(): string {
   try {
     return createRequire(import.meta.url).resolve('tokenizers');
   } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    // Without its main file, the same code is for that.
+    if (code !== 'MODULE_NOT_FOUND' || !message.includes("'tokenizers'")) throw notLoaded(message, error);
     throw new TokenizerError({
       code: 'TOKENIZER_TRAINER_MISSING',
       message: 'training a tokenizer needs the package "tokenizers", which is not installed',
@@ -25,6 +37,36 @@ function locateTrainer(): string {
       cause: error,
     });
   }
+}
+
+function notLoaded(problem: string, cause: unknown): TokenizerError {
+  return new TokenizerError({
+    code: 'TOKENIZER_TRAINING',
+    message: `the package "tokenizers" is installed, but cannot be used: ${problem}`,
+    fix: 'install it anew, on this machine and for this Node: npm uninstall tokenizers, then npm install tokenizers@0.23',
+    cause,
+  });
+}
+
+function trainingFailed(problem: string, cause: unknown): TokenizerError {
+  return new TokenizerError({
+    code: 'TOKENIZER_TRAINING',
+    message: `the native trainer failed: ${problem}`,
+    fix: 'check that the folder for temporary files has room and can be written to, and that memory suffices',
+    cause,
+  });
+}
+
+/** Runs the script in a Node of its own. */
+function runScript(parameters: string[]): Promise<void> {
+  return new Promise((resolve, reject) => {
+    execFile(process.execPath, ['-e', SCRIPT, ...parameters], { maxBuffer: 2 ** 26 }, (error, _output, errors) => {
+      if (!error) return resolve();
+      if (error.code === NOT_LOADED) return reject(notLoaded(errors, error));
+      const how = error.signal ? `it was ended by ${error.signal}` : `it ended with status ${error.code}`;
+      reject(trainingFailed([how, errors.trim().slice(-1000)].filter((part) => part !== '').join(': '), error));
+    });
+  });
 }
 
 /** Trains the tokenizer described by `config` on the lines of `texts`; returns its `tokenizer.json`, as text. */
@@ -37,17 +79,11 @@ export async function runNativeTrainer(config: unknown, texts: string[]): Promis
     );
     await writeFile(configFile, JSON.stringify(config));
     await writeFile(textFile, texts.map((text) => text.replace(/\p{Surrogate}/gu, '\ufffd')).join('\n'));
-    await new Promise<void>((resolve, reject) => {
-      const parameters = ['-e', SCRIPT, modulePath, configFile, textFile, resultFile];
-      execFile(process.execPath, parameters, { maxBuffer: 2 ** 26 }, (error) => (error ? reject(error) : resolve()));
-    });
+    await runScript([modulePath, configFile, textFile, resultFile]);
     return await readFile(resultFile, 'utf8');
   } catch (error) {
-    throw new TokenizerError({
-      code: 'TOKENIZER_TRAINING',
-      message: `the native trainer failed: ${error instanceof Error ? error.message : error}`,
-      cause: error,
-    });
+    if (error instanceof TokenizerError) throw error;
+    throw trainingFailed(error instanceof Error ? error.message : String(error), error);
   } finally {
     await rm(folder, { recursive: true, force: true });
   }

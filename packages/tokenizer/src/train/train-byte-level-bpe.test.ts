@@ -1,3 +1,4 @@
+/** @file Training beside byte-pair encoding as its paper states it. */
 import { Tokenizer } from '../tokenizer.js';
 import { trainByteLevelBpe } from './index.js';
 

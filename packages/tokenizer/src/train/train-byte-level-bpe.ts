@@ -1,8 +1,9 @@
 /** @file Trains a byte-level BPE tokenizer (Sennrich et al. 2016; Radford et al. 2019) with the native `tokenizers`. */
+
+import { byteAlphabet } from '../byte-alphabet.js';
 import { TokenizerError } from '../errors.js';
 import { Tokenizer } from '../tokenizer.js';
 import { parseTokenizerJson, type TokenizerJson } from '../tokenizer-json.js';
-import { byteAlphabet } from './byte-alphabet.js';
 import { runNativeTrainer } from './native-trainer.js';
 
 const CONTROL_TOKENS = 5;
@@ -46,6 +47,7 @@ export async function trainByteLevelBpe(options: TrainOptions): Promise<Tokenize
     throw new TokenizerError({
       code: 'TOKENIZER_TRAINING',
       message: `vocabularySize is ${vocabularySize}, expected an integer from ${LEAST} (256 bytes and ${CONTROL_TOKENS} control tokens) to ${MOST}`,
+      fix: 'give vocabularySize within these bounds',
     });
   }
   const newlines = { type: 'Split', pattern: { String: '\n' }, behavior: 'Removed', invert: false };
