@@ -21,8 +21,7 @@ import { patchifyVariants } from '../latents/example-latents.js';
 import { runLatents } from '../latents/run-latents.js';
 import { planTrainStep } from './plan-step.js';
 import type { StepPlan } from './planning-backend.js';
-import { stateParts } from './resume-state.js';
-import type { LoadedRun } from './run-folder.js';
+import { type StateValues, stateParts } from './resume-state.js';
 import { createStepRunner, type StepRunner } from './step-runner.js';
 import { createTrainState, type TrainState, type TrainStepOptions } from './train-step.js';
 
@@ -56,7 +55,12 @@ export interface SessionOptions {
   /** Told what the run will take, before any of it is allocated. */
   onPlan?: (plan: StepPlan) => void;
   /** To resume from: the run's tokenizer, codec and state. */
-  resume?: Pick<LoadedRun, 'state' | 'tokenizer' | 'codec' | 'values'>;
+  resume?: {
+    state: { step: number; data?: Fingerprint };
+    tokenizer: Tokenizer;
+    codec: StoredCodec;
+    values: StateValues;
+  };
 }
 
 export async function openSession(sessionOptions: SessionOptions): Promise<TrainingSession> {
