@@ -1,5 +1,5 @@
 /** @file What people train on: pictures with and without captions, one caption far too long, texts, data that change. */
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { encodePng } from '../packages/data/src/index';
 import { quietProgress, temporaryFolder, tiny, tinyVae, trainer, trainerState } from './support/trainer';
@@ -122,10 +122,10 @@ describe('plain texts', () => {
     expect(text).not.toMatch(/pictures/);
     const lines = metrics('texts').filter(({ language }) => language !== undefined);
     expect(lines.at(-1).language).toBeLessThan(0.7 * lines[0].language);
-    for (const { diffusion } of lines) expect(diffusion).toBe(0);
+    for (const { diffusion } of lines) expect(diffusion).toBeUndefined();
     const heldOut = metrics('texts').find((line) => line.heldOutTexts);
     expect(heldOut).toMatchObject({ step: 20, heldOutTexts: { language: expect.any(Number) } });
-    expect(readdirSync(join(runs, 'texts', 'samples'))).toEqual(['step-20.txt']);
+    expect(readdirSync(join(runs, 'texts', 'samples'))).toEqual(['step-20.txt', 'step-40.txt']);
     expect(readFileSync(join(runs, 'texts', 'samples', 'step-20.txt'), 'utf8')).toMatch(/^once upon.* \| /s);
   });
 
@@ -143,6 +143,36 @@ describe('plain texts', () => {
     const { code, text } = await trainer(tiny(runs, 'nothing', { 'data.dataset': 'none' }));
     expect([code, text]).toEqual([2, expect.stringMatching(/CONFIG_DATA: .*data\.texts is not set/)]);
   });
+});
+
+test('the loss of images is the mean over the steps that had one', async () => {
+  const path = pictures('rare', numbered(6));
+  const texts = join(folder, 'rare.jsonl');
+  writeFileSync(texts, JSON.stringify({ text: 'once upon a time '.repeat(40) }));
+  const set = { 'data.texts': texts, 'data.textShare': 0.9, 'batch.rows': 1, steps: 10 };
+  for (const [name, logEvery] of Object.entries({ each: 1, all: 10 })) {
+    expect(await trainer(tiny(runs, `rare-${name}`, own(path, { ...set, logEvery })))).toMatchObject({ code: 0 });
+  }
+  const losses = metrics('rare-each').flatMap(({ diffusion }) => diffusion ?? []);
+  expect(losses).toHaveLength(1);
+  expect(metrics('rare-all')[0].diffusion).toBeCloseTo(losses[0], 6);
+});
+
+test('long captions that are all to be skipped leave nothing, and that is said', async () => {
+  const path = pictures('all-long', numbered(4));
+  const set = { 'batch.sequenceLength': 21, 'data.longCaptions': 'skip' };
+  const { code, text } = await trainer(tiny(runs, 'all-long', own(path, set)));
+  expect([code, text]).toEqual([
+    2,
+    expect.stringMatching(/nothing is left to train on: 4 of 4 captions.*sequenceLength=\d+ takes/),
+  ]);
+});
+
+test('a diverged autoencoder says that it diverged, not that its codec is damaged', async () => {
+  const path = pictures('burst', numbered(4));
+  const set = own(path, { steps: 9, checkpointEvery: 1, 'learningRate.learningRate': 1e30, 'loss.adversarial': 0 });
+  const { code, text } = await trainer(tinyVae(runs, 'burst', set));
+  expect([code, text]).toEqual([1, expect.stringMatching(/TRAINING_DIVERGED: .*\n.*here the rate was/)]);
 });
 
 describe('a resumed run', () => {
@@ -174,6 +204,25 @@ describe('a resumed run', () => {
       'steps=3',
     ];
     expect((await trainer(again)).text).toMatch(/9 pictures then, 8 pictures now/);
+  });
+
+  test('finds its texts where they have gone', async () => {
+    const texts = join(folder, 'moving.jsonl');
+    writeFileSync(texts, JSON.stringify({ text: 'once upon a time '.repeat(40) }));
+    expect(await trainer(tiny(runs, 'moving', own(path, { 'data.texts': texts })))).toMatchObject({ code: 0 });
+    renameSync(texts, join(folder, 'moved.jsonl'));
+    const again = ['train', '--resume', join(runs, 'moving'), '--runs', runs, '--backend', 'wasm', '--set', 'steps=3'];
+    expect(await trainer([...again, '--set', `data.texts=${join(folder, 'moved.jsonl')}`])).toMatchObject({ code: 0 });
+    expect(await trainer(again)).toMatchObject({ code: 0 });
+    renameSync(join(folder, 'moved.jsonl'), texts);
+    expect((await trainer(again)).text).toMatch(/DATA_UNREADABLE: .*moved\.jsonl/);
+  });
+
+  test('that has nothing left to do says so, and only what it may be given', async () => {
+    expect((await resume('--set', 'steps=1')).text).toMatch(/at step \d+ already, and steps is 1/);
+    const { text } = await resume('--set', 'seed=1');
+    expect(text).toMatch(/only these may be set: steps, .*data\.texts/);
+    expect(text).not.toMatch(/sample\.scored/);
   });
 
   test('follows the advice that a diverged one gets: a lower rate', async () => {

@@ -2,7 +2,15 @@
 import { copyFileSync, cpSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { loadRun } from '../apps/trainer/src/train/run-folder';
-import { abortedAtLook, checkpointHash, quietProgress, temporaryFolder, tiny, trainer } from './support/trainer';
+import {
+  abortedAtLook,
+  checkpointHash,
+  quietProgress,
+  temporaryFolder,
+  tiny,
+  trainer,
+  trainerState,
+} from './support/trainer';
 
 quietProgress();
 jest.setTimeout(30_000);
@@ -166,7 +174,7 @@ describe('folders to resume from: exit 2, which file and why', () => {
 });
 
 describe('failures while running: exit 1', () => {
-  test('a loss that is no number names the step, and the last checkpoint stays', async () => {
+  test('a loss that is no number names the step, and its advice can be followed', async () => {
     const run = join(runs, 'diverging');
     expect((await trainer(tiny(runs, 'diverging', { steps: 1 }))).code).toBe(0);
     const before = checkpointHash(run);
@@ -177,7 +185,32 @@ describe('failures while running: exit 1', () => {
       /TRAINING_DIVERGED: step 2: \w+ is (NaN|-?Infinity)[\s\S]*fix: set a lower learningRate[\s\S]*--resume/,
     );
     expect(code).toBe(1);
-    expect(checkpointHash(run)).toEqual(before);
+    // --overwrite replaced the checkpoint of before by its own first state, which --resume goes on from.
+    expect(checkpointHash(run)).not.toEqual(before);
+    expect(trainerState(run)).toMatchObject({ step: 0, config: { steps: 5 } });
+    const slower = [
+      'train',
+      '--resume',
+      run,
+      '--runs',
+      runs,
+      '--backend',
+      'wasm',
+      '--set',
+      'learningRate.learningRate=1e-3',
+    ];
+    expect(await trainer(slower)).toMatchObject({ code: 0, text: expect.stringContaining('at step 5') });
+  });
+
+  test('a checkpoint that was saved when the run had diverged already says that it is spoilt', async () => {
+    const set = { steps: 5, checkpointEvery: 1, learningRate: { type: 'constant', learningRate: 1e30 } };
+    expect((await trainer(tiny(runs, 'spoilt', set))).code).toBe(1);
+    const resumed = ['train', '--resume', join(runs, 'spoilt'), '--runs', runs, '--backend', 'wasm'];
+    const { code, text } = await trainer([...resumed, '--set', 'learningRate.learningRate=1e-4']);
+    expect([code, text]).toEqual([
+      1,
+      expect.stringMatching(/TRAINING_DIVERGED: step 2.*diverged already\n.*--overwrite/),
+    ]);
   });
 
   test('a place for runs that is a file', async () => {

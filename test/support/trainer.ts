@@ -66,7 +66,9 @@ export function abortedAtLook(n: number, also: () => void = () => {}): AbortSign
       return looks >= n;
     },
     throwIfAborted() {},
-  } as AbortSignal;
+    addEventListener() {},
+    removeEventListener() {},
+  } as unknown as AbortSignal;
 }
 
 /** Fingerprints of a checkpoint's tensors and of the model's configuration: equal for equal bits. */

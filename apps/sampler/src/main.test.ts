@@ -193,6 +193,30 @@ describe('model folders', () => {
     expect(result).toMatchObject({ code: 2, log: expect.stringMatching(/run.model/) });
   });
 
+  test('what a model has never seen is told, where it is asked for it', async () => {
+    await writeTinyModelFolder('partial');
+    const file = join('partial', 'config.json');
+    const config = JSON.parse(await readFile(file, 'utf8'));
+    const tell = async (trainedOn: object, ...argv: string[]) => {
+      await writeFile(file, JSON.stringify({ ...config, trainedOn }));
+      const { code, log, out } = await sampler(...argv, '--model', 'partial', ...cpu);
+      expect(code).toBe(0);
+      return log + out;
+    };
+    const draw = ['generate', '--out', 'partial.png', '--steps', '2', '--prompt'];
+    const describe = ['caption', '--max-tokens', '1', '--image', 'partial.png'];
+    const all = { pictures: true, captions: true, texts: false };
+    expect(await tell(all, ...draw, 'a')).not.toContain('trained on');
+    expect(await tell(all, 'info')).toMatch(/^trained on {2}pictures with captions$/m);
+    const bare = { ...all, captions: false };
+    expect(await tell(bare, ...draw, 'a')).toContain('it draws whatever the text says');
+    expect(await tell(bare, ...draw, '')).not.toContain('trained on');
+    expect(await tell(bare, ...describe)).toContain('it cannot describe them');
+    const texts = { pictures: false, captions: false, texts: true };
+    for (const argv of [[...draw, 'a'], describe])
+      expect(await tell(texts, ...argv)).toContain('has never seen a picture');
+  });
+
   test("the demo's is the default", async () => {
     await writeTinyModelFolder('runs/demo/model');
     expect((await sampler('info', ...cpu)).out).toMatch(/^model {7}runs\/demo\/model$/m);

@@ -2,7 +2,7 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { type BackendChoice, openBackend, type Terminal } from '@transfusion/app-common';
-import { createSampler, type Sampler } from '@transfusion/sampler';
+import { createSampler, type PipelineConfig, type Sampler } from '@transfusion/sampler';
 import { loadModel, readModelFolder } from '@transfusion/sampler/node';
 import { TransfusionError } from '@transfusion/tensor';
 
@@ -20,13 +20,35 @@ export function modelPath(given: string | undefined): string {
   });
 }
 
+/** What a command asks of a model. */
+export interface Use {
+  draws?: boolean;
+  /** Draws what a text says. */
+  follows?: boolean;
+  describes?: boolean;
+}
+
+/** What the model has never learned, in sentences. */
+function doubts({ trainedOn }: PipelineConfig, { draws, follows, describes }: Use): string[] {
+  if (!trainedOn) return [];
+  const { pictures, captions } = trainedOn;
+  if (!pictures)
+    return draws || describes ? ['this model was trained on texts alone: it has never seen a picture'] : [];
+  if (captions) return [];
+  return [
+    ...(follows ? ['this model was trained on pictures without captions: it draws whatever the text says'] : []),
+    ...(describes ? ['this model was trained on pictures without captions: it cannot describe them'] : []),
+  ];
+}
+
 /** Reads the model, opens the backend, calls `use`, and frees everything. */
 export async function withSampler<Result>(
-  options: { model?: string; backend: BackendChoice },
+  options: { model?: string; backend: BackendChoice; uses: Use },
   terminal: Terminal,
   use: (sampler: Sampler) => Promise<Result>,
 ): Promise<Result> {
   const stored = await readModelFolder(modelPath(options.model));
+  for (const doubt of doubts(stored.config, options.uses)) terminal.log(doubt);
   const backend = await openBackend(options.backend, terminal);
   try {
     const sampler = createSampler({ backend, ...loadModel(stored, backend) });

@@ -41,6 +41,14 @@ export const samplingDefaultsSchema = z.strictObject({
   scheduler: z.enum(['ddim', 'ddpm', 'euler']).default('ddim').describe('step rule; euler is for the flow schedule'),
 });
 
+export const trainedOnSchema = z
+  .strictObject({
+    pictures: z.boolean().describe('without: it cannot draw'),
+    captions: z.boolean().describe('of pictures; without: it draws whatever the text says, and describes nothing'),
+    texts: z.boolean().describe('plain ones'),
+  })
+  .describe('what the model has seen; nothing where that is not known');
+
 const fields = z.strictObject({
   format: z.literal('transfusion').describe('marks the folder as a model of this project'),
   version: z.literal(1).describe('version of the folder format'),
@@ -49,6 +57,7 @@ const fields = z.strictObject({
   codec: codecConfigSchema.prefault({ kind: 'pixels' }),
   diffusion: diffusionConfigSchema.prefault({}),
   sampling: samplingDefaultsSchema.prefault({}).describe('used where the caller asks for nothing else'),
+  trainedOn: trainedOnSchema.optional(),
 });
 
 /** Sizes must go together: the codec halves the image some times, patches divide what is left. */

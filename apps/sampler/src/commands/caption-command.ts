@@ -12,7 +12,7 @@ export interface CaptionCommandOptions {
 
 export async function captionCommand(options: CaptionCommandOptions, terminal: Terminal): Promise<void> {
   const { image: paths, maxTokens } = options;
-  await withSampler(options, terminal, async (sampler) => {
+  await withSampler({ ...options, uses: { describes: true } }, terminal, async (sampler) => {
     const images: Float32Array[] = [];
     for (const path of paths) images.push(await readImage(path, sampler.config.image.size));
     const captions = await sampler.captionImages({ images, maxTokens, signal: terminal.signal });

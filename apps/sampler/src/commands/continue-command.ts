@@ -34,7 +34,8 @@ export interface ContinueCommandOptions {
 
 export async function continueCommand(options: ContinueCommandOptions, terminal: Terminal): Promise<void> {
   await checkWritableFolder(options.out);
-  await withSampler(options, terminal, async (sampler) => {
+  const uses = { draws: options.draw, describes: options.parts.some((part) => 'imagePath' in part) };
+  await withSampler({ ...options, uses }, terminal, async (sampler) => {
     const writer = new PartWriter(options.out, sampler, terminal);
     const { seed, maxTokens, maxImages, draw: forceImage, text, image } = options;
     const prompt = await readParts(options.parts, sampler.config.image.size);

@@ -30,21 +30,25 @@ export async function generateCommand(options: GenerateCommandOptions, terminal:
   const { prompt, out, n, seed, scale } = options;
   const files = outputFiles(out, n);
   for (const file of [out, ...files]) await checkWritableFile(file);
-  const drawn = await withSampler(options, terminal, async (sampler): Promise<RgbImage[]> => {
-    let progress: Progress | undefined;
-    try {
-      const prompts = new Array<string>(n).fill(prompt);
-      const onStep = ({ step, steps }: { step: number; steps: number }) => {
-        progress ??= createProgress({ label: 'drawing', total: steps });
-        progress.update(step);
-      };
-      const images = await sampler.drawImages({ ...options.image, prompts, seed, signal: terminal.signal, onStep });
-      const { size } = sampler.config.image;
-      return images.map((data) => ({ width: size, height: size, data }));
-    } finally {
-      progress?.stop();
-    }
-  });
+  const drawn = await withSampler(
+    { ...options, uses: { draws: true, follows: prompt.trim() !== '' } },
+    terminal,
+    async (sampler): Promise<RgbImage[]> => {
+      let progress: Progress | undefined;
+      try {
+        const prompts = new Array<string>(n).fill(prompt);
+        const onStep = ({ step, steps }: { step: number; steps: number }) => {
+          progress ??= createProgress({ label: 'drawing', total: steps });
+          progress.update(step);
+        };
+        const images = await sampler.drawImages({ ...options.image, prompts, seed, signal: terminal.signal, onStep });
+        const { size } = sampler.config.image;
+        return images.map((data) => ({ width: size, height: size, data }));
+      } finally {
+        progress?.stop();
+      }
+    },
+  );
   const single = (image: RgbImage) => imageGrid([image], { columns: 1, scale, gap: 0 });
   if (n === 1) await writeOutputFile(out, encodePng(single(drawn[0])));
   else {

@@ -33,7 +33,7 @@ export async function infoCommand(options: InfoCommandOptions, terminal: Termina
 
 function describe(stored: StoredModel): Record<string, string> {
   const { config } = stored;
-  const { model, image, diffusion, sampling } = config;
+  const { model, image, diffusion, sampling, trainedOn } = config;
   const { patches } = imageLayout(config);
   const heads = model.kvHeads === undefined ? `${model.heads} heads` : `${model.heads} heads over ${model.kvHeads}`;
   const side = `${image.patchSize} x ${image.patchSize}`;
@@ -43,8 +43,17 @@ function describe(stored: StoredModel): Record<string, string> {
     images: `${image.size} x ${image.size} pixels as ${patches} patches of ${side} ${config.codec.kind === 'pixels' ? 'pixels' : 'latents'}`,
     codec: describeCodec(stored),
     diffusion: `predicts ${diffusion.parameterisation}, ${diffusion.schedule} schedule of ${diffusion.trainTimesteps} timesteps`,
+    ...(trainedOn ? { 'trained on': describeTraining(trainedOn) } : {}),
     sampling: `${sampling.scheduler}, ${sampling.steps} steps, guidance ${sampling.guidance} unless told otherwise`,
   };
+}
+
+function describeTraining({ pictures, captions, texts }: NonNullable<StoredModel['config']['trainedOn']>): string {
+  const seen = [
+    ...(pictures ? [captions ? 'pictures with captions' : 'pictures without captions'] : []),
+    ...(texts ? ['texts'] : []),
+  ];
+  return seen.join(' and ');
 }
 
 function describeCodec({ config, vae }: StoredModel): string {

@@ -18,6 +18,7 @@ import { describeScores, reconstruct, scoreAutoencoder } from '../autoencoder/ev
 import { autoencoderTrainerStateSchema } from '../autoencoder/run-folder.js';
 import { type ConfigSources, changeConfig } from '../config/resolve-config.js';
 import { loadDataset } from '../data/dataset.js';
+import { fingerprintOf } from '../data/fingerprint.js';
 import { spread } from '../in-parts.js';
 import { comparisonGrid } from '../report/comparison-grid.js';
 import { TRAINING_FILE } from './export-command.js';
@@ -40,7 +41,7 @@ export async function reconstructCommand(options: ReconstructCommandOptions, ter
     const stored = await readCodecFolder(reader);
     for (const name of [TRAINING_FILE, 'trainer_state.json']) {
       if (!(await reader.has(name))) continue;
-      return { stored, trained: (await reader.readJson(name, autoencoderTrainerStateSchema)).config };
+      return { stored, trained: await reader.readJson(name, autoencoderTrainerStateSchema) };
     }
     return { stored, trained: undefined };
   });
@@ -51,14 +52,23 @@ export async function reconstructCommand(options: ReconstructCommandOptions, ter
       fix: 'say which pictures to take: --set data.dataset=emoji-styles --set data.imageSize=64, for example',
     });
   }
-  const { data } = changeConfig(vaeRunConfigSchema, trained ?? parseConfig(vaeRunConfigSchema, {}, 'defaults'), set);
-  const share = `${100 * data.heldOutFraction} % of ${data.dataset} at ${data.imageSize} x ${data.imageSize}`;
-  terminal.log(`pictures: those held out, ${share}`);
+  const { data } = changeConfig(
+    vaeRunConfigSchema,
+    trained?.config ?? parseConfig(vaeRunConfigSchema, {}, 'defaults'),
+    set,
+  );
   const { images } = await loadDataset(
     { ...data, captions: 'none' },
     { cacheFolder: join(runs, '..', '.cache', 'data'), terminal },
   );
-  const { heldOut } = splitDataset({ images, fraction: data.heldOutFraction });
+  const { train, heldOut } = splitDataset({ images, fraction: data.heldOutFraction });
+  const hasSplit = images.some(({ split }) => split !== undefined);
+  const share = hasSplit ? 'by the split of' : `${100 * data.heldOutFraction} % of`;
+  terminal.log(`pictures: those held out, ${share} ${data.dataset} at ${data.imageSize} x ${data.imageSize}`);
+  const isOther = trained?.data && trained.data.hash !== fingerprintOf([...train, ...heldOut]).hash;
+  if (isOther && !set.some((assignment) => assignment.startsWith('data.'))) {
+    terminal.log('they are not those of the training any more: some that are held out now may have been trained on');
+  }
   if (heldOut.length === 0) {
     throw new TransfusionError({
       code: 'DATA_NO_EXAMPLES',

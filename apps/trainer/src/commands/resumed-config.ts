@@ -8,7 +8,7 @@ import { runFiles } from '../train/run-files.js';
 /** Fields that do not change what was computed so far. Of folders, the contents are what counts. */
 const HARMLESS = [
   ...['steps', 'checkpointEvery', 'logEvery', 'sample.every', 'sample.images', 'sample.scored'],
-  ...['data.folder', 'data.latents'],
+  ...['data.folder', 'data.latents', 'data.texts'],
   // A run that diverged goes on from its last checkpoint more carefully.
   ...['learningRate.learningRate', 'learningRate.finalLearningRate', 'learningRate.warmupSteps'],
   ...['learningRate.totalSteps', 'optimizer.maxGradientNorm'],
@@ -25,10 +25,20 @@ export function resumedConfig<Schema extends RunSchema>(
     throw new TransfusionError({
       code: 'CONFIG_RESUME',
       message: `a resumed run keeps its configuration; got ${refused ?? preset ?? file}`,
-      fix: `with --resume, only these may be set: ${HARMLESS.join(', ')}`,
+      fix: `with --resume, only these may be set: ${HARMLESS.filter((path) => isField(config, path)).join(', ')}`,
     });
   }
   return changeConfig(schema, config, set);
+}
+
+/** Whether a kind of run has the field. */
+function isField(config: unknown, path: string): boolean {
+  return path.split('.').reduce((at, key) => (at as Record<string, unknown> | undefined)?.[key], config) !== undefined;
+}
+
+/** What to say of a run that has nothing left to do. */
+export function alreadyDone(step: number, steps: number): string {
+  return `it is at step ${step} already, and steps is ${steps}: nothing is trained; --set steps=${2 * step} would go on`;
 }
 
 /** @throws TransfusionError RUN_EXISTS */

@@ -11,7 +11,7 @@ import { runFiles } from '../train/run-files.js';
 import { loadRun } from '../train/run-folder.js';
 import { openSession, type TrainingSession } from '../train/session.js';
 import { type TrainResult, train } from '../train/train.js';
-import { refuseExisting, resumedConfig } from './resumed-config.js';
+import { alreadyDone, refuseExisting, resumedConfig } from './resumed-config.js';
 
 export interface TrainCommandOptions extends ConfigSources {
   /** Where runs are kept. */
@@ -51,6 +51,7 @@ export async function trainCommand(options: TrainCommandOptions, terminal: Termi
       for (const advice of learningRateAdvice(config)) terminal.log(advice);
       const { rows, sequenceLength } = session.options.batch;
       terminal.log(describeData(session));
+      if (resumed && resumed.state.step >= config.steps) terminal.log(alreadyDone(resumed.state.step, config.steps));
       terminal.log(`${folder}: ${config.steps} steps of ${rows} x ${sequenceLength} tokens; Ctrl-C saves and leaves`);
       const result = await train({ session, folder, start: resumed?.state, signal: terminal.signal });
       const left = result.finished ? '' : `; go on with --resume ${folder}`;

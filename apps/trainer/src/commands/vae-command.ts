@@ -13,7 +13,7 @@ import { type AutoencoderTrainResult, trainAutoencoder } from '../autoencoder/tr
 import { learningRateAdvice } from '../config/learning-rate.js';
 import { type ConfigSources, resolveConfig } from '../config/resolve-config.js';
 import { runFiles } from '../train/run-files.js';
-import { refuseExisting, resumedConfig } from './resumed-config.js';
+import { alreadyDone, refuseExisting, resumedConfig } from './resumed-config.js';
 
 export const autoencoderRuns = { schema: vaeRunConfigSchema, presets: vaePresets };
 
@@ -51,6 +51,7 @@ export async function vaeCommand(
       for (const advice of learningRateAdvice(config)) terminal.log(advice);
       const parameters = countParameters(autoencoderSpec(session.autoencoder)).toLocaleString('en');
       terminal.log(`${parameters} parameters; ${train.length} pictures to train on, ${heldOut.length} held out`);
+      if (resumed && resumed.state.step >= config.steps) terminal.log(alreadyDone(resumed.state.step, config.steps));
       terminal.log(`${folder}: ${config.steps} steps of ${config.batchSize} images; Ctrl-C saves and leaves`);
       const result = await trainAutoencoder({ session, folder, start: resumed?.state, signal: terminal.signal });
       const left = result.finished ? '' : `; go on with --resume ${folder}`;

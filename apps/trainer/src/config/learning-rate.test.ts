@@ -54,3 +54,12 @@ test('configurations of earlier runs, with numbers for everything, are read', ()
     warmupSteps: 5000,
   });
 });
+
+test('the rate never rises after warm-up, and that it stays is told', () => {
+  const low = run(1000, { learningRate: 1e-6 });
+  for (const step of [16, 500, 1000]) expect(runLearningRate(low)(step)).toBeCloseTo(1e-6, 12);
+  expect(learningRateAdvice(low)).toEqual([
+    expect.stringMatching(/finalLearningRate is 0.000015, above .* stays at 0.000001 /),
+  ]);
+  expect(runLearningRate(run(1000, { learningRate: 0 }))(1000)).toBe(0);
+});

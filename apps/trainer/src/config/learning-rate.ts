@@ -22,7 +22,7 @@ export function runLearningRateSchema(defaults: { learningRate: number; finalLea
         .number()
         .min(0)
         .default(defaults.finalLearningRate)
-        .describe('rate at totalSteps and after; not of constant'),
+        .describe('rate at totalSteps and after, at most learningRate; not of constant'),
       warmupSteps: steps.describe(
         'steps over which the rate rises from 0 in a straight line; null: 1.6 % of totalSteps, at most 4,000, as in the paper; of constant 0',
       ),
@@ -50,7 +50,9 @@ export function fittedLearningRate({ steps, learningRate }: RunLength): RunLearn
 
 /** The rate at a step, counted from 1. @throws SchedulerError SCHEDULER_CONFIG_INVALID: the warm-up is longer than totalSteps */
 export function runLearningRate(run: RunLength): (step: number) => number {
-  const { type, learningRate, finalLearningRate, ...fitted } = fittedLearningRate(run);
+  const { type, learningRate, finalLearningRate: end, ...fitted } = fittedLearningRate(run);
+  // It never rises after warm-up, also where only the first was lowered.
+  const finalLearningRate = Math.min(end, learningRate);
   const [warmupSteps, totalSteps] = [fitted.warmupSteps!, fitted.totalSteps!];
   return createLearningRate(
     type === 'constant'
@@ -61,7 +63,7 @@ export function runLearningRate(run: RunLength): (step: number) => number {
 
 /** What a person may not have meant, in sentences. */
 export function learningRateAdvice(run: RunLength): string[] {
-  const { type, warmupSteps, totalSteps, learningRate } = fittedLearningRate(run);
+  const { type, warmupSteps, totalSteps, learningRate, finalLearningRate } = fittedLearningRate(run);
   const { steps } = run;
   const rate = runLearningRate(run)(steps).toPrecision(2);
   const advice: string[] = [];
@@ -75,6 +77,11 @@ export function learningRateAdvice(run: RunLength): string[] {
   if (type !== 'constant' && totalSteps! > steps && warmupSteps! <= steps) {
     advice.push(
       `the rate would fall until step ${totalSteps}, and the run ends at ${steps}, at a rate of ${rate}; --set learningRate.totalSteps=${steps} lets it fall to the end`,
+    );
+  }
+  if (type !== 'constant' && finalLearningRate > learningRate) {
+    advice.push(
+      `learningRate.finalLearningRate is ${finalLearningRate}, above learningRate.learningRate: the rate stays at ${learningRate} after warm-up`,
     );
   }
   return advice;

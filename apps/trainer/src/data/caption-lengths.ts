@@ -34,7 +34,11 @@ export function fitCaptions(
   const long = examples.filter(({ captionIds }) => captionIds.length > limit);
   if (long.length === 0) return [...examples];
   const { longCaptions } = config.data;
-  terminal?.log(describeLong(long, { limit, of: lengths.length, least, longCaptions }));
+  const told = describeLong(long, { limit, of: lengths.length, least, config });
+  if (longCaptions === 'skip' && long.length === examples.length) {
+    throw new TransfusionError({ code: 'CONFIG_SEQUENCE_LENGTH', message: `nothing is left to train on: ${told}` });
+  }
+  terminal?.log(told);
   if (longCaptions === 'skip') return examples.filter((example) => !long.includes(example));
   return examples.map((example) => ({ ...example, captionIds: example.captionIds.slice(0, limit) }));
 }
@@ -59,13 +63,17 @@ export function usualLength(lengths: readonly number[]): number {
 
 function describeLong(
   long: readonly Example[],
-  { limit, of, least, longCaptions }: { limit: number; of: number; least: number; longCaptions: 'cut' | 'skip' },
+  { limit, of, least, config }: { limit: number; of: number; least: number; config: RunConfig },
 ): string {
+  const { longCaptions } = config.data;
   const sorted = [...long].sort((a, b) => b.captionIds.length - a.captionIds.length);
   const named = sorted.slice(0, MOST_NAMED).map(({ name, captionIds }) => `${name} (${captionIds.length})`);
   const more = long.length > MOST_NAMED ? ` and ${long.length - MOST_NAMED} more` : '';
   const done = longCaptions === 'cut' ? 'cut' : 'skipped with their pictures';
   const other = longCaptions === 'cut' ? 'data.longCaptions=skip leaves them out' : 'data.longCaptions=cut keeps them';
-  const whole = `batch.sequenceLength=${sorted[0].captionIds.length + least} takes all of the longest`;
+  const needed = sorted[0].captionIds.length + least;
+  const { maxPositions } = config.model;
+  const isModelShort = maxPositions !== undefined && maxPositions < needed;
+  const whole = `batch.sequenceLength=${needed}${isModelShort ? ` with model.maxPositions=${needed}` : ''} takes all of the longest`;
   return `${long.length} of ${of} captions have more than ${limit} tokens and are ${done}: ${named.join(', ')}${more}; --set ${other}, ${whole}`;
 }

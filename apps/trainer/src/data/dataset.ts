@@ -63,7 +63,7 @@ export async function loadPlainTexts(
   { allowBroken }: Pick<ImageDataConfig, 'allowBroken'>,
   { terminal }: LoadDatasetOptions,
 ): Promise<TextDocument[]> {
-  const dataset = await withProgress('read texts', terminal, (onProgress) =>
+  const dataset = await withProgress('read texts (bytes)', terminal, (onProgress) =>
     loadTexts({ path, allowBroken, onProgress }),
   );
   tellMissing(dataset, 'texts', terminal);
@@ -100,7 +100,7 @@ function inFields(error: unknown): unknown {
   return new TransfusionError({ code: error.code, message, fix, cause: error });
 }
 
-const MOST_NAMED = 5;
+const MOST_NAMED = 20;
 
 function tellMissing(
   { broken, leftOut }: { broken: BrokenFile[]; leftOut: BrokenFile[] },

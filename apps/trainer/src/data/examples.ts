@@ -44,7 +44,7 @@ export async function loadExamples(
   const { images } = dataset === 'none' ? { images: [] } : await loadDataset({ ...config.data, dataset }, options);
   const texts = path === null ? [] : await loadPlainTexts(path, config.data, options);
   const all = [...images.flatMap(({ caption }) => caption ?? []), ...texts.map(({ text }) => text)];
-  const tokenizer = options.tokenizer ?? (await makeTokenizer(config, all));
+  const tokenizer = options.tokenizer ?? (await makeTokenizer(config, all, options.terminal));
   return {
     examples: images.map((image) => ({ ...image, captionIds: tokenizer.encode(image.caption ?? '') })),
     texts: texts.map((each) => ({ ...each, ids: tokenizer.encode(each.text) })),
@@ -52,10 +52,21 @@ export async function loadExamples(
   };
 }
 
-async function makeTokenizer({ tokenizer }: RunConfig, texts: string[]): Promise<Tokenizer> {
+/** Characters from which training takes long enough to be told. */
+const MANY_CHARACTERS = 1_000_000;
+
+async function makeTokenizer(
+  { tokenizer }: RunConfig,
+  texts: string[],
+  terminal: LoadDatasetOptions['terminal'],
+): Promise<Tokenizer> {
   const { file } = tokenizer;
   if (file !== null) return new Tokenizer(await readTokenizer(file), { where: file });
-  return new Tokenizer(await trainByteLevelBpe({ texts, vocabularySize: tokenizer.vocabularySize }));
+  const characters = texts.reduce((sum, { length }) => sum + length, 0);
+  if (characters > MANY_CHARACTERS)
+    terminal?.log(`training the tokenizer on ${characters.toLocaleString('en')} characters`);
+  const { vocabularySize } = tokenizer;
+  return new Tokenizer(await trainByteLevelBpe({ texts, vocabularySize, signal: terminal?.signal }));
 }
 
 async function readTokenizer(file: string): Promise<string> {

@@ -31,6 +31,6 @@ test('a pixel, a caption, a missing caption, a text and the order count', () => 
 
 test('a change of their number is told with both', () => {
   expect(told(fingerprintOf([pictures[0]]))).toMatch(
-    /1 picture then, 2 pictures and 1 text now; it goes on with these/,
+    /1 picture then, 2 pictures and 1 text now; it goes on with these, and some/,
   );
 });

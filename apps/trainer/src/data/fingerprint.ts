@@ -38,7 +38,7 @@ export function tellChangedData(
       ? 'their number is the same, their contents, captions or order are not'
       : `${then} then, ${today} now`;
   terminal?.log(
-    `the data are not those that the run was trained on until step ${before.step}: ${change}; it goes on with these`,
+    `the data are not those that the run was trained on until step ${before.step}: ${change}; it goes on with these, and some that are held out now may have been trained on`,
   );
 }
 

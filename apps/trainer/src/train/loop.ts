@@ -1,8 +1,11 @@
 /** @file The loop that all kinds of training run in: steps, metrics, samples, checkpoints, and leaving when asked to. */
-import { mkdir } from 'node:fs/promises';
+import { access, mkdir } from 'node:fs/promises';
 import { setImmediate as nextTask } from 'node:timers/promises';
 import { createProgress } from '@transfusion/app-common';
 import { MetricsFile } from '@transfusion/checkpoint/node';
+import { TransfusionError } from '@transfusion/tensor';
+import { asDivergence } from './diverged.js';
+import { runFiles } from './run-files.js';
 
 export interface Progress {
   /** Steps done. */
@@ -59,18 +62,24 @@ export async function trainingLoop(options: LoopOptions): Promise<LoopResult> {
   const bar = createProgress({ label: 'train', total: steps, start: progress.step });
   const meter = new Meter(options.speeds);
   let logged: Record<string, number> = {};
+  let learningRate = Number.NaN;
+  const here = () => ({ step: progress.step, learningRate });
+  const save = () => asDivergence(here(), () => options.save({ ...progress }));
   const leave = async (finished: boolean): Promise<LoopResult> => {
-    await options.save({ ...progress });
+    await save();
     bar.stop();
     return { ...progress, logged, finished };
   };
   try {
+    // What --overwrite replaces must not be what --resume would go on from.
+    if (!options.start && (await exists(runFiles(folder).model))) await save();
     while (progress.step < steps) {
       // A step on the CPU takes no turn of the event loop: without this one, signals would wait for the end.
       await nextTask();
       if (signal.aborted) return await leave(false);
       const begun = performance.now();
-      const { means, latest } = await options.step(progress.step);
+      const { means, latest } = await runStep(options, progress.step);
+      learningRate = latest.learningRate ?? learningRate;
       progress.step++;
       const seconds = (performance.now() - begun) / 1000;
       progress.trainSeconds += seconds;
@@ -83,16 +92,39 @@ export async function trainingLoop(options: LoopOptions): Promise<LoopResult> {
       }
       // Until the first logged interval ends, what there is so far.
       bar.update(step, options.describe(Object.keys(logged).length > 0 ? logged : meter.read()));
-      if (options.sampleEvery > 0 && step % options.sampleEvery === 0 && step < steps) {
-        const scores = await options.sample(step);
+      if (options.sampleEvery > 0 && step % options.sampleEvery === 0) {
+        const scores = await asDivergence(here(), () => options.sample(step));
         if (Object.keys(scores).length > 0) await metrics.append({ step, ...scores });
       }
-      if (step % options.checkpointEvery === 0 && step < steps) await options.save({ ...progress });
+      if (step % options.checkpointEvery === 0 && step < steps) await save();
     }
     return await leave(true);
   } finally {
     bar.stop();
   }
+}
+
+/** A step; where the first one of a resumed run diverges, so has what it was resumed from. */
+async function runStep({ step, start }: LoopOptions, index: number): Promise<StepRecord> {
+  try {
+    return await step(index);
+  } catch (error) {
+    if (start?.step !== index || !(error instanceof TransfusionError) || error.code !== 'TRAINING_DIVERGED')
+      throw error;
+    throw new TransfusionError({
+      code: error.code,
+      message: `${error.message.slice(error.code.length + 2).split('\n', 1)[0]}, in the first step after the checkpoint: it was saved when the run had diverged already`,
+      fix: 'start over with --overwrite and a lower learningRate.learningRate',
+      cause: error,
+    });
+  }
+}
+
+function exists(path: string): Promise<boolean> {
+  return access(path).then(
+    () => true,
+    () => false,
+  );
 }
 
 /** Means and speeds since the last reset. */

@@ -9,6 +9,7 @@ import { type Backend, flattenTree, isVariable, TransfusionError, type Variable 
 import type { Tokenizer } from '@transfusion/tokenizer';
 import { transfusionSpec } from '@transfusion/transformer';
 import { type CodecConfig, type ImageCodec, latentShapeOf, openCodec, type StoredCodec } from '@transfusion/vae';
+import { ignoredFields } from '../config/ignored-fields.js';
 import { modelConfigOf } from '../config/model-config.js';
 import type { RunConfig } from '../config/run-config.js';
 import { type BatchSource, batchShape, createBatchSource, type TrainingExample } from '../data/batches.js';
@@ -154,6 +155,7 @@ export async function prepareRun(
   config: RunConfig,
   { resume, ...options }: Pick<SessionOptions, 'cacheFolder' | 'terminal' | 'resume'>,
 ): Promise<PreparedRun> {
+  for (const ignored of ignoredFields(config)) options.terminal?.log(ignored);
   const codec = await readRunCodec(config, resume?.codec);
   const [patchesPerImage, patchValues] = patchGrid(config, codec.stored.config);
   const loaded = await loadExamples(config, { ...options, tokenizer: resume?.tokenizer });
@@ -173,6 +175,11 @@ export async function prepareRun(
     codec: codec.stored.config,
     diffusion: { ...config.diffusion, clampSample: clampOf(config, codec.stored.config) },
     sampling: config.sampling,
+    trainedOn: {
+      pictures: examples.length > 0,
+      captions: examples.some(({ caption }) => caption !== undefined),
+      texts: texts.length > 0,
+    },
   };
   const pipeline = parseConfig(pipelineConfigSchema, parts, 'configuration');
   const { maxGradientNorm, ...optimizer } = config.optimizer;

@@ -19,7 +19,7 @@ export interface TrainOptions {
 }
 
 export interface TrainResult extends Progress {
-  /** Means over the last logged interval. */
+  /** Means over the last logged interval; NaN where nothing of the kind was trained on. */
   language: number;
   diffusion: number;
   /** Over the whole run. */
@@ -42,10 +42,13 @@ export async function train({ session, folder, start, signal }: TrainOptions): P
     ...{ folder, start, signal, metricsFile: files.metrics },
     ...{ steps: config.steps, logEvery: config.logEvery, checkpointEvery: config.checkpointEvery },
     async step(step) {
-      const result = await runner.run(step + 1, batches.step(step));
+      const parts = batches.step(step);
+      const result = await runner.run(step + 1, parts);
+      const hasImages = parts.some(({ imageMask }) => imageMask.some((used: number) => used > 0));
       const { language, diffusion, gradientNorm, learningRate, lossScale } = result;
       return {
-        means: { language, diffusion },
+        // A step of plain texts says nothing of images.
+        means: { language, ...(hasImages ? { diffusion } : {}) },
         latest: {
           // Not finite where f16 overflowed and the step was skipped.
           gradientNorm: Number.isFinite(gradientNorm) ? gradientNorm : null,
@@ -56,7 +59,7 @@ export async function train({ session, folder, start, signal }: TrainOptions): P
     },
     speeds,
     describe: ({ language, diffusion, tokensPerSecond }) =>
-      `text ${language.toFixed(3)} image ${diffusion.toFixed(4)} ${Math.round(tokensPerSecond)} tokens/s`,
+      `text ${language.toFixed(3)}${diffusion === undefined ? '' : ` image ${diffusion.toFixed(4)}`} ${Math.round(tokensPerSecond)} tokens/s`,
     sampleEvery: config.sample.every,
     async sample(step) {
       await mkdir(files.samples, { recursive: true });
@@ -65,6 +68,6 @@ export async function train({ session, folder, start, signal }: TrainOptions): P
     },
     save: (progress) => saveRun(folder, session, progress),
   });
-  const { language = 0, diffusion = 0 } = logged;
+  const { language = Number.NaN, diffusion = Number.NaN } = logged;
   return { ...result, language, diffusion, ...speeds(result.trainSeconds > 0 ? result.step / result.trainSeconds : 0) };
 }

@@ -4,7 +4,7 @@ import { TransfusionError } from '@transfusion/tensor';
 import { z } from 'zod';
 
 /** Most bytes of a caption's text file, and most characters of a caption in a captions file. */
-export const MOST_CAPTION = 16_384;
+export const MOST_CAPTION = 2 ** 20;
 
 const nameSchema = z
   .string()

@@ -12,5 +12,8 @@ export function decodeText(bytes: Uint8Array): { text: string } | { problem: str
   } catch {
     return { problem: 'it is not UTF-8' };
   }
+  if (text.startsWith('version https://git-lfs')) {
+    return { problem: 'it is a Git LFS pointer: the file itself was not fetched (git lfs pull)' };
+  }
   return text.includes('\0') ? { problem: 'it has NUL bytes, so it is UTF-16 or no text: save it as UTF-8' } : { text };
 }

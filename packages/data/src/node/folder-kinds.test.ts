@@ -25,6 +25,41 @@ const captions = async (more: Partial<ImageFolderOptions> = {}) =>
 const within = (files: { path: string; reason: string }[]) =>
   files.map(({ path, reason }) => [path.slice(folder.length + 1), reason]);
 
+describe('captions files that say nothing, or too much', () => {
+  beforeEach(async () => {
+    await put('a.png', solid(1));
+    await put('a.txt', 'an ape');
+  });
+
+  test.each([
+    [
+      'metadata.csv',
+      'file_name,text\n',
+      /metadata\.csv: it names no picture\n.*remove it: captions are then read from NAME\.txt/,
+    ],
+    ['captions.jsonl', '\n', /captions\.jsonl: it names no picture/],
+    ['metadata.csv', 'file_name,text,text\na.png,b,c\n', /metadata\.csv: it has two columns "text"/],
+    [
+      'metadata.csv',
+      'version https://git-lfs.github.com/spec/v1\noid sha256:0\n',
+      /metadata\.csv: it is a Git LFS pointer/,
+    ],
+  ])('%s: %j', async (name, content, message) => {
+    await put(name, content);
+    await expect(load()).rejects.toThrow(message);
+    expect(await captions({ captions: 'none' })).toEqual([['a.png', undefined]]);
+  });
+});
+
+test('a kind of captions that there is not is refused', async () => {
+  await put('a.png', solid(1));
+  for (const wrong of ['no', 'Required', null]) {
+    await expect(load({ captions: wrong as 'none' })).rejects.toThrow(
+      /DATA_OPTIONS: loadImageFolder: captions is .*\n.*'required'/,
+    );
+  }
+});
+
 describe('captions: required, optional, none', () => {
   beforeEach(async () => {
     await put('a.png', solid(1));
@@ -102,7 +137,7 @@ describe("Hugging Face's imagefolder", () => {
   });
 
   test('a quote that nobody closes does not take the whole file', async () => {
-    await put('metadata.csv', `file_name,text\na.png,"${'x'.repeat(2 ** 20)}`);
+    await put('metadata.csv', `file_name,text\na.png,"${'x'.repeat(2 ** 21)}`);
     await expect(load()).rejects.toThrow(/DATA_CAPTIONS_FORMAT: .*Max Record Size/);
   });
 

@@ -18,7 +18,7 @@ import { readInput } from './read-input.js';
 /** Most bytes of a captions file: about a million captions. */
 const MOST_BYTES = 2 ** 28;
 /** Most characters of a row of CSV, so that a quote that nobody closes ends somewhere. */
-const MOST_ROW = 2 ** 20;
+const MOST_ROW = 2 ** 21;
 
 /** The caption in a text file; empty where it has none, or the reason why it cannot be read. */
 export async function readCaption(file: ListedFile): Promise<{ caption: string } | { problem: string }> {
@@ -43,7 +43,14 @@ export async function readCaptionsFile(path: string, beside: string): Promise<Ca
   const { size } = await readInput('captions', path, () => stat(path));
   if (size > MOST_BYTES) throw formatError(path, `it has ${size} bytes, the most is ${MOST_BYTES}`);
   const bytes = await readInput('captions', path, () => readFile(path));
-  return /\.csv$/i.test(path) ? parseCaptionTable(bytes, path, beside) : parseCaptionLines(bytes, path, beside);
+  const found = /\.csv$/i.test(path) ? parseCaptionTable(bytes, path, beside) : parseCaptionLines(bytes, path, beside);
+  if (found.size > 0) return found;
+  // It would hide the text files beside the pictures.
+  throw new TransfusionError({
+    code: 'DATA_CAPTIONS_FORMAT',
+    message: `${path}: it names no picture`,
+    fix: 'write its lines, or remove it: captions are then read from NAME.txt beside each picture',
+  });
 }
 
 /**
@@ -76,6 +83,8 @@ export function parseCaptionTable(bytes: Uint8Array, path: string, beside = ''):
   const captionsOf: CaptionsOf = new Map();
   const checkHeader = (header: string[]) => {
     const columns = header.map((column) => column.trim());
+    const twice = columns.find((column, i) => columns.indexOf(column) < i);
+    if (twice !== undefined) throw formatError(path, `it has two columns ${JSON.stringify(twice)}`);
     findColumns(columns, path);
     return columns;
   };

@@ -68,15 +68,15 @@ describe('captions in text files', () => {
     for (const name of names) await put(`${name}.png`, solid(1));
     await put('binary.txt', Uint8Array.of(0x66, 0xff));
     await put('empty.txt', ' \n');
-    await put('fine.txt', 'x'.repeat(16_384));
+    await put('fine.txt', 'x'.repeat(2 ** 20));
     await mkdir(join(folder, 'folder.txt'));
-    await put('huge.txt', 'x'.repeat(16_385));
+    await put('huge.txt', 'x'.repeat(2 ** 20 + 1));
     expect((await loaded({ allowBroken: 1 })).map(([, group]) => group)).toEqual(['fine.png']);
     expect(await brokenOf()).toEqual([
       ['binary.png', 'its caption binary.txt: it is not UTF-8'],
       ['empty.png', 'no caption'],
       ['folder.png', 'no caption'],
-      ['huge.png', 'its caption huge.txt: it has 16385 bytes, the most is 16384'],
+      ['huge.png', 'its caption huge.txt: it has 1048577 bytes, the most is 1048576'],
       ['missing.png', 'no caption'],
     ]);
   });
@@ -137,7 +137,7 @@ describe('captions in lines of JSON', () => {
     ['no name', '{"text": "a"}', /line 2: it has no `file_name` \(or `image`\); it has "text"/],
     ['no text', '{"file_name": "a.png", "label": 1}', /line 2: it has no `text` .*; it has "file_name", "label"/],
     ['a number for a text', '{"file_name": "a.png", "text": 1}', /line 2: text: .*expected string/],
-    ['a vast text', JSON.stringify({ file_name: 'a.png', text: 'x'.repeat(16_385) }), /line 2: text: Too big/],
+    ['a vast text', JSON.stringify({ file_name: 'a.png', text: 'x'.repeat(2 ** 20 + 1) }), /line 2: text: Too big/],
     ['an absolute name', '{"file_name": "/etc/a.png", "text": "a"}', /line 2: file_name: is not relative/],
     ["a drive's name", '{"file_name": "C:\\\\a.png", "text": "a"}', /line 2: file_name: is not relative/],
     ['a name outside', '{"file_name": "../a.png", "text": "a"}', /line 2: file_name: leaves the folder/],

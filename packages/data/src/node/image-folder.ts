@@ -11,6 +11,8 @@ import { nearNames } from './near-name.js';
 import { isPicture, withoutExtension } from './picture-names.js';
 import { NO_CAPTION } from './too-many-broken.js';
 
+const CAPTIONS = ['required', 'optional', 'none'] as const;
+
 export interface ImageFolderOptions extends LoadImagesOptions {
   /** Pictures in it and its subfolders; hidden files, and links to folders or out of the folder, are not followed. */
   folder: string;
@@ -18,7 +20,7 @@ export interface ImageFolderOptions extends LoadImagesOptions {
    * 'required': a picture without caption counts as broken. 'optional': its caption is undefined. 'none': captions are not
    * looked for, no captions file is read, and every picture is there once. Default 'required'.
    */
-  captions?: 'required' | 'optional' | 'none';
+  captions?: (typeof CAPTIONS)[number];
   /** A file of captions to use instead of those in the folder, `.csv` or JSON lines, with names relative to the folder. */
   captionsFile?: string;
 }
@@ -39,10 +41,17 @@ interface Picture {
  * Broken is: a picture that cannot be read, or has no caption where it needs one; a name in a captions file without a picture.
  *
  * @throws TransfusionError DATA_UNREADABLE, DATA_CAPTIONS_FORMAT, DATA_FOLDER_EMPTY, DATA_BROKEN_FILES, DATA_CACHE_UNWRITABLE,
- *   DATA_SHARP_MISSING, DATA_SHARP_BROKEN
+ *   DATA_SHARP_MISSING, DATA_SHARP_BROKEN, DATA_OPTIONS
  */
 export async function loadImageFolder(options: ImageFolderOptions): Promise<ImageDataset> {
   const { folder, size, captions = 'required', captionsFile } = options;
+  if (!CAPTIONS.includes(captions)) {
+    throw new TransfusionError({
+      code: 'DATA_OPTIONS',
+      message: `loadImageFolder: captions is ${JSON.stringify(captions)}`,
+      fix: `give one of ${CAPTIONS.map((each) => `'${each}'`).join(', ')}; a file of captions is captionsFile`,
+    });
+  }
   const files = new Map((await listFolder(folder)).map((file) => [file.name, file]));
   const source = captions === 'none' ? noCaptions : await findCaptions(files, captionsFile);
   const { pictures, unusable } = await findPictures(options, files, source);

@@ -57,20 +57,43 @@ function trainingFailed(problem: string, cause: unknown): TokenizerError {
   });
 }
 
-/** Runs the script in a Node of its own. */
-function runScript(parameters: string[]): Promise<void> {
-  return new Promise((resolve, reject) => {
-    execFile(process.execPath, ['-e', SCRIPT, ...parameters], { maxBuffer: 2 ** 26 }, (error, _output, errors) => {
-      if (!error) return resolve();
-      if (error.code === NOT_LOADED) return reject(notLoaded(errors, error));
-      const how = error.signal ? `it was ended by ${error.signal}` : `it ended with status ${error.code}`;
-      reject(trainingFailed([how, errors.trim().slice(-1000)].filter((part) => part !== '').join(': '), error));
+/** Runs the script in a Node of its own. @throws what `signal` was aborted with */
+async function runScript(parameters: string[], signal?: AbortSignal): Promise<void> {
+  signal?.throwIfAborted();
+  let stop = () => {};
+  try {
+    await new Promise<void>((resolve, reject) => {
+      const options = { maxBuffer: 2 ** 26 };
+      const child = execFile(process.execPath, ['-e', SCRIPT, ...parameters], options, (error, _output, errors) => {
+        if (!error) return resolve();
+        if (error.code === NOT_LOADED) return reject(notLoaded(errors, error));
+        const how = error.signal ? `it was ended by ${error.signal}` : `it ended with status ${error.code}`;
+        reject(trainingFailed([how, errors.trim().slice(-1000)].filter((part) => part !== '').join(': '), error));
+      });
+      stop = () => void child.kill();
+      signal?.addEventListener('abort', stop);
     });
-  });
+  } catch (error) {
+    // Ended by us, or by the Ctrl-C that came to both.
+    signal?.throwIfAborted();
+    throw error;
+  } finally {
+    signal?.removeEventListener('abort', stop);
+  }
 }
 
-/** Trains the tokenizer described by `config` on the lines of `texts`; returns its `tokenizer.json`, as text. */
-export async function runNativeTrainer(config: unknown, texts: string[]): Promise<string> {
+/** A run of letters, or of spaces, that is longer than any word: the trainer's time would grow with its square. */
+const ENDLESS = /\S{64}(?=\S)|[^\S\n]{64}(?=[^\S\n])/gu;
+
+function forTraining(text: string): string {
+  return text.replace(/\p{Surrogate}/gu, '\ufffd').replace(ENDLESS, '$&\n');
+}
+
+/**
+ * Trains the tokenizer described by `config` on the lines of `texts`; returns its `tokenizer.json`, as text.
+ * @throws TokenizerError; what `signal` was aborted with
+ */
+export async function runNativeTrainer(config: unknown, texts: string[], signal?: AbortSignal): Promise<string> {
   const modulePath = locateTrainer();
   const folder = await mkdtemp(join(tmpdir(), 'transfusion-tokenizer-'));
   try {
@@ -78,10 +101,11 @@ export async function runNativeTrainer(config: unknown, texts: string[]): Promis
       join(folder, name),
     );
     await writeFile(configFile, JSON.stringify(config));
-    await writeFile(textFile, texts.map((text) => text.replace(/\p{Surrogate}/gu, '\ufffd')).join('\n'));
-    await runScript([modulePath, configFile, textFile, resultFile]);
+    await writeFile(textFile, texts.map(forTraining).join('\n'));
+    await runScript([modulePath, configFile, textFile, resultFile], signal);
     return await readFile(resultFile, 'utf8');
   } catch (error) {
+    signal?.throwIfAborted();
     if (error instanceof TokenizerError) throw error;
     throw trainingFailed(error instanceof Error ? error.message : String(error), error);
   } finally {

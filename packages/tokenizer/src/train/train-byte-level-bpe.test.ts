@@ -78,4 +78,23 @@ describe('trainByteLevelBpe', () => {
       await expect(trainByteLevelBpe({ texts, vocabularySize })).rejects.toThrow(/TOKENIZER_TRAINING.*261.*30000/);
     }
   });
+
+  test('text without any space takes no longer than other text', async () => {
+    const letters = 'abcdefghijklmnop';
+    const endless = Array.from({ length: 400_000 }, (_, i) => letters[(i * i * 7 + (i >> 3)) % 16]).join('');
+    const begun = performance.now();
+    const json = await trainByteLevelBpe({ texts: [endless, ' '.repeat(100_000)], vocabularySize: 300 });
+    expect(json.model.merges).toHaveLength(300 - 261);
+    expect(performance.now() - begun).toBeLessThan(15_000);
+  }, 60_000);
+
+  test('is ended by its signal, with its reason', async () => {
+    const controller = new AbortController();
+    const training = trainByteLevelBpe({ texts, vocabularySize: 300, signal: controller.signal });
+    setTimeout(() => controller.abort(new Error('enough')), 20);
+    await expect(training).rejects.toThrow('enough');
+    await expect(
+      trainByteLevelBpe({ texts, vocabularySize: 300, signal: AbortSignal.abort(new Error('no')) }),
+    ).rejects.toThrow('no');
+  });
 });

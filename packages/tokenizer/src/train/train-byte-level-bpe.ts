@@ -15,6 +15,8 @@ export interface TrainOptions {
   texts: string[];
   /** Ids in all: 256 bytes, merges, 5 control tokens; 261 to 30,000. Fewer come out where the texts have no more merges. */
   vocabularySize: number;
+  /** Ends the training. */
+  signal?: AbortSignal;
 }
 
 const byteLevel = { type: 'ByteLevel', add_prefix_space: false, trim_offsets: true, use_regex: true };
@@ -37,12 +39,12 @@ function bpeModel(vocab: Record<string, number>, merges: [string, string][]) {
 /**
  * Trains on the texts and returns the `tokenizer.json`: 256 bytes first, so that any text round-trips, then merges, then
  * the control tokens. The same texts give the same file, in whatever order they come. Newlines are never merged with
- * other characters.
+ * other characters, and of what is longer than a word without a space in it (64 characters) the pieces are learned from.
  *
- * @throws TokenizerError TOKENIZER_TRAINING, TOKENIZER_TRAINER_MISSING
+ * @throws TokenizerError TOKENIZER_TRAINING, TOKENIZER_TRAINER_MISSING; what `signal` was aborted with
  */
 export async function trainByteLevelBpe(options: TrainOptions): Promise<TokenizerJson> {
-  const { texts, vocabularySize } = options;
+  const { texts, vocabularySize, signal } = options;
   if (!Number.isInteger(vocabularySize) || vocabularySize < LEAST || vocabularySize > MOST) {
     throw new TokenizerError({
       code: 'TOKENIZER_TRAINING',
@@ -64,7 +66,7 @@ export async function trainByteLevelBpe(options: TrainOptions): Promise<Tokenize
   };
   const hasText = texts.some((text) => text.replaceAll('\n', '').length > 0);
   const learned = hasText
-    ? parseTokenizerJson(await runNativeTrainer(untrained, texts), 'the native trainer').model.merges
+    ? parseTokenizerJson(await runNativeTrainer(untrained, texts, signal), 'the native trainer').model.merges
     : [];
 
   // BPE is greedy: the first merges of a long training are those of a short one.
