@@ -109,7 +109,7 @@ describe('folders to resume from: exit 2, which file and why', () => {
   test.each<[string, () => string, RegExp]>([
     ['a folder that is not there', () => join(runs, 'nobody'), /nobody.*does not exist/],
     ['a folder of something else', () => emptyFolder('other'), /other/],
-    ["a run's checkpoint", () => join(good, 'model'), /good.model is a checkpoint.*\n.*give \S*good$/],
+    ["a run's checkpoint", () => join(good, 'model'), /good.model is a checkpoint.*\n.*give \S*good\b/],
     [
       'a model without training state',
       () => damaged('untrained', (model) => rmSync(join(model, 'trainer_state.json'))),
