@@ -42,6 +42,43 @@ describe('splitDataset', () => {
     expect(groupsOf(few.heldOut)).toEqual(groupsOf(split(1).heldOut));
   });
 
+  describe('by name', () => {
+    const named = (some: typeof images, seed = 0) => splitDataset({ images: some, fraction: 0.25, seed, by: 'name' });
+    const held = (some: typeof images) => [...groupsOf(named(some).heldOut)].sort();
+
+    test('an added or a removed group moves no more than one other', () => {
+      const before = held(images);
+      expect(before).toHaveLength(5);
+      for (let i = 0; i < 40; i++) {
+        const after = held([...images, { group: `new ${i}`, number: 60 + i }]);
+        expect(after).toHaveLength(5);
+        expect(after.filter((group) => !before.includes(group)).length).toBeLessThanOrEqual(1);
+        expect(after.filter((group) => before.includes(group) || group.startsWith('new'))).toEqual(after);
+      }
+      for (const { group } of images.slice(0, 20)) {
+        const after = held(images.filter((image) => image.group !== group));
+        expect(after.filter((each) => !before.includes(each)).length).toBeLessThanOrEqual(1);
+      }
+    });
+
+    test('the order of the list does not matter, the seed does', () => {
+      expect(held([...images].reverse())).toEqual(held(images));
+      expect(groupsOf(named(images, 1).heldOut)).not.toEqual(groupsOf(named(images).heldOut));
+    });
+
+    test('names that are alike are held out as often as others', () => {
+      const many = Array.from({ length: 4000 }, (_, i) => ({ group: `p${i}.png`, number: i }));
+      const { heldOut } = named(many);
+      expect(heldOut).toHaveLength(1000);
+      const perTenth = Array.from(
+        { length: 10 },
+        (_, tenth) => heldOut.filter(({ number }) => Math.floor(number / 400) === tenth).length,
+      );
+      // 100 each, with a deviation of 8.7.
+      for (const count of perTenth) expect(Math.abs(count - 100)).toBeLessThan(40);
+    });
+  });
+
   test('nothing is held out of a single group, or where nothing is asked for', () => {
     expect(split(1, 0)).toEqual({ train: images, heldOut: [] });
     const alike = images.map((image) => ({ ...image, group: 'one' }));

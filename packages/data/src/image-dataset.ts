@@ -39,27 +39,46 @@ export function imageOf({ pixels }: Pick<CaptionedImage, 'pixels'>): RgbImage {
 }
 
 /**
- * Training and held-out pictures (or texts: anything that has a group), both in the dataset's order. A dataset's own split is kept; else `fraction` of the groups,
- * chosen by the seed, are held out (see `splitHeldOut`). Left at its default, what is held out is the same for every run, also for
- * one that starts from the weights of another.
+ * Training and held-out pictures (or texts: anything that has a group), both in the dataset's order. A dataset's own split is kept;
+ * else `fraction` of the groups, chosen by the seed, are held out (see `splitHeldOut`). Left at its default, what is held out is the
+ * same for every run, also for one that starts from the weights of another.
  *
+ * @param options.by 'list', the default: any share of the list is as likely as another, and one more group draws all anew. 'name':
+ *   each group's name decides, and a group that is added or removed changes no more than one other; for datasets that grow.
  * @throws TransfusionError DATA_HELD_OUT_FRACTION
  */
 export function splitDataset<Image extends Pick<CaptionedImage, 'group' | 'split'>>(options: {
   images: readonly Image[];
   fraction: number;
   seed?: number;
+  by?: 'list' | 'name';
 }): { train: Image[]; heldOut: Image[] } {
-  const { images, fraction, seed = 0 } = options;
+  const { images, fraction, seed = 0, by = 'list' } = options;
   if (images.some(({ split }) => split !== undefined)) {
     const isHeldOut = ({ split }: Image) => split === 'heldOut';
     return { train: images.filter((image) => !isHeldOut(image)), heldOut: images.filter(isHeldOut) };
   }
   const groups = [...new Set(images.map(({ group }) => group))];
   const split = splitHeldOut({ count: groups.length, fraction, seed });
-  const held = new Set(split.heldOut.map((i) => groups[i]));
+  const chosen = split.heldOut.map((i) => groups[i]);
+  const held = new Set(by === 'list' ? chosen : byName(groups, seed).slice(0, chosen.length));
   return {
     train: images.filter(({ group }) => !held.has(group)),
     heldOut: images.filter(({ group }) => held.has(group)),
   };
+}
+
+/** Groups in an order that each one's name decides about: with more of them, those that there were keep theirs. */
+function byName(groups: readonly string[], seed: number): string[] {
+  const keyed = groups.map((group) => ({ group, key: hash(`${seed} ${group}`) }));
+  return keyed.sort((a, b) => a.key - b.key || (a.group < b.group ? -1 : 1)).map(({ group }) => group);
+}
+
+/** FNV-1a of the UTF-16 code units, its bits mixed as MurmurHash3 does in the end. */
+function hash(text: string): number {
+  let bits = 0x811c9dc5;
+  for (let i = 0; i < text.length; i++) bits = Math.imul(bits ^ text.charCodeAt(i), 0x01000193);
+  bits = Math.imul(bits ^ (bits >>> 16), 0x85ebca6b);
+  bits = Math.imul(bits ^ (bits >>> 13), 0xc2b2ae35);
+  return (bits ^ (bits >>> 16)) >>> 0;
 }

@@ -110,7 +110,7 @@ export function stepOptions(config: VaeRunConfig): AutoencoderStepOptions {
 /** Training and held-out pictures; captions are not looked for. */
 export async function loadImages({ data }: Pick<VaeRunConfig, 'data'>, options: LoadDatasetOptions) {
   const { images } = await loadDataset({ ...data, captions: 'none' }, options);
-  return splitDataset({ images, fraction: data.heldOutFraction });
+  return splitDataset({ images, fraction: data.heldOutFraction, by: data.heldOutBy ?? 'list' });
 }
 
 /** The codec of the averaged weights; its latents are not scaled. Dispose of it after use. */

@@ -61,7 +61,7 @@ export async function reconstructCommand(options: ReconstructCommandOptions, ter
     { ...data, captions: 'none' },
     { cacheFolder: join(runs, '..', '.cache', 'data'), terminal },
   );
-  const { train, heldOut } = splitDataset({ images, fraction: data.heldOutFraction });
+  const { train, heldOut } = splitDataset({ images, fraction: data.heldOutFraction, by: data.heldOutBy ?? 'list' });
   const hasSplit = images.some(({ split }) => split !== undefined);
   const share = hasSplit ? 'by the split of' : `${100 * data.heldOutFraction} % of`;
   terminal.log(`pictures: those held out, ${share} ${data.dataset} at ${data.imageSize} x ${data.imageSize}`);

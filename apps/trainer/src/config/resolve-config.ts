@@ -5,7 +5,7 @@ import { TransfusionError } from '@transfusion/tensor';
 import type { z } from 'zod';
 import { presets } from '../presets/index.js';
 import { fittedLearningRate, type RunLength } from './learning-rate.js';
-import { runConfigSchema } from './run-config.js';
+import { type RunConfig, runConfigSchema } from './run-config.js';
 
 export interface ConfigSources {
   preset?: string;
@@ -18,7 +18,8 @@ export interface ConfigSources {
 type Json = Record<string, unknown>;
 
 /** The configuration of any kind of run. */
-export type RunSchema = z.ZodType<RunLength>;
+type AnyRun = RunLength & { data: Pick<RunConfig['data'], 'dataset' | 'heldOutBy'> };
+export type RunSchema = z.ZodType<AnyRun>;
 
 /** What a kind of run may be configured with. */
 export interface ConfigKind<Schema extends RunSchema> {
@@ -38,7 +39,10 @@ export async function resolveConfig<Schema extends RunSchema>(
   if (file !== undefined) value = mergeJson(value, await readJson(file));
   for (const assignment of set) assign(value, assignment);
   const source = file ?? (preset === undefined ? 'configuration' : `preset ${preset}`);
-  return fitted(parseConfig(schema, value, set.length > 0 ? `${source} with --set` : source));
+  const config = fitted(parseConfig(schema, value, set.length > 0 ? `${source} with --set` : source));
+  // Runs from before there was a choice have none: theirs is the list.
+  const heldOutBy = config.data.heldOutBy ?? (config.data.dataset === 'folder' ? 'name' : 'list');
+  return { ...config, data: { ...config.data, heldOutBy } };
 }
 
 /** A configuration with some fields set anew. @throws as `resolveConfig` */

@@ -39,6 +39,13 @@ export const imageDataFields = {
     .max(0.9)
     .default(0.02)
     .describe('share of the examples kept for evaluation, the same ones for every seed'),
+  heldOutBy: z
+    .enum(['name', 'list'])
+    .nullable()
+    .default(null)
+    .describe(
+      'what decides which are held out: name: that of each, so that an added picture moves no more than one other; list: all of them together; null: name for a folder, list for datasets that never change',
+    ),
   allowBroken: z.number().min(0).max(1).default(0.01).describe('a larger share of unreadable files stops the run'),
 };
 

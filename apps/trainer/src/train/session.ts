@@ -122,12 +122,12 @@ async function withLatents(
 export function splitExamples<One extends Example>({ data }: RunConfig, examples: readonly One[]) {
   // The demo set is learned by heart; there is nothing to hold out.
   const isDemo = data.demoSet !== null && data.dataset.startsWith('emoji');
-  return splitDataset({ images: examples, fraction: isDemo ? 0 : data.heldOutFraction });
+  return splitDataset({ images: examples, fraction: isDemo ? 0 : data.heldOutFraction, by: data.heldOutBy ?? 'list' });
 }
 
 /** Rows of training and of held-out texts. */
 export function splitTexts({ data }: RunConfig, { texts, tokenizer, options }: PreparedRun) {
-  const { train, heldOut } = splitDataset({ images: texts, fraction: data.heldOutFraction });
+  const { train, heldOut } = splitDataset({ images: texts, fraction: data.heldOutFraction, by: 'name' });
   const layout = { sequenceLength: options.batch.sequenceLength, special: tokenizer.special };
   const rows = (some: readonly TextExample[]) =>
     textRows(
