@@ -90,5 +90,5 @@ Examples:
   sampler generate --prompt "frog" --out frogs.png --n 9 --guidance 4 --seed 1
   sampler caption --image heart.png --image frog.jpg
   sampler continue --text "a red" --out story --temperature 0.8
-  sampler continue --image heart.png --text "and now" --draw --out story
+  sampler continue --image heart.png --text "and now" --draw --out another
   sampler info --model runs/demo/model`;

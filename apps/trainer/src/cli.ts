@@ -3,4 +3,4 @@
 import { runInTerminal } from '@transfusion/app-common';
 import { run } from './main.js';
 
-await runInTerminal({ onStop: 'finishing what is in progress and saving' }, run);
+await runInTerminal({ onStop: 'stopping, after saving what can be gone on with' }, run);

@@ -121,7 +121,7 @@ function program(terminal: Terminal): Command {
 
 const TRAIN_EXAMPLES = `
 Examples:
-  trainer train --preset tiny                      a minute's run that shows that everything works
+  trainer train --preset tiny                      seconds; shows that everything works
   trainer train --preset emoji --dry-run           what training on all emoji would take
   trainer train --preset emoji --set seed=1        train; Ctrl-C saves and leaves
   trainer train --resume runs/emoji                go on
@@ -134,7 +134,7 @@ Example:
 
 const VAE_EXAMPLES = `
 Examples:
-  trainer vae --preset tiny                                  a minute's run that shows that everything works
+  trainer vae --preset tiny                                  seconds; shows that everything works
   trainer vae --preset emoji-64-kl                           the autoencoder of models/emoji-64-kl; hours on two cores
   trainer vae --resume runs/emoji-64-kl                      go on
   trainer vae --preset emoji-64-kl --set data.dataset=folder --set data.folder=pictures --set name=mine`;

@@ -69,3 +69,12 @@ test('nearestName finds what was meant and nothing far-fetched', () => {
   expect(nearestName('stpes', ['steps', 'seed'])).toBe('steps');
   expect(nearestName('colour', ['steps', 'seed'])).toBeUndefined();
 });
+
+test('a value in place of an object names the fields that may be meant', () => {
+  const schema = z.object({
+    model: z.strictObject({ preset: z.string(), layers: z.int() }).prefault({ preset: 'a', layers: 1 }),
+  });
+  expect(() => parseConfig(schema, { model: 'nano' }, '--set')).toThrow(
+    /model: .*expected object.*\(got "nano"\); its fields are model\.preset, model\.layers/,
+  );
+});

@@ -93,6 +93,15 @@ function valueAt(value: unknown, path: PropertyKey[]): unknown {
   return path.reduce<unknown>((at, key) => (at as Record<PropertyKey, unknown> | undefined)?.[key], value);
 }
 
+/** The fields of the object that belongs at a path. */
+function fieldsAt(schema: z.ZodType, path: PropertyKey[]): string[] {
+  const at = path.reduce<z.ZodType | undefined>(
+    (each, key) => each && definition(unwrap(each)).shape?.[String(key)],
+    schema,
+  );
+  return at ? Object.keys(definition(unwrap(at)).shape ?? {}).map((key) => [...path, key].join('.')) : [];
+}
+
 function unknownKeyLine({ path, known }: UnknownKey): string {
   const nearest = nearestName(String(path[path.length - 1]), known);
   const place = path.slice(0, -1).join('.');
@@ -117,7 +126,9 @@ export function parseConfig<Schema extends z.ZodType>(schema: Schema, value: unk
   for (const issue of result.error?.issues ?? []) {
     if (issue.code === 'unrecognized_keys') continue;
     const got = issue.path.length > 0 ? ` (got ${describeValue(valueAt(value, issue.path))})` : '';
-    lines.push(`${issue.path.join('.') || 'the whole'}: ${issue.message}${got}`);
+    const fields = issue.code === 'invalid_type' && issue.expected === 'object' ? fieldsAt(schema, issue.path) : [];
+    const hint = fields.length > 0 ? `; its fields are ${fields.join(', ')}` : '';
+    lines.push(`${issue.path.join('.') || 'the whole'}: ${issue.message}${got}${hint}`);
   }
   throw new CheckpointError({
     code: 'CONFIG_INVALID',

@@ -1,5 +1,5 @@
 /** @file `trainer demo`: trains the demo preset, draws from captions, captions images, and writes the report. */
-import { writeFile } from 'node:fs/promises';
+import { rename, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type BackendChoice, createProgress, openBackend, type Terminal } from '@transfusion/app-common';
 import { readMetrics } from '@transfusion/checkpoint/node';
@@ -43,6 +43,7 @@ export async function demoCommand(options: DemoCommandOptions, terminal: Termina
       resume,
     });
     try {
+      if (!resume) await keepEarlier(folder, terminal);
       const trained = await train({ session, folder, start: resume?.state, signal: terminal.signal });
       if (!trained.finished) {
         terminal.log('stopped; `npm run demo` goes on from here');
@@ -55,6 +56,16 @@ export async function demoCommand(options: DemoCommandOptions, terminal: Termina
   } finally {
     await backend.dispose();
   }
+}
+
+/** Moves a demo that was trained before out of the way: this one may be interrupted. */
+async function keepEarlier(folder: string, terminal: Terminal): Promise<void> {
+  const exists = (path: string) => stat(path).then(Boolean, () => false);
+  if (!(await exists(runFiles(folder).model))) return;
+  let kept = 1;
+  while (await exists(`${folder}-${kept}`)) kept++;
+  await rename(folder, `${folder}-${kept}`);
+  terminal.log(`the demo of before is kept in ${folder}-${kept}; this one starts over`);
 }
 
 function cacheFolder({ runs }: DemoCommandOptions): string {

@@ -95,7 +95,7 @@ function inFields(error: unknown): unknown {
   if (!(error instanceof TransfusionError) || error.fix === undefined) return error;
   const fix = error.fix
     .replaceAll(/captions: '(\w+)'/g, '--set data.captions=$1')
-    .replaceAll('allowBroken', '--set data.allowBroken=SHARE');
+    .replaceAll(/allowBroken, (\S+) would do/g, '--set data.allowBroken=$1 would do');
   const message = error.message.slice(`${error.code}: `.length).replace(`\n  fix: ${error.fix}`, '');
   return new TransfusionError({ code: error.code, message, fix, cause: error });
 }

@@ -17,6 +17,7 @@ import { fitCaptions } from '../data/caption-lengths.js';
 import { type Example, loadExamples, type TextExample } from '../data/examples.js';
 import { type Fingerprint, fingerprintOf, tellChangedData } from '../data/fingerprint.js';
 import { type RunCodec, readRunCodec } from '../data/run-codec.js';
+import { splitTextExamples } from '../data/split-texts.js';
 import { type TextRow, textRows } from '../data/text-rows.js';
 import { patchifyVariants } from '../latents/example-latents.js';
 import { runLatents } from '../latents/run-latents.js';
@@ -127,7 +128,7 @@ export function splitExamples<One extends Example>({ data }: RunConfig, examples
 
 /** Rows of training and of held-out texts. */
 export function splitTexts({ data }: RunConfig, { texts, tokenizer, options }: PreparedRun) {
-  const { train, heldOut } = splitDataset({ images: texts, fraction: data.heldOutFraction, by: 'name' });
+  const { train, heldOut } = splitTextExamples(texts, data.heldOutFraction);
   const layout = { sequenceLength: options.batch.sequenceLength, special: tokenizer.special };
   const rows = (some: readonly TextExample[]) =>
     textRows(

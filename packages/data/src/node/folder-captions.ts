@@ -15,6 +15,8 @@ const BESIDE = ['.txt', '.TXT', '.caption'];
 export interface FolderCaptions {
   /** Pictures that captions files name, whether they are there or not. */
   named: string[];
+  /** The captions file that speaks for a picture, if one does; text files are then not looked for. */
+  fileFor(name: string): string | undefined;
   /** None where the array is empty. `problem`: why they cannot be read. */
   captionsOf(name: string): Promise<{ captions: string[] } | { problem: string }>;
   /** What becomes of a file that looks like captions; undefined where it does not. */
@@ -27,6 +29,7 @@ export type CaptionsRole = 'used' | { reason: string };
 /** Where no captions are wanted: what looks like captions is passed over. */
 export const noCaptions: FolderCaptions = {
   named: [],
+  fileFor: () => undefined,
   captionsOf: async () => ({ captions: [] }),
   roleOf: (name, isPicture) => {
     const isBeside = BESIDE.includes(posix.extname(name)) && isPicture(withoutExtension(name));
@@ -52,10 +55,15 @@ export async function findCaptions(
     const found = await readCaptionsFile(path, folder);
     for (const [name, captions] of found) if (!captionsOf.has(name)) captionsOf.set(name, captions);
   }
-  const isSpokenFor = (name: string) => foldersAbove(name).some((folder) => places.has(folder));
+  const fileFor = (name: string) => {
+    const folder = foldersAbove(name).find((each) => places.has(each));
+    return folder === undefined ? undefined : places.get(folder);
+  };
+  const isSpokenFor = (name: string) => fileFor(name) !== undefined;
   const read = new Set([...places.values()].map((path) => resolve(path)));
   return {
     named: [...captionsOf.keys()],
+    fileFor,
     captionsOf: async (name) => {
       if (isSpokenFor(name)) return { captions: captionsOf.get(name) ?? [] };
       const beside = besideOf(name, files);

@@ -25,6 +25,27 @@ const captions = async (more: Partial<ImageFolderOptions> = {}) =>
 const within = (files: { path: string; reason: string }[]) =>
   files.map(({ path, reason }) => [path.slice(folder.length + 1), reason]);
 
+describe('too many that cannot be used: what would do', () => {
+  const refused = () => load({ allowBroken: 0.01 });
+
+  test('a captions file that hides the text files', async () => {
+    for (const name of ['a', 'b']) await put(`${name}.png`, solid(1));
+    await put('a.txt', 'an ape');
+    await put('metadata.csv', 'file_name,text\nb.png,bees\n');
+    await expect(refused()).rejects.toThrow(
+      /a\.png: no caption in metadata\.csv\n.*fix: add them to the captions file, or remove it.*allowBroken, 0\.5 would do/s,
+    );
+  });
+
+  test('a name that is wrong in a captions file', async () => {
+    for (const name of ['a', 'b']) await put(`${name}.png`, solid(1));
+    await put('captions.jsonl', '{"file_name":"a.png","text":"x"}\n{"file_name":"bb.png","text":"y"}\n');
+    await expect(refused()).rejects.toThrow(
+      /bb\.png: there is no such picture.*fix: correct the names in the captions file/s,
+    );
+  });
+});
+
 describe('captions files that say nothing, or too much', () => {
   beforeEach(async () => {
     await put('a.png', solid(1));
@@ -114,7 +135,7 @@ describe("Hugging Face's imagefolder", () => {
       ['a.png', 'apes'],
       ['b, c.png', 'bees'],
     ]);
-    expect(within((await load()).broken)).toEqual([['d.png', 'no caption']]);
+    expect(within((await load()).broken)).toEqual([['d.png', 'no caption in metadata.csv']]);
   });
 
   test.each<[string, string, RegExp]>([
@@ -124,7 +145,7 @@ describe("Hugging Face's imagefolder", () => {
       /metadata\.csv: it has no `text` \(or `caption`\); it has "file_name", "label"\n/,
     ],
     ['no name', 'picture,text\na.png,1', /it has no `file_name` \(or `image`\); it has "picture", "text"\n/],
-    ['semicolons', 'file_name;text\na.png;an ape', /it has "file_name;text"\n/],
+    ['semicolons', 'file_name;text\na.png;an ape', /separated by semicolons: save it with commas\n/],
     ['a field too many', 'file_name,text\na.png,an ape, sitting', /metadata\.csv: Invalid Record Length.*line 2/],
     ['an open quote', 'file_name,text\na.png,"an ape', /metadata\.csv: Quote Not Closed/],
     ['a name outside', 'file_name,text\n\n../a.png,an ape', /metadata\.csv, line 3: file_name: leaves the folder/],

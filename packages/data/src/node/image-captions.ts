@@ -85,6 +85,9 @@ export function parseCaptionTable(bytes: Uint8Array, path: string, beside = ''):
     const columns = header.map((column) => column.trim());
     const twice = columns.find((column, i) => columns.indexOf(column) < i);
     if (twice !== undefined) throw formatError(path, `it has two columns ${JSON.stringify(twice)}`);
+    if (columns.length === 1 && columns[0].includes(';')) {
+      throw formatError(path, 'its columns are separated by semicolons: save it with commas');
+    }
     findColumns(columns, path);
     return columns;
   };

@@ -122,9 +122,9 @@ describe('captions in lines of JSON', () => {
       ['a picture by another name', 'e.xyz', 5],
     ]);
     expect(await brokenOf()).toEqual([
-      ['b.png', 'no caption'],
-      ['c.png', 'no caption'],
-      ['d.png', 'no caption'],
+      ['b.png', 'no caption in captions.jsonl'],
+      ['c.png', 'no caption in captions.jsonl'],
+      ['d.png', 'no caption in captions.jsonl'],
       ['f.png', 'there is no such picture'],
       ['captions.jsonl', expect.stringMatching(/IMAGE_UNREADABLE: .*it is of no known kind of image/)],
     ]);

@@ -1,5 +1,5 @@
 /** @file A folder of pictures, with captions or without: your own, or what others share as a folder. */
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { TransfusionError } from '@transfusion/tensor';
 import type { BrokenFile, CaptionedImage, ImageDataset } from '../image-dataset.js';
 import { type FolderCaptions, findCaptions, noCaptions } from './folder-captions.js';
@@ -9,7 +9,7 @@ import { type ListedFile, listFolder } from './list-folder.js';
 import { type LoadImagesOptions, loadImages } from './load-images.js';
 import { nearNames } from './near-name.js';
 import { isPicture, withoutExtension } from './picture-names.js';
-import { NO_CAPTION } from './too-many-broken.js';
+import { NO_CAPTION, NO_PICTURE } from './too-many-broken.js';
 
 const CAPTIONS = ['required', 'optional', 'none'] as const;
 
@@ -89,7 +89,11 @@ async function findPictures(
     const found = problem === undefined ? await source.captionsOf(name) : { problem };
     if ('problem' in found) unusable.push({ path: join(folder, name), reason: found.problem });
     else if (found.captions.length === 0 && captions === 'required') {
-      unusable.push({ path: join(folder, name), reason: NO_CAPTION });
+      const spokenBy = source.fileFor(name);
+      unusable.push({
+        path: join(folder, name),
+        reason: spokenBy ? `${NO_CAPTION} in ${basename(spokenBy)}` : NO_CAPTION,
+      });
     } else if (file) {
       pictures.push({ file, captions: found.captions.length > 0 ? found.captions : [undefined], split: splitOf(name) });
     }
@@ -112,7 +116,7 @@ function whyMissing(name: string, links: readonly string[], nearOf: (name: strin
   const link = links.find((each) => name.startsWith(`${each}/`));
   if (link) return `${link} is a link to a folder, which is not followed`;
   const near = nearOf(name);
-  return near === undefined ? 'there is no such picture' : `there is no such picture; ${near} is there`;
+  return near === undefined ? NO_PICTURE : `${NO_PICTURE}; ${near} is there`;
 }
 
 /** The files that were not tried as pictures or captions, sorted by name. */
@@ -142,7 +146,7 @@ function emptyFolder(
       '{"file_name": "cat.png", "text": "a cat"}',
     "or train on pictures alone (captions: 'none')",
   ];
-  const lackCaptions = unusable.some(({ reason }) => reason === NO_CAPTION);
+  const lackCaptions = unusable.some(({ reason }) => reason.startsWith(NO_CAPTION));
   return new TransfusionError({
     code: 'DATA_FOLDER_EMPTY',
     message: `${folder} does not have ${needed}: ${contents}${example}`,

@@ -4,6 +4,8 @@ import type { BrokenFile } from '../image-dataset.js';
 
 /** Why a picture that needs a caption cannot be used. */
 export const NO_CAPTION = 'no caption';
+/** Why a name in a captions file cannot be used. */
+export const NO_PICTURE = 'there is no such picture';
 /** Most files that are named. */
 const NAMED = 5;
 
@@ -24,8 +26,22 @@ export function tooManyBroken(
   return new TransfusionError({
     code: 'DATA_BROKEN_FILES',
     message: `${broken.length} of ${total} ${what} cannot be used, more than the allowed share of ${allowed}:${named.join('')}${more}`,
-    fix: broken.some(({ reason }) => reason === NO_CAPTION)
-      ? "write the missing captions, take pictures without one too (captions: 'optional'), or allow a larger share (allowBroken)"
-      : 'repair or remove them, or allow a larger share (allowBroken)',
+    fix: [
+      ...waysOut(broken),
+      `allow a larger share (allowBroken, ${Math.ceil((100 * broken.length) / total) / 100} would do)`,
+    ].join(', or '),
   });
+}
+
+function waysOut(broken: readonly BrokenFile[]): string[] {
+  const has = (beginning: string) => broken.some(({ reason }) => reason.startsWith(beginning));
+  const ways = [
+    ...(has(NO_PICTURE) ? ['correct the names in the captions file'] : []),
+    ...(has(`${NO_CAPTION} in`)
+      ? ['add them to the captions file, or remove it, so that NAME.txt beside each picture is read']
+      : []),
+    ...(broken.some(({ reason }) => reason === NO_CAPTION) ? ['write the missing captions'] : []),
+    ...(has(NO_CAPTION) ? ["take pictures without one too (captions: 'optional')"] : []),
+  ];
+  return ways.length > 0 ? ways : ['repair or remove them'];
 }
