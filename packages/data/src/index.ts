@@ -18,6 +18,6 @@ export { type BrokenFile, type CaptionedImage, type ImageDataset, imageOf, split
 export { type PackedBatch, type PackedDocument, type PackedImage, type PackOptions, packDocuments } from './pack.js';
 export { type PatchGrid, patchify, unpatchify } from './patchify.js';
 export { RandomPurpose } from './random-purpose.js';
-export { type ExampleChoice, epochOrder, exampleSampler, splitHeldOut } from './sampling.js';
+export { type ExampleChoice, epochOrder, epochWalk, exampleSampler, splitHeldOut } from './sampling.js';
 export type { TextDataset, TextDocument } from './text-dataset.js';
 export { drawTimesteps } from './timesteps.js';

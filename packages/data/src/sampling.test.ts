@@ -1,4 +1,4 @@
-import { drawTimesteps, epochOrder, exampleSampler, splitHeldOut } from './index.js';
+import { drawTimesteps, epochOrder, epochWalk, exampleSampler, splitHeldOut } from './index.js';
 
 describe('exampleSampler', () => {
   const options = { seed: 5, examples: 10, examplesPerStep: 4 };
@@ -98,4 +98,25 @@ describe('splitHeldOut', () => {
     expect(splitHeldOut({ count: 0, fraction: 0.5, seed: 1 })).toEqual({ train: [], heldOut: [] });
     expect(() => splitHeldOut({ count: 5, fraction: 1, seed: 1 })).toThrow(/DATA_HELD_OUT_FRACTION/);
   });
+});
+
+test('a walk visits every example once an epoch, in the order of each, from any position', () => {
+  const walk = epochWalk({ seed: 3, examples: 7 });
+  const positions = [20, 3, 0, 13, 14, 6];
+  for (const at of positions) {
+    expect(walk(at)).toBe(epochOrder({ seed: 3, epoch: Math.floor(at / 7), examples: 7 })[at % 7]);
+  }
+  expect(Array.from({ length: 7 }, (_, i) => walk(7 + i)).sort()).toEqual([0, 1, 2, 3, 4, 5, 6]);
+});
+
+test('a sampler asked for positions gives the examples of the walk there, with the draws of the step', () => {
+  const sampler = exampleSampler({ seed: 3, examples: 7, examplesPerStep: 4 });
+  const walk = epochWalk({ seed: 3, examples: 7 });
+  const choices = sampler(9, { from: 5, count: 3 });
+  expect(choices.map(({ example }) => example)).toEqual([walk(5), walk(6), walk(7)]);
+  expect(choices.map(({ order }) => order)).toEqual(
+    sampler(9)
+      .slice(0, 3)
+      .map(({ order }) => order),
+  );
 });

@@ -9,6 +9,17 @@ export function epochOrder(options: { seed: number; epoch: number; examples: num
   return new PhiloxStream(options.seed, RandomPurpose.epochOrder, options.epoch).shuffle(order);
 }
 
+/** The function from a position to an example: all of them epoch by epoch, each epoch in its own order. */
+export function epochWalk(options: { seed: number; examples: number }): (position: number) => number {
+  const { seed, examples } = options;
+  let cached: { epoch: number; order: Uint32Array } = { epoch: -1, order: new Uint32Array(0) };
+  return (position) => {
+    const epoch = Math.floor(position / examples);
+    if (epoch !== cached.epoch) cached = { epoch, order: epochOrder({ seed, epoch, examples }) };
+    return cached.order[position % examples];
+  };
+}
+
 /** One example of a step. */
 export interface ExampleChoice {
   /** Index into the training examples. */
@@ -41,16 +52,7 @@ export function exampleSampler(options: {
       fix: 'use a larger data set, or hold out a smaller part of it',
     });
   }
-  let cachedEpoch = -1;
-  let cachedOrder: Uint32Array = new Uint32Array(0);
-  const exampleAt = (position: number): number => {
-    const epoch = Math.floor(position / examples);
-    if (epoch !== cachedEpoch) {
-      cachedOrder = epochOrder({ seed, epoch, examples });
-      cachedEpoch = epoch;
-    }
-    return cachedOrder[position % examples];
-  };
+  const exampleAt = epochWalk({ seed, examples });
   return (step, { from, count } = { from: step * examplesPerStep, count: examplesPerStep }) => {
     const stream = new PhiloxStream(seed, RandomPurpose.example, step);
     return Array.from({ length: count }, (_, i) => {

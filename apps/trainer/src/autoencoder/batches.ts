@@ -1,5 +1,5 @@
 /** @file The images of a step: a pure function of the configuration and the step, so that resuming needs the step only. */
-import { type CaptionedImage, epochOrder, flipHorizontally, RandomPurpose } from '@transfusion/data';
+import { type CaptionedImage, epochWalk, flipHorizontally, RandomPurpose } from '@transfusion/data';
 import { PhiloxStream, TransfusionError } from '@transfusion/tensor';
 
 export interface ImageBatchOptions {
@@ -25,17 +25,12 @@ export function imageBatches({ images, batchSize, seed, flip }: ImageBatchOption
   }
   const imageLength = images[0].pixels.length;
   const width = Math.sqrt(imageLength / 3);
-  let cached: { epoch: number; order: Uint32Array } = { epoch: -1, order: new Uint32Array(0) };
-  const imageAt = (position: number) => {
-    const epoch = Math.floor(position / count);
-    if (cached.epoch !== epoch) cached = { epoch, order: epochOrder({ seed, epoch, examples: count }) };
-    return images[cached.order[position % count]];
-  };
+  const imageAt = epochWalk({ seed, examples: count });
   return (step) => {
     const stream = new PhiloxStream(seed, RandomPurpose.flip, step);
     const batch = new Float32Array(batchSize * imageLength);
     for (let i = 0; i < batchSize; i++) {
-      const { pixels } = imageAt(step * batchSize + i);
+      const { pixels } = images[imageAt(step * batchSize + i)];
       const isFlipped = stream.uniform() < 0.5 && flip;
       const data = isFlipped ? flipHorizontally({ data: pixels, width, channels: 3 }) : pixels;
       for (let at = 0; at < imageLength; at++) batch[i * imageLength + at] = data[at] / 127.5 - 1;

@@ -4,7 +4,7 @@ import {
   captionDocument,
   type Document,
   drawTimesteps,
-  epochOrder,
+  epochWalk,
   exampleSampler,
   type PackedBatch,
   packDocuments,
@@ -64,7 +64,7 @@ export function createBatchSource(options: BatchSourceOptions): BatchSource {
   const { accumulation } = config.batch;
   const textShare = texts.length === 0 ? 0 : examples.length === 0 ? 1 : config.data.textShare;
   const chooseImages = imageChooser(options);
-  const textRow = walk(texts, config.seed);
+  const textAt = epochWalk({ seed: config.seed, examples: texts.length });
   const build = (packed: PackedBatch, draw: number, totals: Totals) =>
     toArrays(packed, { options, draw, totals, objective });
   return {
@@ -74,7 +74,9 @@ export function createBatchSource(options: BatchSourceOptions): BatchSource {
         const firstRow = draw * shape.rows;
         const firstText = textRowsAmong(firstRow, textShare);
         const textCount = textRowsAmong(firstRow + shape.rows, textShare) - firstText;
-        const textDocuments = Array.from({ length: textCount }, (_, i) => documentsOf(textRow(firstText + i))).flat();
+        const textDocuments = Array.from({ length: textCount }, (_, i) =>
+          documentsOf(texts[textAt(firstText + i)]),
+        ).flat();
         const from = (firstRow - firstText) * shape.imagesPerRow;
         const choices = chooseImages(draw, { from, count: (shape.rows - textCount) * shape.imagesPerRow });
         // Texts first: then each finds room in the row that was filled for it, at the latest.
@@ -125,16 +127,6 @@ function imageChooser({ config, shape, examples, texts = [] }: BatchSourceOption
       const ownOrder = example.caption === undefined ? 'caption-first' : order;
       return { captionIds: example.captionIds, image: drawLatents(example, stream), order: ownOrder, dropCaption };
     });
-  };
-}
-
-/** The function from a position to an item: all of them epoch by epoch, each epoch in its own order. */
-function walk<Item>(items: readonly Item[], seed: number): (position: number) => Item {
-  let cached: { epoch: number; order: Uint32Array } = { epoch: -1, order: new Uint32Array(0) };
-  return (position) => {
-    const epoch = Math.floor(position / items.length);
-    if (cached.epoch !== epoch) cached = { epoch, order: epochOrder({ seed, epoch, examples: items.length }) };
-    return items[cached.order[position % items.length]];
   };
 }
 

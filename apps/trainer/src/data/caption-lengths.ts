@@ -39,7 +39,7 @@ export function fitCaptions(
     throw new TransfusionError({ code: 'CONFIG_SEQUENCE_LENGTH', message: `nothing is left to train on: ${told}` });
   }
   terminal?.log(told);
-  if (longCaptions === 'skip') return examples.filter((example) => !long.includes(example));
+  if (longCaptions === 'skip') return examples.filter(({ captionIds }) => captionIds.length <= limit);
   return examples.map((example) => ({ ...example, captionIds: example.captionIds.slice(0, limit) }));
 }
 

@@ -55,21 +55,19 @@ export async function readLatents(
 ): Promise<LatentDistribution[][]> {
   if (codecIdentity(codec) !== file.identity) throw foreignLatents(folder);
   if (flip && file.variants === 1) throw foreignLatents(folder, 'it has no latents of mirror images');
-  const found = new Map<string, LatentDistribution[]>(images.map((image) => [keyOf(image), []]));
+  const keys = images.map((image) => pictureHash(image).toString('hex'));
+  const wanted = new Set(keys);
+  const found = new Map<string, LatentDistribution[]>();
   for (let first = 0, index = 0; first < file.images; first += file.shardImages, index++) {
     const count = Math.min(file.shardImages, file.images - first);
     for (const { picture, variants } of await readShard(join(folder, shardFile(index)), { ...file, images: count })) {
-      if (found.has(picture)) found.set(picture, variants.slice(0, flip ? 2 : 1));
+      if (wanted.has(picture)) found.set(picture, variants.slice(0, flip ? 2 : 1));
     }
   }
-  const missing = images.filter((image) => found.get(keyOf(image))!.length === 0);
+  const missing = images.filter((_, i) => !found.has(keys[i]));
   if (missing.length > 0) {
     const first = `${missing.length} of the run's ${images.length} pictures are not in it, the first is ${missing[0].name}`;
     throw foreignLatents(folder, first);
   }
-  return images.map((image) => found.get(keyOf(image))!);
-}
-
-function keyOf(image: CaptionedImage): string {
-  return pictureHash(image).toString('hex');
+  return keys.map((key) => found.get(key)!);
 }
