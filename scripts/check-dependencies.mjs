@@ -19,6 +19,7 @@ const layers = [
   ['nn'],
   ['transformer', 'vae', 'tokenizer', 'losses', 'schedulers', 'data', 'checkpoint'],
   ['sampler'],
+  ['training'],
 ];
 const sharedByApps = 'app-common';
 const builtins = new Set(builtinModules);

@@ -1,7 +1,7 @@
 /** @file What the trainer does with bad input: exit 2 and a message that names it, or exit 1 where the machine fails. */
 import { copyFileSync, cpSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { loadRun } from '../apps/trainer/src/train/run-folder';
+import { transfusionKind } from '../apps/trainer/src/kinds/transfusion';
 import {
   abortedAtLook,
   checkpointHash,
@@ -169,7 +169,7 @@ describe('folders to resume from: exit 2, which file and why', () => {
     expect(text).toMatch(message);
     expect(code).toBe(2);
     expect(checkpointHash(good)).toEqual(before);
-    expect((await loadRun(good)).state.config.steps).toBe(2);
+    expect((await transfusionKind.load(good)).state.config.steps).toBe(2);
   });
 });
 
@@ -231,7 +231,7 @@ describe('failures while running: exit 1', () => {
     expect(code).toBe(1);
     rmSync(run);
     renameSync(away, run);
-    expect((await loadRun(run)).state.step).toBe(2);
+    expect((await transfusionKind.load(run)).state.step).toBe(2);
     expect(
       (await trainer(['train', '--resume', run, '--runs', runs, '--backend', 'wasm', '--set', 'steps=3'])).code,
     ).toBe(0);

@@ -3,16 +3,14 @@ import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-
 import { createSampler } from '@transfusion/sampler';
 import { openModelFolder } from '@transfusion/sampler/node';
-import { openCodec } from '@transfusion/vae';
+import { encodeVariants, LatentMeter } from '@transfusion/training';
+import { readLatents, readLatentsFile } from '@transfusion/training/node';
+import { type CodecConfig, openCodec, scaleDistribution } from '@transfusion/vae';
 import { openWasm } from '@transfusion/wasm';
 import { loadExamples } from '../apps/trainer/src/data/examples';
-import { readLatentsFile } from '../apps/trainer/src/latents/read-latents';
-import { runLatents } from '../apps/trainer/src/latents/run-latents';
-import { LatentMeter } from '../apps/trainer/src/latents/statistics';
-import { loadRun } from '../apps/trainer/src/train/run-folder';
+import { transfusionKind } from '../apps/trainer/src/kinds/transfusion';
 import {
   abortedAtLook,
   checkpointHash,
@@ -156,15 +154,16 @@ test.each(['kl', 'vq'])(
     const fields = { ...onLatents, ...own, codec: model, steps: 1, 'data.latents': out, 'data.flip': true };
     expect((await trainer(tiny(runs, name, fields))).code).toBe(0);
 
-    const { state, codec: stored } = await loadRun(join(runs, name));
-    const { examples } = await loadExamples(state.config, { cacheFolder: join(folder, '.cache', 'data') });
+    const { state, codec: stored } = await transfusionKind.load(join(runs, name));
+    const { images } = await loadExamples(state.config, { cacheFolder: join(folder, '.cache', 'data') });
     const backend = await openWasm({ threads: 2 });
-    const saved = openCodec({ ...stored, backend });
+    const saved = openCodec({ ...stored!, backend });
     try {
       const file = await readLatentsFile(out);
-      const source = { images: examples, flip: true, codec: saved, stored };
-      const kept = await runLatents({ ...source, folder: { path: out, file } });
-      const encoded = await runLatents(source);
+      const { autoencoder } = stored!.config as Exclude<CodecConfig, { kind: 'pixels' }>;
+      const read = await readLatents(out, file, { codec: stored!, images, flip: true });
+      const kept = read.map((variants) => variants.map((each) => scaleDistribution(autoencoder, each)));
+      const encoded = await encodeVariants(saved, images, true);
       expect(kept).toHaveLength(20);
       const meter = new LatentMeter(file.shape.channels);
       kept.forEach((variants, i) => {

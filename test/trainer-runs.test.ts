@@ -3,13 +3,13 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { readMetrics } from '@transfusion/checkpoint/node';
 import { countParameters } from '@transfusion/nn';
+import { planRun, stepOptionsOf } from '@transfusion/training';
+import { saveRun } from '@transfusion/training/node';
 import { transfusionSpec } from '@transfusion/transformer';
 import { openWasm } from '@transfusion/wasm';
-import { resolveConfig, transfusionRuns } from '../apps/trainer/src/config/resolve-config';
-import { planTrainStep } from '../apps/trainer/src/train/plan-step';
-import { loadRun, saveRun } from '../apps/trainer/src/train/run-folder';
-import { openSession } from '../apps/trainer/src/train/session';
-import { readState, stateDifference } from './support/state';
+import { resolveConfig } from '../apps/trainer/src/config/resolve-config';
+import { transfusionKind } from '../apps/trainer/src/kinds/transfusion';
+import { readState, stateDifference } from '../packages/training/src/testing/state';
 import {
   abortedAtLook,
   checkpointHash,
@@ -108,19 +108,19 @@ test('a finished run goes on when it is given more steps', async () => {
 test('saveRun and loadRun give back every bit of the state', async () => {
   const backend = await openWasm({ threads: 2 });
   try {
-    const config = await resolveConfig(transfusionRuns, { preset: 'tiny', set: ['name=bits'] });
+    const config = await resolveConfig(transfusionKind, { preset: 'tiny', set: ['name=bits'] });
     const cacheFolder = join(folder, '.cache', 'data');
-    const session = await openSession({ config, backend, cacheFolder });
-    for (let step = 0; step < 2; step++) await session.runner.run(step + 1, session.batches.step(step));
+    const { session, record } = await transfusionKind.open(config, { backend, cacheFolder });
+    for (let step = 0; step < 2; step++) await session.runner.run(step + 1, session.batches(step));
     const before = await readState(session.state);
-    await saveRun(join(runs, 'bits'), session, { step: 2, trainSeconds: 0.5 });
+    await saveRun(join(runs, 'bits'), session, record, { step: 2, trainSeconds: 0.5 });
     session.dispose();
 
-    const loaded = await loadRun(join(runs, 'bits'));
-    expect(loaded.state).toEqual({ step: 2, trainSeconds: 0.5, config, data: session.data });
-    const resumed = await openSession({ config, backend, cacheFolder, resume: loaded });
+    const loaded = await transfusionKind.load(join(runs, 'bits'));
+    expect(loaded.state).toEqual({ step: 2, trainSeconds: 0.5, config, data: record.data });
+    const { session: resumed } = await transfusionKind.open(config, { backend, cacheFolder, resume: loaded });
     expect(stateDifference(await readState(resumed.state), before)).toEqual({ error: 0, where: 'nowhere' });
-    expect(resumed.batches.step(2)).toEqual(session.batches.step(2));
+    expect(resumed.batches(2)).toEqual(session.batches(2));
     resumed.dispose();
   } finally {
     await backend.dispose();
@@ -184,15 +184,16 @@ test.each([1, 2])(
   '--dry-run plans the work and memory that a run takes, with %i batches per step',
   async (accumulation) => {
     const set = [`batch.accumulation=${accumulation}`];
-    const config = await resolveConfig(transfusionRuns, { preset: 'tiny', set });
+    const config = await resolveConfig(transfusionKind, { preset: 'tiny', set });
     const cacheFolder = join(folder, '.cache', 'data');
     const backend = await openWasm({ threads: 1 });
     try {
-      const session = await openSession({ config, backend, cacheFolder });
+      const { session } = await transfusionKind.open(config, { backend, cacheFolder });
       const { flops, arenaBytes } = session.runner;
-      const parameters = countParameters(transfusionSpec(session.options.model));
+      const parameters = countParameters(transfusionSpec(session.pipeline.model));
       const copies = accumulation > 1 ? 5 : 4;
-      const plan = await planTrainStep(session.options);
+      const options = stepOptionsOf(session.optimisation);
+      const { step: plan } = await planRun(session.phases, options, config.steps);
       expect(plan).toMatchObject({ flops, arenaBytes, stateBytes: 4 * parameters * copies });
       expect(plan.liveBytes).toBeLessThanOrEqual(arenaBytes);
       session.dispose();

@@ -3,12 +3,10 @@ import { cpSync, existsSync, mkdirSync, readFileSync, statSync, writeFileSync } 
 import { join } from 'node:path';
 import { readSafetensorsHeader, type Tensors, writeSafetensors } from '@transfusion/checkpoint';
 import { openCheckpoint, readMetrics, readSafetensorsFile } from '@transfusion/checkpoint/node';
+import { encodeVariants, LatentMeter } from '@transfusion/training';
 import { openCodec, readCodecFolder } from '@transfusion/vae';
 import { openWasm } from '@transfusion/wasm';
-import { loadAutoencoderRun } from '../apps/trainer/src/autoencoder/run-folder';
-import { loadImages } from '../apps/trainer/src/autoencoder/session';
-import { encodeVariants } from '../apps/trainer/src/latents/example-latents';
-import { LatentMeter } from '../apps/trainer/src/latents/statistics';
+import { autoencoderKind, loadImages } from '../apps/trainer/src/kinds/autoencoder';
 import {
   abortedAtLook,
   checkpointHash,
@@ -93,7 +91,7 @@ test('codes without use are revived: more of the codebook is used than without',
 }, 120_000);
 
 test('the saved scale gives latents of mean 0 and deviation 1 in every channel', async () => {
-  const { state } = await loadAutoencoderRun(join(runs, 'whole'));
+  const { state } = await autoencoderKind.load(join(runs, 'whole'));
   const { train } = await loadImages(state.config, { cacheFolder: join(folder, '.cache', 'data') });
   const backend = await openWasm({ threads: 2 });
   const stored = await openCheckpoint(join(runs, 'whole', 'model'), (reader) => readCodecFolder(reader));
@@ -138,7 +136,7 @@ test('--dry-run counts the discriminator where it takes part', async () => {
 });
 
 test('revived codes are those of the averaged codebook, too', async () => {
-  const { values } = await loadAutoencoderRun(join(runs, 'revived'));
+  const { values } = await autoencoderKind.load(join(runs, 'revived'));
   const [codebook, averaged] = ['parameters', 'ema'].map((part) => values.get(`${part}.quantize.embedding.weight`)!);
   const lengthOf = (codes: Float32Array, row: number) => Math.hypot(...codes.subarray(row * 8, row * 8 + 8));
   // A code that only the live codebook had moved would still be near its start, 0, in the average.

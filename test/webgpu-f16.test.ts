@@ -1,10 +1,9 @@
 /** @jest-environment ./test/webgpu-environment.mjs */
 import type { Backend } from '@transfusion/tensor';
+import { compileStep, createTrainState, destroyTrainState, type StepOptions } from '@transfusion/training';
 import { openWasm } from '@transfusion/wasm';
 import { openWebGpu } from '@transfusion/webgpu';
-import { compileTrainStep, createTrainState, type TrainStepOptions } from '../apps/trainer/src/train/train-step';
-import { destroyState } from './support/state';
-import { stepNumbers, syntheticRun } from './support/synthetic-run';
+import { stepNumbers, syntheticRun } from '../packages/training/src/testing/synthetic-run';
 
 const STEPS = 40;
 const run = syntheticRun({
@@ -13,19 +12,24 @@ const run = syntheticRun({
 });
 
 /** Losses of some steps; loss scale and gradient norm where there is a scale. */
-async function train(backend: Backend, options: TrainStepOptions, lossScale?: number) {
-  const values = lossScale === undefined ? {} : { lossScale: { scale: lossScale, goodSteps: 0 } };
-  const state = createTrainState(backend, options, { ...run.initial, ...values });
-  const step = await compileTrainStep(backend, state, options);
+async function train(backend: Backend, options: StepOptions, lossScale?: number) {
+  const values = new Map(run.initial);
+  if (lossScale !== undefined) {
+    values.set('lossScale.scale', Float32Array.of(lossScale));
+    values.set('lossScale.goodSteps', Float32Array.of(0));
+  }
+  const state = createTrainState(backend, run.phases, { ...options, values });
+  const step = await compileStep(backend, state, run.objective, options);
   const rows: { language: number; diffusion: number; norm: number; scale?: number }[] = [];
   for (let i = 0; i < STEPS; i++) {
     const [batch] = run.batches.step(i);
-    const { language, diffusion, norm, lossScale: scale } = await step.run({ batch, ...stepNumbers(run, i + 1) });
+    const { terms, norm, lossScale: scale } = await step.run({ batch, ...stepNumbers(run, i + 1) });
+    const { language, diffusion } = terms;
     rows.push({ language: language[0], diffusion: diffusion[0], norm: norm[0], scale: scale?.[0] });
   }
   const halves = step.program.buffers.filter(({ dtype }) => dtype === 'f16').length;
   step.dispose();
-  destroyState(state);
+  destroyTrainState(state);
   return { rows, halves };
 }
 
@@ -39,7 +43,7 @@ test("wasm refuses precision 'f16', and says what has it", async () => {
 
 test("training with precision 'f16' follows f32, and lowers a loss scale that overflows (refused without the feature)", async () => {
   const backend = await openWebGpu({ tuning: 'off' });
-  const options: TrainStepOptions = { ...run.options, precision: 'f16' };
+  const options: StepOptions = { ...run.options, precision: 'f16' };
   try {
     if (!backend.limits.f16) {
       await expect(train(backend, options)).rejects.toThrow(/PRECISION_UNSUPPORTED.*webgpu/);

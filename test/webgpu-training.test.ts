@@ -1,10 +1,10 @@
 /** @jest-environment ./test/webgpu-environment.mjs */
 import type { Backend } from '@transfusion/tensor';
+import { compileStep, destroyTrainState } from '@transfusion/training';
 import { openWasm } from '@transfusion/wasm';
 import { openWebGpu } from '@transfusion/webgpu';
-import { compileTrainStep } from '../apps/trainer/src/train/train-step';
-import { destroyState, readState, type StateContents, stateDifference } from './support/state';
-import { freshState, stepNumbers, syntheticRun } from './support/synthetic-run';
+import { readState, type StateContents, stateDifference, valuesOf } from '../packages/training/src/testing/state';
+import { freshState, stepNumbers, syntheticRun } from '../packages/training/src/testing/synthetic-run';
 
 const STEPS = 30;
 const run = syntheticRun({
@@ -24,36 +24,40 @@ async function withBackend<T>(opening: Promise<Backend>, use: (backend: Backend)
 /** Losses of 30 steps, the state after them, and what had been built after the first of them and the last. */
 async function replayed(backend: Backend) {
   const state = freshState(backend, run);
-  const step = await compileTrainStep(backend, state, run.options);
+  const step = await compileStep(backend, state, run.objective, run.options);
   const losses: number[][] = [];
   let first = backend.stats();
   for (let i = 0; i < STEPS; i++) {
     const [batch] = run.batches.step(i);
-    const { language, diffusion, norm } = await step.run({ batch, ...stepNumbers(run, i + 1) });
+    const { terms, norm } = await step.run({ batch, ...stepNumbers(run, i + 1) });
+    const { language, diffusion } = terms;
     losses.push([language[0], diffusion[0], norm[0]]);
     if (i === 0) first = backend.stats();
   }
   const last = backend.stats();
   const contents = await readState(state);
   step.dispose();
-  destroyState(state);
+  destroyTrainState(state);
   return { losses, contents, first, last };
 }
 
 /** The same, with every step traced and compiled anew and the state carried over through the host. */
 async function retraced(backend: Backend) {
   let initial = run.initial;
+  let contents: StateContents | undefined;
   const losses: number[][] = [];
   for (let i = 0; i < STEPS; i++) {
     const state = freshState(backend, { ...run, initial });
-    const step = await compileTrainStep(backend, state, run.options);
-    const { language, diffusion, norm } = await step.run({ batch: run.batches.step(i)[0], ...stepNumbers(run, i + 1) });
+    const step = await compileStep(backend, state, run.objective, run.options);
+    const { terms, norm } = await step.run({ batch: run.batches.step(i)[0], ...stepNumbers(run, i + 1) });
+    const { language, diffusion } = terms;
     losses.push([language[0], diffusion[0], norm[0]]);
-    initial = await readState(state);
+    contents = await readState(state);
+    initial = valuesOf(contents);
     step.dispose();
-    destroyState(state);
+    destroyTrainState(state);
   }
-  return { losses, contents: initial as StateContents };
+  return { losses, contents: contents! };
 }
 
 test('30 steps on webgpu: replayed and traced anew they are the same; they follow those on wasm', async () => {

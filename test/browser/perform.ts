@@ -1,11 +1,18 @@
 /** @file What is done in a page, in a worker and in Node alike: conformance cases, and a few real training steps. */
-import { adamwHyper, initialise } from '@transfusion/nn';
+import { adamwHyper } from '@transfusion/nn';
 import { type Backend, flattenTree, isVariable, type Variable } from '@transfusion/tensor';
 import { checkOnBackend, conformanceCases, type Mismatch } from '@transfusion/tensor/conformance';
-import { type ModelConfig, modelConfigSchema, transfusionSpec } from '@transfusion/transformer';
+import {
+  type BatchShape,
+  compileStep,
+  createTrainState,
+  initialValues,
+  type Objective,
+  transfusionObjective,
+} from '@transfusion/training';
+import { type ModelConfig, modelConfigSchema } from '@transfusion/transformer';
 import { openWasm, type WasmOptions } from '@transfusion/wasm';
 import { openWebGpu } from '@transfusion/webgpu';
-import { type BatchShape, compileTrainStep, createTrainState } from '../../apps/trainer/src/train/train-step.js';
 
 export interface Task {
   /** Opens the wasm backend with these options, or the webgpu backend. */
@@ -61,19 +68,19 @@ const optimizer = { beta1: 0.9, beta2: 0.95, epsilon: 1e-8, weightDecay: 0.05 };
 
 /** Steps of the trainer's own compiled step: forward, backward, AdamW, moving average. */
 async function train(backend: Backend, steps: number): Promise<TrainingReport> {
-  const options = { model, batch, lambda: 5, optimizer, maxGradientNorm: 1, accumulation: 1 };
-  const isArray = (value: unknown): value is Float32Array => value instanceof Float32Array;
-  const initial = flattenTree<Float32Array>(initialise(transfusionSpec(model), 3), isArray);
-  const state = createTrainState(backend, options, { parameters: initial, ema: initial });
-  const step = await compileTrainStep(backend, state, options);
+  const objective = transfusionObjective({ model, batch, lambda: 5 }) as Objective;
+  const phases = [{ from: 0, objective }];
+  const options = { optimizer, maxGradientNorm: 1, accumulation: 1 };
+  const state = createTrainState(backend, phases, { ...options, values: initialValues(phases, 3) });
+  const step = await compileStep(backend, state, objective, options);
   const losses: number[][] = [];
   for (let number = 1; number <= steps; number++) {
-    const { language, diffusion, norm } = await step.run({
+    const { terms, norm } = await step.run({
       batch: trainingBatch(),
       hyper: adamwHyper({ ...optimizer, learningRate: 3e-3, step: number }),
       emaDecay: Float32Array.of(0.9),
     });
-    losses.push([language[0], diffusion[0], norm[0]]);
+    losses.push([terms.language[0], terms.diffusion[0], norm[0]]);
   }
   step.dispose();
   const parameters: Record<string, number> = {};

@@ -2,6 +2,5 @@
 export { type BackendChoice, openBackend } from './backend.js';
 export { modelPath } from './model-path.js';
 export { backendChoice, number, rootCommand, runCommand, wholeNumber, withBackend } from './options.js';
-export { checkWritableFile, checkWritableFolder, writeOutputFile } from './output-file.js';
 export { createProgress, formatSeconds, type Progress, type ProgressOptions } from './progress.js';
 export { runInTerminal, type Terminal } from './terminal.js';

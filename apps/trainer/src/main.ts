@@ -15,8 +15,8 @@ import { encodeCommand } from './commands/encode-command.js';
 import { exportCommand } from './commands/export-command.js';
 import { reconstructCommand } from './commands/reconstruct-command.js';
 import { trainCommand } from './commands/train-command.js';
-import { autoencoderRuns, vaeCommand } from './commands/vae-command.js';
-import { transfusionRuns } from './config/resolve-config.js';
+import { autoencoderKind } from './kinds/autoencoder.js';
+import { transfusionKind } from './kinds/transfusion.js';
 import { presets } from './presets/index.js';
 
 /** Runs the command line and returns the exit code: 0 done (or saved when told to stop), 1 failed while running, 2 bad input. */
@@ -44,10 +44,10 @@ function program(terminal: Terminal): Command {
     .addHelpText('after', TRAIN_EXAMPLES)
     .action(async (options) => {
       const { config: file, ...others } = options;
-      await trainCommand({ ...others, file, backend: backendChoice(options) }, terminal);
+      await trainCommand(transfusionKind, { ...others, file, backend: backendChoice(options) }, terminal);
     });
   withBackend(root.command('vae').description('train an autoencoder, KL or VQ, or go on with a run'))
-    .option('--preset <name>', `a named configuration: ${Object.keys(autoencoderRuns.presets).join(', ')}`)
+    .option('--preset <name>', `a named configuration: ${Object.keys(autoencoderKind.presets).join(', ')}`)
     .option('--config <file>', 'a JSON file with a configuration (see `trainer schema vae`); it overrides the preset')
     .option('--set <key=value>', 'one field, may be repeated: --set data.imageSize=32', collect, [])
     .option('--resume <folder>', 'go on with the run in this folder, exactly where its checkpoint is')
@@ -57,7 +57,7 @@ function program(terminal: Terminal): Command {
     .addHelpText('after', VAE_EXAMPLES)
     .action(async (options) => {
       const { config: file, ...others } = options;
-      await vaeCommand({ ...others, file, backend: backendChoice(options) }, terminal);
+      await trainCommand(autoencoderKind, { ...others, file, backend: backendChoice(options) }, terminal);
     });
   withBackend(
     root
@@ -113,7 +113,7 @@ function program(terminal: Terminal): Command {
     .description('print the JSON schema of a configuration: every field, its default and meaning')
     .addArgument(new Argument('[command]', 'whose configuration').choices(['train', 'vae']).default('train'))
     .action((command: 'train' | 'vae') => {
-      const { schema } = command === 'vae' ? autoencoderRuns : transfusionRuns;
+      const { schema } = command === 'vae' ? autoencoderKind : transfusionKind;
       terminal.out(JSON.stringify(z.toJSONSchema(schema, { io: 'input' }), null, 2));
     });
   return root;

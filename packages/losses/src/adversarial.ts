@@ -23,10 +23,7 @@ export function generatorHingeLoss(fake: Tensor): Tensor {
  * |grad reconstruction| / (|grad adversarial| + 1e-4), clamped to [0, 1e4], times `weight` (equation 7 of the paper, and its
  * code for the clamp).
  *
- * It counts as a constant: compute both losses from parameters that are not differentiated further (see `trainableCopy` of
- * @transfusion/nn).
- *
- * @returns one element
+ * @returns one element, detached: a constant to the gradient of the loss that it weighs
  */
 export function adaptiveAdversarialWeight(options: {
   /** L1 and LPIPS. */
@@ -37,17 +34,9 @@ export function adaptiveAdversarialWeight(options: {
   lastLayer: Tensor;
   /** Default 0.5, the paper's. */
   weight?: number;
-  /** Multiplies the result, as data: 0 before the discriminator starts, then 1 (see `adversarialFactor`). */
-  factor?: Tensor;
 }): Tensor {
-  const { reconstruction, adversarial, lastLayer, weight = 0.5, factor } = options;
+  const { reconstruction, adversarial, lastLayer, weight = 0.5 } = options;
   const norm = (loss: Tensor) => grad(loss, [lastLayer])[0].square().sum().sqrt();
   const ratio = norm(reconstruction).div(norm(adversarial).add(STABILISER));
-  const result = ratio.maximum(0).minimum(GREATEST_WEIGHT).mul(weight);
-  return factor ? result.mul(factor) : result;
-}
-
-/** 0 before `startStep` (counted from 0), then 1. The paper's discriminator starts after 50,000 steps. */
-export function adversarialFactor({ step, startStep = 50_000 }: { step: number; startStep?: number }): number {
-  return step < startStep ? 0 : 1;
+  return ratio.maximum(0).minimum(GREATEST_WEIGHT).mul(weight).detach();
 }

@@ -2,7 +2,6 @@
 
 export {
   adaptiveAdversarialWeight,
-  adversarialFactor,
   discriminatorHingeLoss,
   generatorHingeLoss,
 } from './adversarial.js';

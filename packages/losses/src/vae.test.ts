@@ -1,4 +1,3 @@
-import { trainableCopy } from '@transfusion/nn';
 import { constant, evaluate, grad, type Tensor } from '@transfusion/tensor';
 import { klLoss, reconstructionLoss, squaredErrorLoss, vqLoss } from './index.js';
 
@@ -29,12 +28,8 @@ test('reconstructionLoss is the mean absolute error over all elements, squaredEr
 });
 
 describe('vqLoss', () => {
-  const p = { vectors: tensor([2, 1], 1, 3), codes: tensor([2, 1], 0, 5) };
-  const live = trainableCopy(p);
-  const options = {
-    vectors: { live: live.vectors, constant: p.vectors },
-    codeVectors: { live: live.codes, constant: p.codes },
-  };
+  const [vectors, codes] = [tensor([2, 1], 1, 3), tensor([2, 1], 0, 5)];
+  const options = { vectors, codeVectors: codes };
 
   test('is mean squared distance once for the codebook, beta times for the commitment', () => {
     const { codebook, commitment, total } = vqLoss(options);
@@ -44,7 +39,7 @@ describe('vqLoss', () => {
 
   test('the codebook term pulls codes only, the commitment vectors only', () => {
     const { codebook, commitment, total } = vqLoss(options);
-    const both = [live.vectors, live.codes];
+    const both = [vectors, codes];
     expect(grad(codebook, both).map(values)).toEqual([
       [0, 0],
       [-1, 2],

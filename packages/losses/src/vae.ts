@@ -24,12 +24,6 @@ export function klLoss({ mean, logVariance }: { mean: Tensor; logVariance: Tenso
   return each.sum().mul(0.5 / images);
 }
 
-/** A tensor from what is differentiated, and from what counts as constant: see `trainableCopy` of @transfusion/nn. */
-interface LiveAndConstant {
-  live: Tensor;
-  constant: Tensor;
-}
-
 export interface VqLoss {
   /** mean (sg(z) - e)^2: codes go to the vectors. */
   codebook: Tensor;
@@ -45,16 +39,16 @@ export interface VqLoss {
  */
 export function vqLoss(options: {
   /** z, the encoder's vectors. */
-  vectors: LiveAndConstant;
+  vectors: Tensor;
   /** e, their nearest codes' vectors. */
-  codeVectors: LiveAndConstant;
+  codeVectors: Tensor;
   /** Of the commitment; default 0.25. */
   beta?: number;
   /** Of both terms; default 1. */
   weight?: number;
 }): VqLoss {
   const { vectors, codeVectors, beta = 0.25, weight = 1 } = options;
-  const codebook = codeVectors.live.sub(vectors.constant).square().mean();
-  const commitment = vectors.live.sub(codeVectors.constant).square().mean();
+  const codebook = codeVectors.sub(vectors.detach()).square().mean();
+  const commitment = vectors.sub(codeVectors.detach()).square().mean();
   return { codebook, commitment, total: codebook.add(commitment.mul(beta)).mul(weight) };
 }

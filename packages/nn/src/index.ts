@@ -50,4 +50,3 @@ export {
   weight,
 } from './parameters.js';
 export { sinusoidalEmbedding, timestepFrequencies } from './timestep-embedding.js';
-export { trainableCopy } from './trainable-copy.js';

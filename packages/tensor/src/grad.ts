@@ -1,6 +1,7 @@
 /** @file Reverse-mode differentiation of the graph (no numbers are involved). */
 import type { GraphNode } from './graph/node.js';
 import { shapeError, showShape } from './graph/shape.js';
+import { detachOp } from './ops/detach.js';
 import { scalar } from './ops/leaf.js';
 import type { Tensor } from './tensor.js';
 
@@ -54,8 +55,9 @@ function nodesBetween(outputs: readonly Tensor[], wrt: readonly Tensor[]): Set<G
     if (open.length > 0) {
       stack.push(...open.map((input) => input.node));
     } else {
-      // Those wanted are searched too: one may depend on another.
-      depends.set(node, wanted.has(node) || node.inputs.some((input) => depends.get(input.node)));
+      // Those wanted are searched too: one may depend on another. No gradient passes a detached tensor.
+      const passes = node.op !== detachOp && node.inputs.some((input) => depends.get(input.node));
+      depends.set(node, wanted.has(node) || passes);
       stack.pop();
     }
   }

@@ -1,6 +1,7 @@
 /** @file A symbolic tensor: a shape and a dtype, no values. Its methods add operations to the graph. */
 import { apply, type GraphNode, setTensorClass } from './graph/node.js';
 import { broadcastShapes, normaliseAxis, type Shape, sameShape, shapeError, showShape, sizeOf } from './graph/shape.js';
+import { detachOp } from './ops/detach.js';
 import { binaryOp, selectOp, unaryOp } from './ops/elementwise.js';
 import { scalar } from './ops/leaf.js';
 import { matmulOp } from './ops/matmul.js';
@@ -35,6 +36,11 @@ export class Tensor {
   /** Number of elements. */
   get size(): number {
     return sizeOf(this.shape);
+  }
+
+  /** The same values, which gradients take for a constant: nothing reaches `this` through the result. Costs nothing. */
+  detach(): Tensor {
+    return apply(detachOp, [this], null);
   }
 
   // Arithmetic. Shapes broadcast by NumPy's rule.

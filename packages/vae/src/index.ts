@@ -74,5 +74,5 @@ export {
   reviveDeadCodes,
 } from './quantiser/codebook-use.js';
 export { codeVectors, nearestCodes } from './quantiser/nearest-codes.js';
-export { type LiveAndConstant, type Quantised, quantiseStraightThrough } from './quantiser/straight-through.js';
+export { type Quantised, quantiseStraightThrough } from './quantiser/straight-through.js';
 export type { CodecMemory } from './streamed/run-steps.js';

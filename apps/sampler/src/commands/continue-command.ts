@@ -1,13 +1,7 @@
 /** @file `sampler continue`: a document of texts and images goes on. */
 import { join } from 'node:path';
-import {
-  type BackendChoice,
-  checkWritableFolder,
-  createProgress,
-  type Progress,
-  type Terminal,
-  writeOutputFile,
-} from '@transfusion/app-common';
+import { type BackendChoice, createProgress, type Progress, type Terminal } from '@transfusion/app-common';
+import { checkWritableFolder, writeOutputFile } from '@transfusion/checkpoint/node';
 import { encodePng } from '@transfusion/data';
 import { readImage } from '@transfusion/data/node';
 import type { ImageSamplingOptions, PromptPart, Sampler, TextSamplingOptions } from '@transfusion/sampler';

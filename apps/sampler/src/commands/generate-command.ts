@@ -1,13 +1,7 @@
 /** @file `sampler generate`: images from a caption. */
 import { parse } from 'node:path';
-import {
-  type BackendChoice,
-  checkWritableFile,
-  createProgress,
-  type Progress,
-  type Terminal,
-  writeOutputFile,
-} from '@transfusion/app-common';
+import { type BackendChoice, createProgress, type Progress, type Terminal } from '@transfusion/app-common';
+import { checkWritableFile, writeOutputFile } from '@transfusion/checkpoint/node';
 import { encodePng, imageGrid, type RgbImage } from '@transfusion/data';
 import type { ImageSamplingOptions } from '@transfusion/sampler';
 import { TransfusionError } from '@transfusion/tensor';

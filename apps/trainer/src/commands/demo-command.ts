@@ -6,18 +6,18 @@ import { readMetrics } from '@transfusion/checkpoint/node';
 import { imageOf } from '@transfusion/data';
 import { countParameters } from '@transfusion/nn';
 import { type Backend, TransfusionError } from '@transfusion/tensor';
+import { runFiles } from '@transfusion/training/node';
 import { transfusionSpec } from '@transfusion/transformer';
-import { resolveConfig, transfusionRuns } from '../config/resolve-config.js';
+import { resolveConfig } from '../config/resolve-config.js';
 import type { RunConfig } from '../config/run-config.js';
 import { scoreCaptions, scoreDrawings } from '../evaluate/demo-scores.js';
+import type { RunResult } from '../kinds/kind.js';
+import { trainRun } from '../kinds/train-run.js';
+import { type TransfusionRun, transfusionKind } from '../kinds/transfusion.js';
 import { comparisonGrid } from '../report/comparison-grid.js';
 import type { DemoResult } from '../report/demo-result.js';
 import { writeReport } from '../report/report.js';
 import { sessionSampler } from '../report/samples.js';
-import { runFiles } from '../train/run-files.js';
-import { loadRun } from '../train/run-folder.js';
-import { openSession, type TrainingSession } from '../train/session.js';
-import { type TrainResult, train } from '../train/train.js';
 
 export interface DemoCommandOptions {
   runs: string;
@@ -29,29 +29,24 @@ export interface DemoCommandOptions {
 }
 
 export async function demoCommand(options: DemoCommandOptions, terminal: Terminal): Promise<void> {
-  const wanted = await resolveConfig(transfusionRuns, { preset: 'demo', set: options.set });
+  const wanted = await resolveConfig(transfusionKind, { preset: 'demo', set: options.set });
   const folder = join(options.runs, wanted.name);
   const backend = await openBackend(options.backend, terminal);
   try {
     const resume = await unfinishedRun(folder, wanted, terminal);
     const config = resume?.state.config ?? (await fittedConfig(wanted, backend, options, terminal));
-    const session = await openSession({
-      config,
-      backend,
-      cacheFolder: cacheFolder(options),
-      terminal,
-      resume,
-    });
+    const run = await transfusionKind.open(config, { backend, cacheFolder: cacheFolder(options), terminal, resume });
     try {
       if (!resume) await keepEarlier(folder, terminal);
-      const trained = await train({ session, folder, start: resume?.state, signal: terminal.signal });
+      const { signal } = terminal;
+      const trained = await trainRun(transfusionKind, run, { folder, start: resume?.state, signal });
       if (!trained.finished) {
         terminal.log('stopped; `npm run demo` goes on from here');
         return;
       }
-      await present({ session, folder, trained, backend, options, terminal });
+      await present({ run, folder, trained, backend, options, terminal });
     } finally {
-      session.dispose();
+      run.session.dispose();
     }
   } finally {
     await backend.dispose();
@@ -76,7 +71,7 @@ function cacheFolder({ runs }: DemoCommandOptions): string {
 async function unfinishedRun(folder: string, wanted: RunConfig, terminal: Terminal) {
   const identity = ({ steps, learningRate, ...rest }: RunConfig) => JSON.stringify(rest);
   try {
-    const run = await loadRun(folder);
+    const run = await transfusionKind.load(folder);
     if (identity(run.state.config) !== identity(wanted) || run.state.step >= run.state.config.steps) return undefined;
     terminal.log(`going on from step ${run.state.step} of an interrupted demo`);
     return run;
@@ -88,12 +83,12 @@ async function unfinishedRun(folder: string, wanted: RunConfig, terminal: Termin
 
 /** Fewer steps on a slow machine: as many as fit into `maxTrainSeconds` at the speed measured in some throw-away steps. */
 async function fittedConfig(wanted: RunConfig, backend: Backend, options: DemoCommandOptions, terminal: Terminal) {
-  const session = await openSession({ config: wanted, backend, cacheFolder: cacheFolder(options), terminal });
+  const { session } = await transfusionKind.open(wanted, { backend, cacheFolder: cacheFolder(options), terminal });
   const seconds: number[] = [];
   try {
     for (let step = 0; step < 12; step++) {
       const begun = performance.now();
-      await session.runner.run(step + 1, session.batches.step(step));
+      await session.runner.run(step + 1, session.batches(step));
       seconds.push((performance.now() - begun) / 1000);
     }
   } finally {
@@ -106,29 +101,30 @@ async function fittedConfig(wanted: RunConfig, backend: Backend, options: DemoCo
       `this machine takes ${median.toFixed(2)} s a step: training ${steps} steps instead of ${wanted.steps}`,
     );
   }
-  return resolveConfig(transfusionRuns, {
+  return resolveConfig(transfusionKind, {
     preset: 'demo',
     set: [...options.set, `steps=${steps}`],
   });
 }
 
 interface Presentation {
-  session: TrainingSession;
+  run: TransfusionRun;
   folder: string;
-  trained: TrainResult;
+  trained: RunResult;
   backend: Backend;
   options: DemoCommandOptions;
   terminal: Terminal;
 }
 
-async function present({ session, folder, trained, backend, options, terminal }: Presentation): Promise<void> {
+async function present({ run, folder, trained, backend, options, terminal }: Presentation): Promise<void> {
+  const { session, config } = run;
   const begun = performance.now();
   const sampler = sessionSampler(session);
   const examples = session.examples.train;
-  const { steps, guidance, scheduler } = session.config.sampling;
+  const { steps, guidance, scheduler } = config.sampling;
   const progress = createProgress({ label: 'draw', total: 100 });
   const drawings = await scoreDrawings(sampler, examples, {
-    seed: session.config.seed,
+    seed: config.seed,
     steps,
     guidance,
     scheduler,
@@ -143,12 +139,12 @@ async function present({ session, folder, trained, backend, options, terminal }:
     trainSeconds: trained.trainSeconds,
     evaluateSeconds: (performance.now() - begun) / 1000,
     backend: `${backend.name}, ${backend.description}`,
-    parameters: countParameters(transfusionSpec(session.options.model)),
+    parameters: countParameters(transfusionSpec(session.pipeline.model)),
     steps: trained.step,
-    tokensPerSecond: trained.tokensPerSecond,
-    gflopPerSecond: trained.gflopPerSecond,
-    finalTextLoss: trained.language,
-    finalImageLoss: trained.diffusion,
+    tokensPerSecond: trained.speeds.tokensPerSecond,
+    gflopPerSecond: trained.speeds.gflopPerSecond,
+    finalTextLoss: trained.logged.language,
+    finalImageLoss: trained.logged.diffusion,
     imageRetrieval: drawings.retrieval,
     captionAccuracy: captions.accuracy,
   };
@@ -162,7 +158,7 @@ async function present({ session, folder, trained, backend, options, terminal }:
   await writeFile(files.json, `${JSON.stringify(result, null, 2)}\n`);
   await writeReport(files.report, {
     result,
-    config: session.config,
+    config,
     examples,
     drawings: drawings.drawn,
     captions: captions.captions,

@@ -3,11 +3,11 @@
 import { join } from 'node:path';
 import { type BackendChoice, createProgress, openBackend, type Terminal } from '@transfusion/app-common';
 import { TransfusionError } from '@transfusion/tensor';
-import { type ConfigSources, resolveConfig, transfusionRuns } from '../config/resolve-config.js';
+import { encodeLatents, type LatentsFile } from '@transfusion/training/node';
+import { type ConfigSources, resolveConfig } from '../config/resolve-config.js';
 import { loadDataset } from '../data/dataset.js';
 import { readCodec } from '../data/run-codec.js';
-import { encodeLatents } from '../latents/encode-latents.js';
-import type { LatentsFile } from '../latents/format.js';
+import { transfusionKind } from '../kinds/transfusion.js';
 
 export interface EncodeCommandOptions extends ConfigSources {
   out: string;
@@ -18,7 +18,7 @@ export interface EncodeCommandOptions extends ConfigSources {
 
 export async function encodeCommand(options: EncodeCommandOptions, terminal: Terminal): Promise<void> {
   const { out, runs } = options;
-  const config = await resolveConfig(transfusionRuns, options);
+  const config = await resolveConfig(transfusionKind, options);
   if (config.codec === null) {
     throw new TransfusionError({
       code: 'CONFIG_CODEC',

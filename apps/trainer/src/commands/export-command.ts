@@ -1,9 +1,15 @@
 /** @file `trainer export`: a run's model without what only training needs, its weights in half the bytes. */
-import { checkWritableFolder, type Terminal } from '@transfusion/app-common';
+import type { Terminal } from '@transfusion/app-common';
 import type { Tensors } from '@transfusion/checkpoint';
-import { type FolderReader, openCheckpoint, saveModelFolder, type TensorMap } from '@transfusion/checkpoint/node';
+import {
+  checkWritableFolder,
+  type FolderReader,
+  openCheckpoint,
+  saveModelFolder,
+  type TensorMap,
+} from '@transfusion/checkpoint/node';
+import { runFiles } from '@transfusion/training/node';
 import { z } from 'zod';
-import { runFiles } from '../train/run-files.js';
 
 export interface ExportCommandOptions {
   /** Folder of a run. */

@@ -1,25 +1,16 @@
 /** @file `trainer reconstruct`: how well an autoencoder gives back held-out pictures. */
 import { join } from 'node:path';
-import {
-  type BackendChoice,
-  createProgress,
-  modelPath,
-  openBackend,
-  type Terminal,
-  writeOutputFile,
-} from '@transfusion/app-common';
+import { type BackendChoice, createProgress, modelPath, openBackend, type Terminal } from '@transfusion/app-common';
 import { parseConfig } from '@transfusion/checkpoint';
-import { openCheckpoint } from '@transfusion/checkpoint/node';
-import { imageOf, splitDataset } from '@transfusion/data';
+import { openCheckpoint, writeOutputFile } from '@transfusion/checkpoint/node';
+import { imageOf } from '@transfusion/data';
 import { TransfusionError } from '@transfusion/tensor';
+import { describeScores, reconstruct, scoreAutoencoder, splitImages, spread } from '@transfusion/training';
+import { autoencoderStateSchema, fingerprintOf } from '@transfusion/training/node';
 import { openCodec, readCodecFolder } from '@transfusion/vae';
-import { vaeRunConfigSchema } from '../autoencoder/config.js';
-import { describeScores, reconstruct, scoreAutoencoder } from '../autoencoder/evaluate.js';
-import { autoencoderTrainerStateSchema } from '../autoencoder/run-folder.js';
 import { type ConfigSources, changeConfig } from '../config/resolve-config.js';
+import { vaeRunConfigSchema } from '../config/vae-run-config.js';
 import { loadDataset } from '../data/dataset.js';
-import { fingerprintOf } from '../data/fingerprint.js';
-import { spread } from '../in-parts.js';
 import { comparisonGrid } from '../report/comparison-grid.js';
 import { TRAINING_FILE } from './export-command.js';
 
@@ -41,7 +32,7 @@ export async function reconstructCommand(options: ReconstructCommandOptions, ter
     const stored = await readCodecFolder(reader);
     for (const name of [TRAINING_FILE, 'trainer_state.json']) {
       if (!(await reader.has(name))) continue;
-      return { stored, trained: await reader.readJson(name, autoencoderTrainerStateSchema) };
+      return { stored, trained: await reader.readJson(name, autoencoderStateSchema(vaeRunConfigSchema)) };
     }
     return { stored, trained: undefined };
   });
@@ -61,7 +52,7 @@ export async function reconstructCommand(options: ReconstructCommandOptions, ter
     { ...data, captions: 'none' },
     { cacheFolder: join(runs, '..', '.cache', 'data'), terminal },
   );
-  const { train, heldOut } = splitDataset({ images, fraction: data.heldOutFraction, by: data.heldOutBy ?? 'list' });
+  const { train, heldOut } = splitImages({ data }, images);
   const hasSplit = images.some(({ split }) => split !== undefined);
   const share = hasSplit ? 'by the split of' : `${100 * data.heldOutFraction} % of`;
   terminal.log(`pictures: those held out, ${share} ${data.dataset} at ${data.imageSize} x ${data.imageSize}`);

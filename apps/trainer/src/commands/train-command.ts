@@ -1,17 +1,13 @@
-/** @file `trainer train`: start a run, resume one, or say what one would take. */
+/** @file `trainer train` and `trainer vae`: start a run of a kind, resume one, or say what one would take. */
 import { join } from 'node:path';
 import { type BackendChoice, formatSeconds, openBackend, type Terminal } from '@transfusion/app-common';
-import { learningRateAdvice } from '../config/learning-rate.js';
-import { type ConfigSources, resolveConfig, transfusionRuns } from '../config/resolve-config.js';
-import { runConfigSchema } from '../config/run-config.js';
-import { describeRun } from '../train/dry-run.js';
-import { describeMemory, type StepPlan } from '../train/planning-backend.js';
-import { profileTraining } from '../train/profile.js';
-import { runFiles } from '../train/run-files.js';
-import { loadRun } from '../train/run-folder.js';
-import { openSession, type TrainingSession } from '../train/session.js';
-import { type TrainResult, train } from '../train/train.js';
-import { alreadyDone, refuseExisting, resumedConfig } from './resumed-config.js';
+import { describeMemory, learningRateAdvice, type StepPlan, type TrainingSession } from '@transfusion/training';
+import { type LoadedRun, runFiles } from '@transfusion/training/node';
+import { type ConfigSources, resolveConfig } from '../config/resolve-config.js';
+import { alreadyDone, refuseExisting, resumedConfig } from '../config/resumed-config.js';
+import type { AnyRunConfig, Kind, OpenedRun, RunResult } from '../kinds/kind.js';
+import { trainRun } from '../kinds/train-run.js';
+import { profileTraining } from '../report/profile.js';
 
 export interface TrainCommandOptions extends ConfigSources {
   /** Where runs are kept. */
@@ -26,49 +22,58 @@ export interface TrainCommandOptions extends ConfigSources {
   backend: BackendChoice;
 }
 
-export async function trainCommand(options: TrainCommandOptions, terminal: Terminal): Promise<TrainResult | undefined> {
-  const resumed = options.resume === undefined ? undefined : await loadRun(options.resume);
-  const config = resumed
-    ? resumedConfig(runConfigSchema, resumed.state.config, options)
-    : await resolveConfig(transfusionRuns, options);
+export async function trainCommand<
+  Config extends AnyRunConfig,
+  Session extends TrainingSession,
+  Loaded extends LoadedRun<Config>,
+>(
+  kind: Kind<Config, Session, Loaded>,
+  options: TrainCommandOptions,
+  terminal: Terminal,
+): Promise<RunResult | undefined> {
+  const resume = options.resume === undefined ? undefined : await kind.load(options.resume);
+  const config = resume ? resumedConfig(kind.schema, resume.state.config, options) : await resolveConfig(kind, options);
   const folder = options.resume ?? join(options.runs, config.name);
-  const cacheFolder = join(options.runs, '..', '.cache', 'data');
+  const context = { cacheFolder: join(options.runs, '..', '.cache', 'data'), terminal };
   if (options.dryRun) {
-    terminal.out(await describeRun(config, { cacheFolder, terminal }));
+    terminal.out(await kind.plan(config, context));
     return undefined;
   }
-  if (!resumed && !options.overwrite && !options.profile) await refuseExisting(folder);
+  if (!resume && !options.overwrite && !options.profile) await refuseExisting(folder);
   const backend = await openBackend(options.backend, terminal);
   try {
     const onPlan = (plan: StepPlan) => terminal.log(describeMemory(plan));
-    const session = await openSession({ config, backend, cacheFolder, terminal, onPlan, resume: resumed });
+    const run = await kind.open(config, { ...context, backend, onPlan, resume });
     try {
       terminal.log(`kernels ready in ${backend.stats().buildSeconds.toFixed(1)} s`);
       if (options.profile) {
-        terminal.out(await profileTraining(session, join(folder, 'profile'), resumed?.state.step ?? 0));
+        terminal.out(await profileTraining(run.session, join(folder, 'profile'), resume?.state.step ?? 0));
         return undefined;
       }
-      for (const advice of learningRateAdvice(config)) terminal.log(advice);
-      const { rows, sequenceLength } = session.options.batch;
-      terminal.log(describeData(session));
-      if (resumed && resumed.state.step >= config.steps) terminal.log(alreadyDone(resumed.state.step, config.steps));
-      terminal.log(`${folder}: ${config.steps} steps of ${rows} x ${sequenceLength} tokens; Ctrl-C saves and leaves`);
-      const result = await train({ session, folder, start: resumed?.state, signal: terminal.signal });
-      const left = result.finished ? '' : `; go on with --resume ${folder}`;
-      terminal.log(
-        `saved ${runFiles(folder).model} at step ${result.step} after ${formatSeconds(result.trainSeconds)}${left}`,
-      );
-      return result;
+      return await trainAndTell(kind, run, { folder, start: resume?.state, terminal });
     } finally {
-      session.dispose();
+      run.session.dispose();
     }
   } finally {
     await backend.dispose();
   }
 }
 
-function describeData({ examples, texts }: TrainingSession): string {
-  const counts = ({ train, heldOut }: { train: unknown[]; heldOut: unknown[] }, what: string) =>
-    train.length + heldOut.length > 0 ? [`${train.length} ${what} to train on, ${heldOut.length} held out`] : [];
-  return [...counts(examples, 'pictures'), ...counts(texts, 'rows of plain text')].join('; ');
+async function trainAndTell<Config extends AnyRunConfig, Session extends TrainingSession>(
+  kind: Kind<Config, Session, LoadedRun<Config>>,
+  run: OpenedRun<Config, Session>,
+  { folder, start, terminal }: { folder: string; start?: { step: number; trainSeconds: number }; terminal: Terminal },
+): Promise<RunResult> {
+  const { config, session } = run;
+  for (const line of [...learningRateAdvice(config), ...kind.describe(run)]) terminal.log(line);
+  if (start && start.step >= config.steps) terminal.log(alreadyDone(start.step, config.steps));
+  const amounts = Object.entries(session.perStep).map(([what, amount]) => `${amount} ${what}`);
+  terminal.log(`${folder}: ${config.steps} steps of ${amounts.join(', ')}; Ctrl-C saves and leaves`);
+  const result = await trainRun(kind, run, { folder, start, signal: terminal.signal });
+  const left = result.finished ? '' : `; go on with --resume ${folder}`;
+  terminal.log(
+    `saved ${runFiles(folder).model} at step ${result.step} after ${formatSeconds(result.trainSeconds)}${left}`,
+  );
+  if (result.summary !== undefined) terminal.out(result.summary);
+  return result;
 }

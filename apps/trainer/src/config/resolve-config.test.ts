@@ -1,7 +1,8 @@
-import { changeConfig, resolveConfig, transfusionRuns } from './resolve-config.js';
+import { presets } from '../presets/index.js';
+import { changeConfig, resolveConfig } from './resolve-config.js';
 import { runConfigSchema } from './run-config.js';
 
-const resolved = (...set: string[]) => resolveConfig(transfusionRuns, { set });
+const resolved = (...set: string[]) => resolveConfig({ schema: runConfigSchema, presets }, { set });
 
 test('a folder, which may grow, is split by name; datasets that never change as they always were', async () => {
   expect((await resolved('data.dataset=folder')).data.heldOutBy).toBe('name');

@@ -2,10 +2,9 @@
 import { readFile } from 'node:fs/promises';
 import { decodeText, nearestName, parseConfig } from '@transfusion/checkpoint';
 import { TransfusionError } from '@transfusion/tensor';
+import { fittedLearningRate, type RunLength } from '@transfusion/training';
 import type { z } from 'zod';
-import { presets } from '../presets/index.js';
-import { fittedLearningRate, type RunLength } from './learning-rate.js';
-import { type RunConfig, runConfigSchema } from './run-config.js';
+import type { RunConfig } from './run-config.js';
 
 export interface ConfigSources {
   preset?: string;
@@ -18,22 +17,19 @@ export interface ConfigSources {
 type Json = Record<string, unknown>;
 
 /** The configuration of any kind of run. */
-type AnyRun = RunLength & { data: Pick<RunConfig['data'], 'dataset' | 'heldOutBy'> };
-export type RunSchema = z.ZodType<AnyRun>;
+export type AnyRun = RunLength & { data: Pick<RunConfig['data'], 'dataset' | 'heldOutBy'> };
 
 /** What a kind of run may be configured with. */
-export interface ConfigKind<Schema extends RunSchema> {
-  schema: Schema;
-  presets: Readonly<Record<string, z.input<Schema>>>;
+export interface ConfigKind<Config extends AnyRun> {
+  schema: z.ZodType<Config>;
+  presets: Readonly<Record<string, unknown>>;
 }
 
-export const transfusionRuns = { schema: runConfigSchema, presets };
-
 /** @throws TransfusionError CONFIG_*; CheckpointError CONFIG_INVALID naming path, expectation and nearest known key */
-export async function resolveConfig<Schema extends RunSchema>(
-  { schema, presets }: ConfigKind<Schema>,
+export async function resolveConfig<Config extends AnyRun>(
+  { schema, presets }: ConfigKind<Config>,
   { preset, file, set = [] }: ConfigSources,
-): Promise<z.output<Schema>> {
+): Promise<Config> {
   let value: Json = {};
   if (preset !== undefined) value = structuredClone(presetNamed(presets, preset)) as Json;
   if (file !== undefined) value = mergeJson(value, await readJson(file));
@@ -46,11 +42,11 @@ export async function resolveConfig<Schema extends RunSchema>(
 }
 
 /** A configuration with some fields set anew. @throws as `resolveConfig` */
-export function changeConfig<Schema extends RunSchema>(
-  schema: Schema,
-  config: z.output<Schema>,
+export function changeConfig<Config extends AnyRun>(
+  schema: z.ZodType<Config>,
+  config: Config,
   set: readonly string[],
-): z.output<Schema> {
+): Config {
   const value = structuredClone(config) as Json;
   for (const assignment of set) assign(value, assignment);
   return fitted(parseConfig(schema, value, '--set'));

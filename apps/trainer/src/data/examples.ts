@@ -1,4 +1,4 @@
-/** @file The examples of a run: pictures and captions as token ids, and plain texts. */
+/** @file What a run of `trainer train` is configured to learn from: pictures, texts, and a tokenizer for both. */
 import { readFile } from 'node:fs/promises';
 import { decodeText } from '@transfusion/checkpoint';
 import type { CaptionedImage, TextDocument } from '@transfusion/data';
@@ -8,19 +8,10 @@ import { trainByteLevelBpe } from '@transfusion/tokenizer/train';
 import type { RunConfig } from '../config/run-config.js';
 import { type LoadDatasetOptions, loadDataset, loadPlainTexts } from './dataset.js';
 
-export interface Example extends CaptionedImage {
-  /** Of its caption; none where it has none. */
-  captionIds: number[];
-}
-
-export interface TextExample extends TextDocument {
-  ids: number[];
-}
-
 export interface Examples {
   /** In the dataset's order. */
-  examples: Example[];
-  texts: TextExample[];
+  images: CaptionedImage[];
+  texts: TextDocument[];
   tokenizer: Tokenizer;
 }
 
@@ -44,12 +35,7 @@ export async function loadExamples(
   const { images } = dataset === 'none' ? { images: [] } : await loadDataset({ ...config.data, dataset }, options);
   const texts = path === null ? [] : await loadPlainTexts(path, config.data, options);
   const all = [...images.flatMap(({ caption }) => caption ?? []), ...texts.map(({ text }) => text)];
-  const tokenizer = options.tokenizer ?? (await makeTokenizer(config, all, options.terminal));
-  return {
-    examples: images.map((image) => ({ ...image, captionIds: tokenizer.encode(image.caption ?? '') })),
-    texts: texts.map((each) => ({ ...each, ids: tokenizer.encode(each.text) })),
-    tokenizer,
-  };
+  return { images, texts, tokenizer: options.tokenizer ?? (await makeTokenizer(config, all, options.terminal)) };
 }
 
 /** Characters from which training takes long enough to be told. */

@@ -2,11 +2,11 @@
 import { modelPath } from '@transfusion/app-common';
 import { openCheckpoint } from '@transfusion/checkpoint/node';
 import { TransfusionError } from '@transfusion/tensor';
+import { PIXELS } from '@transfusion/training';
+import { foreignLatents, networkOf, readLatentsFile } from '@transfusion/training/node';
 import { autoencoderCodec, readCodecFolder, type StoredCodec } from '@transfusion/vae';
 import type { RunConfig } from '../config/run-config.js';
-import { networkOf } from '../latents/format.js';
-import { foreignLatents, readLatentsFile } from '../latents/read-latents.js';
-import type { LatentsFolder } from '../latents/run-latents.js';
+import type { LatentsFolder } from './run-latents.js';
 
 export interface RunCodec {
   stored: StoredCodec;
@@ -38,6 +38,6 @@ export async function readRunCodec(config: RunConfig, resumed?: StoredCodec): Pr
 
 /** @param codec a name or a path; null: pixels */
 export async function readCodec(codec: string | null): Promise<StoredCodec> {
-  if (codec === null) return { config: { kind: 'pixels' }, weights: new Map(), where: 'pixels' };
+  if (codec === null) return PIXELS;
   return openCheckpoint(modelPath(codec), (reader) => readCodecFolder(reader));
 }

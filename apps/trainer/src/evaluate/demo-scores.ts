@@ -1,7 +1,7 @@
 /** @file The demo's two scores: are the pictures of the prompts, are the captions of the pictures. */
 import { imageOf } from '@transfusion/data';
 import type { DrawImagesOptions, Sampler } from '@transfusion/sampler';
-import type { Example } from '../data/examples.js';
+import type { Example } from '@transfusion/training';
 
 export interface DrawnExample {
   prompt: string;

@@ -2,7 +2,7 @@
 import { writeFile } from 'node:fs/promises';
 import { imageOf } from '@transfusion/data';
 import { createSampler, type Sampler } from '@transfusion/sampler';
-import type { TrainingSession } from '../train/session.js';
+import type { TransfusionSession } from '@transfusion/training';
 import { comparisonGrid } from './comparison-grid.js';
 
 /** Tokens of a text that the model is given, and that it then writes. */
@@ -10,12 +10,15 @@ const GIVEN_TOKENS = 8;
 const WRITTEN_TOKENS = 64;
 
 /** A sampler of the run's averaged weights. */
-export function sessionSampler({ backend, pipeline, state, tokenizer, codec }: TrainingSession): Sampler {
+export function sessionSampler({ backend, pipeline, state, tokenizer, codec }: TransfusionSession): Sampler {
   return createSampler({ backend, config: pipeline, parameters: state.ema, tokenizer, codec });
 }
 
 /** Training images above what is drawn of their captions, in PATH.png; beginnings of texts and how they go on, in PATH.txt. */
-export async function writeSamples(session: TrainingSession, options: { path: string; count: number }): Promise<void> {
+export async function writeSamples(
+  session: TransfusionSession,
+  options: { path: string; count: number },
+): Promise<void> {
   const { path, count } = options;
   const { seed, sampling } = session.config;
   const examples = session.examples.train.slice(0, count);
@@ -34,7 +37,7 @@ export async function writeSamples(session: TrainingSession, options: { path: st
 }
 
 /** Of the first rows: the beginning of a text, and what the model writes after it. */
-async function continueTexts({ texts, tokenizer, config }: TrainingSession, sampler: Sampler, count: number) {
+async function continueTexts({ texts, tokenizer, config }: TransfusionSession, sampler: Sampler, count: number) {
   const { bos } = tokenizer.special;
   const rows = texts.heldOut.length > 0 ? texts.heldOut : texts.train;
   const written: string[] = [];

@@ -9,5 +9,6 @@ export {
   saveModelFolder,
   type TensorMap,
 } from './model-folder.js';
+export { checkWritableFile, checkWritableFolder, writeOutputFile } from './output-file.js';
 export { readSafetensorsFile, SafetensorsFile } from './safetensors-file.js';
 export { type WriteFolderOptions, writeFolder } from './write-folder.js';

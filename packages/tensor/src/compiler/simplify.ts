@@ -2,6 +2,7 @@
 import type { GraphNode, ReferenceArray } from '../graph/node.js';
 import { apply, applyAll } from '../graph/node.js';
 import { sameShape } from '../graph/shape.js';
+import { detachOp } from '../ops/detach.js';
 import { binaryOp, unaryOp } from '../ops/elementwise.js';
 import { constantOp, inputOp, scalar, stateOp } from '../ops/leaf.js';
 import { broadcastOp, permuteOp, reshapeOp } from '../ops/movement.js';
@@ -46,6 +47,8 @@ function exactNumber(_key: string, value: unknown): unknown {
 function rewrite(node: GraphNode, inputs: Tensor[]): Tensor | undefined {
   const { shape } = node.types[0];
   const [a, b] = inputs;
+  // The gradients were taken: what counted as a constant is what it was made of.
+  if (node.op === detachOp) return a;
   if (node.op === unaryOp || node.op === binaryOp) {
     if (node.types[0].dtype !== 'f32' || a.dtype !== 'f32') return undefined;
     const constants = inputs.map(constantValue);

@@ -3,6 +3,7 @@
 import { attentionCases } from './attention-cases.js';
 import type { ConformanceCase } from './case.js';
 import { convolutionCases } from './convolution-cases.js';
+import { detachCases } from './detach-cases.js';
 import { elementwiseCases } from './elementwise-cases.js';
 import { matmulCases } from './matmul-cases.js';
 import { movementCases } from './movement-cases.js';
@@ -15,4 +16,5 @@ export const conformanceCases: readonly ConformanceCase[] = [
   ...rowCases,
   ...attentionCases,
   ...convolutionCases,
+  ...detachCases,
 ];

@@ -5,6 +5,7 @@
 import { vectorJacobianProduct } from '../grad.js';
 import { apply, applyAll, type GraphNode, nextNodeId, type OpDefinition, type Tensor } from '../graph/node.js';
 import { evaluate, topologicalOrder } from '../reference/evaluate.js';
+import { detachOp } from './detach.js';
 import { constantOp, stateOp } from './leaf.js';
 
 /** A traced function: its result, and the tensors from outside that it depends on, which are the node's inputs. */
@@ -28,6 +29,7 @@ export const checkpointOp: OpDefinition<Region> = {
 };
 
 function isResident({ node }: Tensor): boolean {
+  if (node.op === detachOp) return isResident(node.inputs[0]);
   return node.op === stateOp || node.op === constantOp;
 }
 

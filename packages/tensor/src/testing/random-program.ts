@@ -23,6 +23,7 @@ const operations: readonly ((a: Tensor, b: Tensor) => Tensor)[] = [
   (a, b) => (String(a.shape) === String(b.shape) ? a.mul(b).tanh() : a.sub(b.max())),
   (a) => a.mul(0.5),
   (a) => a.sigmoid(),
+  (a) => a.detach(),
   (a) => a.sub(0.25).square(),
   (a) => a.neg().exp().add(1).reciprocal(),
   (a, b) => select(a.less(0.5), a, String(a.shape) === String(b.shape) ? b : 0.125),

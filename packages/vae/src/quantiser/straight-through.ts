@@ -2,29 +2,19 @@
 import type { Tensor } from '@transfusion/tensor';
 import { codeVectors, nearestCodes } from './nearest-codes.js';
 
-/** A tensor twice: computed from what is differentiated, and from what counts as constant (see `trainableCopy` of nn). */
-export interface LiveAndConstant {
-  live: Tensor;
-  constant: Tensor;
-}
-
 export interface Quantised {
   /** i32 [batch, height, width] */
   codes: Tensor;
   /** [batch, height, width, channels]: the codes' vectors in value, the encoder's vectors in gradient. */
   quantised: Tensor;
   /** The codes' vectors, [batch, height, width, channels]: their gradient reaches the codebook. */
-  codeVectors: LiveAndConstant;
+  codeVectors: Tensor;
 }
 
 /** Nearest codes of `vectors` [batch, height, width, channels] in `codebook` [codes, channels]. */
-export function quantiseStraightThrough(options: { vectors: LiveAndConstant; codebook: LiveAndConstant }): Quantised {
-  const { vectors, codebook } = options;
-  const codes = nearestCodes({ vectors: vectors.constant, codebook: codebook.constant });
-  const found = {
-    live: codeVectors({ codes, codebook: codebook.live }),
-    constant: codeVectors({ codes, codebook: codebook.constant }),
-  };
-  const quantised = vectors.live.add(found.constant.sub(vectors.constant));
+export function quantiseStraightThrough({ vectors, codebook }: { vectors: Tensor; codebook: Tensor }): Quantised {
+  const codes = nearestCodes({ vectors: vectors.detach(), codebook: codebook.detach() });
+  const found = codeVectors({ codes, codebook });
+  const quantised = vectors.add(found.sub(vectors).detach());
   return { codes, quantised, codeVectors: found };
 }

@@ -76,15 +76,15 @@ export async function vqErrors(backend: Backend): Promise<Errors> {
     state,
     fn: ({ images }, p: VqParameters) => {
       const result = reconstructVq({ config, parameters: p, images });
-      const { reconstruction, vectors, codeVectors, codes, parameters } = result;
+      const { reconstruction, vectors, codeVectors, codes } = result;
       const l1 = reconstruction.sub(images).abs().mean();
-      const codebook = codeVectors.live.sub(vectors.constant).square().mean();
-      const commitment = vectors.live.sub(codeVectors.constant).square().mean();
+      const codebook = codeVectors.sub(vectors.detach()).square().mean();
+      const commitment = vectors.sub(codeVectors.detach()).square().mean();
       const loss = l1.add(codebook).add(commitment.mul(0.25));
       return {
         outputs: {
-          ...{ vectors: vectors.constant, codes: codes.toFloat(), quantised: codeVectors.constant, reconstruction },
-          ...{ l1, codebook, commitment, loss, gradients: gradientsOf(loss, parameters.live) },
+          ...{ vectors, codes: codes.toFloat(), quantised: codeVectors, reconstruction },
+          ...{ l1, codebook, commitment, loss, gradients: gradientsOf(loss, p) },
         },
       };
     },

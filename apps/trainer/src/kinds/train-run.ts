@@ -1,0 +1,38 @@
+/** @file Trains a run of any kind, reporting to the terminal and to the run's folder. */
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { createProgress } from '@transfusion/app-common';
+import { type Progress, type TrainingSession, train } from '@transfusion/training';
+import { type LoadedRun, runFiles, runFolderSinks } from '@transfusion/training/node';
+import type { AnyRunConfig, Kind, OpenedRun, RunResult } from './kind.js';
+
+export interface TrainRunOptions {
+  /** The run's folder. */
+  folder: string;
+  /** Steps done before, and seconds spent on them. */
+  start?: Progress;
+  /** Finish the step in progress, save, and return. */
+  signal: AbortSignal;
+}
+
+/** Trains until `config.steps`. */
+export async function trainRun<Config extends AnyRunConfig, Session extends TrainingSession>(
+  kind: Kind<Config, Session, LoadedRun<Config>>,
+  run: OpenedRun<Config, Session>,
+  { folder, start, signal }: TrainRunOptions,
+): Promise<RunResult> {
+  const { config, session, record } = run;
+  const { samples } = runFiles(folder);
+  const sinks = await runFolderSinks({ folder, session, record, start });
+  const bar = createProgress({ label: 'train', total: config.steps, start: start?.step ?? 0 });
+  const result = await train({
+    ...{ session, start, signal, ...sinks },
+    ...{ logEvery: config.logEvery, checkpointEvery: config.checkpointEvery, sampleEvery: config.sample.every },
+    progress: (step, logged) => bar.update(step, kind.progress(logged)),
+    async sample(step) {
+      await mkdir(samples, { recursive: true });
+      return kind.sample(run, join(samples, `step-${step}`));
+    },
+  }).finally(() => bar.stop());
+  return { ...result, summary: result.finished ? await kind.finish?.(run, folder, signal) : undefined };
+}

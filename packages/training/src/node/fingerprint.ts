@@ -1,0 +1,41 @@
+/** @file What a run is trained on, in a few bytes, so that it is noticed when a resumed run finds something else. */
+import { createHash } from 'node:crypto';
+import type { CaptionedImage, TextDocument } from '@transfusion/data';
+import { z } from 'zod';
+
+export const fingerprintSchema = z.strictObject({
+  pictures: z.int().min(0).describe('pictures, each as often as it has captions'),
+  texts: z.int().min(0).describe('plain texts'),
+  hash: z.string().describe('SHA-256 of captions, pixels and texts, in order'),
+});
+
+export type Fingerprint = z.output<typeof fingerprintSchema>;
+
+export function fingerprintOf(
+  images: readonly Pick<CaptionedImage, 'caption' | 'pixels'>[],
+  texts: readonly Pick<TextDocument, 'text'>[] = [],
+): Fingerprint {
+  const hash = createHash('sha256');
+  for (const { caption, pixels } of images) {
+    hash.update(JSON.stringify([caption ?? null, pixels.length]));
+    hash.update(pixels);
+  }
+  for (const { text } of texts) hash.update(JSON.stringify(text));
+  return { pictures: images.length, texts: texts.length, hash: hash.digest('hex') };
+}
+
+/** A sentence where a run that is resumed finds other data than it was trained on. */
+export function changedData(before: { data?: Fingerprint; step: number }, now: Fingerprint): string | undefined {
+  if (!before.data || before.data.hash === now.hash) return undefined;
+  const [then, today] = [describe(before.data), describe(now)];
+  const change =
+    then === today
+      ? 'their number is the same, their contents, captions or order are not'
+      : `${then} then, ${today} now`;
+  return `the data are not those that the run was trained on until step ${before.step}: ${change}; it goes on with these, and some that are held out now may have been trained on`;
+}
+
+function describe({ pictures, texts }: Fingerprint): string {
+  const counted = (count: number, what: string) => `${count} ${what}${count === 1 ? '' : 's'}`;
+  return [counted(pictures, 'picture'), ...(texts > 0 ? [counted(texts, 'text')] : [])].join(' and ');
+}

@@ -1,0 +1,19 @@
+/** @file @transfusion/training/node: the folders of runs and of latents. */
+export { type EncodeOptions, type EncodeResult, encodeLatents } from './encode-latents.js';
+export { changedData, type Fingerprint, fingerprintOf, fingerprintSchema } from './fingerprint.js';
+export { LATENTS_FILE, type LatentsFile, latentsFileSchema, networkOf } from './latents-format.js';
+export type { RunKind } from './open-run.js';
+export { foreignLatents, readLatents, readLatentsFile } from './read-latents.js';
+export { runFiles } from './run-files.js';
+export {
+  autoencoderStateSchema,
+  type LoadedAutoencoderRun,
+  type LoadedRun,
+  type LoadedTransfusionRun,
+  loadAutoencoderRun,
+  loadTransfusionRun,
+  type RunRecord,
+  runFolderSinks,
+  saveRun,
+  type TrainerState,
+} from './run-folder.js';

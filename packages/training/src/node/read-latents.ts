@@ -1,0 +1,80 @@
+/** @file Reads a folder of latents, checked against the pictures and the autoencoder that it should be of. */
+import { readFile, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { decodeText, parseConfig } from '@transfusion/checkpoint';
+import type { CaptionedImage } from '@transfusion/data';
+import { TransfusionError } from '@transfusion/tensor';
+import type { LatentDistribution, StoredCodec } from '@transfusion/vae';
+import { readShard } from './encode-latents.js';
+import {
+  codecIdentity,
+  LATENTS_FILE,
+  type LatentsFile,
+  latentsFileSchema,
+  pictureHash,
+  shardFile,
+} from './latents-format.js';
+
+const MOST_BYTES = 2 ** 20;
+
+export function foreignLatents(folder: string, why = 'it has latents of another autoencoder'): TransfusionError {
+  return new TransfusionError({
+    code: 'LATENTS_FOREIGN',
+    message: `${folder} is not for this run: ${why}`,
+    fix: 'run `trainer encode` with the same configuration into a new folder, or leave data.latents out',
+  });
+}
+
+/** @throws TransfusionError LATENTS_MISSING; CheckpointError CONFIG_INVALID */
+export async function readLatentsFile(folder: string): Promise<LatentsFile> {
+  const path = join(folder, LATENTS_FILE);
+  let json: unknown;
+  try {
+    const { size } = await stat(path);
+    if (size > MOST_BYTES) throw new Error(`it has ${size} bytes, the most is ${MOST_BYTES}`);
+    json = JSON.parse(decodeText(await readFile(path), path));
+  } catch (error) {
+    throw new TransfusionError({
+      code: 'LATENTS_MISSING',
+      message: `cannot read ${path}: ${error instanceof Error ? error.message : error}`,
+      fix: '`trainer encode` makes such a folder; run it again if it was interrupted',
+      cause: error,
+    });
+  }
+  if ((json as { version?: unknown } | null)?.version === 1) {
+    throw new TransfusionError({
+      code: 'LATENTS_VERSION',
+      message: `${path} was written by an earlier version of this program, which did not say what picture each latent is of`,
+      fix: 'run `trainer encode` again, into a new folder: the same pictures give the same latents',
+    });
+  }
+  return parseConfig(latentsFileSchema, json, path);
+}
+
+/**
+ * The latents of every picture, in their order, not scaled: one distribution for each variant. The folder may have more.
+ * @throws TransfusionError LATENTS_FOREIGN, LATENTS_FORMAT; CheckpointError CHECKPOINT_*
+ */
+export async function readLatents(
+  folder: string,
+  file: LatentsFile,
+  { codec, images, flip }: { codec: StoredCodec; images: readonly CaptionedImage[]; flip: boolean },
+): Promise<LatentDistribution[][]> {
+  if (codecIdentity(codec) !== file.identity) throw foreignLatents(folder);
+  if (flip && file.variants === 1) throw foreignLatents(folder, 'it has no latents of mirror images');
+  const keys = images.map((image) => pictureHash(image).toString('hex'));
+  const wanted = new Set(keys);
+  const found = new Map<string, LatentDistribution[]>();
+  for (let first = 0, index = 0; first < file.images; first += file.shardImages, index++) {
+    const count = Math.min(file.shardImages, file.images - first);
+    for (const { picture, variants } of await readShard(join(folder, shardFile(index)), { ...file, images: count })) {
+      if (wanted.has(picture)) found.set(picture, variants.slice(0, flip ? 2 : 1));
+    }
+  }
+  const missing = images.filter((_, i) => !found.has(keys[i]));
+  if (missing.length > 0) {
+    const first = `${missing.length} of the run's ${images.length} pictures are not in it, the first is ${missing[0].name}`;
+    throw foreignLatents(folder, first);
+  }
+  return keys.map((key) => found.get(key)!);
+}

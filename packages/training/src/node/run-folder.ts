@@ -1,0 +1,157 @@
+/** @file A run's folder: its metrics, and its checkpoint, saved whole or not at all and loaded back bit by bit. */
+import { access, mkdir } from 'node:fs/promises';
+import type { FolderReader } from '@transfusion/checkpoint/node';
+import { MetricsFile, saveModelFolder } from '@transfusion/checkpoint/node';
+import { parameterTensors } from '@transfusion/sampler/node';
+import { Tokenizer } from '@transfusion/tokenizer';
+import {
+  type AutoencoderConfig,
+  importWeights,
+  parseAutoencoderConfig,
+  readCodecFolder,
+  type StoredCodec,
+} from '@transfusion/vae';
+import { z } from 'zod';
+import type { Progress, TrainingSinks } from '../loop.js';
+import type { TrainingSession } from '../session.js';
+import type { StateValues } from '../train-state.js';
+import { type Fingerprint, fingerprintSchema } from './fingerprint.js';
+import { openRun, type RunKind, STATE_FILE } from './open-run.js';
+import { runFiles } from './run-files.js';
+
+/** `trainer_state.json` */
+export interface TrainerState<Config> extends Progress {
+  config: Config;
+  /** What it was trained on. */
+  data?: Fingerprint;
+}
+
+const progressFields = {
+  step: z.int().min(0).describe('optimizer steps done'),
+  trainSeconds: z.number().min(0).describe('spent in them, over all sessions'),
+  data: fingerprintSchema.optional().describe('what it was trained on'),
+};
+
+export interface RunRecord {
+  kind: RunKind;
+  /** The run's configuration: JSON. */
+  config: unknown;
+  data?: Fingerprint;
+}
+
+/** Saves the weights to sample from (the moving average), and beside them all that resuming needs. */
+export async function saveRun(
+  folder: string,
+  session: TrainingSession,
+  { kind, config, data }: RunRecord,
+  progress: Progress,
+): Promise<void> {
+  const { parameters, m, v, discriminator, counters, lossScale } = session.state;
+  await saveModelFolder({
+    path: runFiles(folder).model,
+    ...(await session.modelFiles()),
+    trainer: {
+      state: { ...(kind === 'autoencoder' ? { kind } : {}), ...progress, config, data },
+      optimizer: await parameterTensors({ parameters, m, v, discriminator, counters, lossScale }),
+    },
+  });
+}
+
+/**
+ * Where a session reports to in a run's folder: lines of `metrics.jsonl`, those after `start` cut off, and checkpoints. Where the
+ * folder has a run that this one replaces, its first checkpoint is saved now, so that nobody goes on with the one before.
+ */
+export async function runFolderSinks(options: {
+  folder: string;
+  session: TrainingSession;
+  record: RunRecord;
+  start?: Progress;
+}): Promise<Required<Pick<TrainingSinks, 'metrics' | 'save'>>> {
+  const { folder, session, record, start } = options;
+  const files = runFiles(folder);
+  await mkdir(folder, { recursive: true });
+  const metrics = await MetricsFile.open(files.metrics, { resumeStep: start?.step ?? 0 });
+  const save = (progress: Progress) => saveRun(folder, session, record, progress);
+  if (!start && (await exists(files.model))) await save({ step: 0, trainSeconds: 0 });
+  return { metrics: (line) => metrics.append(line), save };
+}
+
+export interface LoadedRun<Config> {
+  state: TrainerState<Config>;
+  /** The values to resume from. */
+  values: StateValues;
+}
+
+export interface LoadedTransfusionRun<Config> extends LoadedRun<Config> {
+  tokenizer: Tokenizer;
+  /** Undefined where the model diffuses pixels. */
+  codec?: StoredCodec;
+}
+
+/**
+ * Loads the checkpoint of a Transfusion model's run.
+ * @throws CheckpointError; TransfusionError RUN_NOT_RESUMABLE, RUN_KIND, CODEC_*
+ */
+export function loadTransfusionRun<Config>(
+  folder: string,
+  config: z.ZodType<Config>,
+): Promise<LoadedTransfusionRun<Config>> {
+  const schema = z.strictObject({ ...progressFields, config });
+  return openRun(folder, 'transfusion', async (reader) => {
+    const state = (await reader.readJson(STATE_FILE, schema)) as TrainerState<Config>;
+    const tokenizer = new Tokenizer(await reader.readText('tokenizer.json'));
+    const values = await optimizerValues(reader);
+    for (const [name, { data }] of await reader.readTensors('model.safetensors')) values.set(`ema.${name}`, data);
+    const hasCodec = await reader.has('vae/config.json');
+    return { state, tokenizer, values, ...(hasCodec ? { codec: await readCodecFolder(reader, 'vae') } : {}) };
+  });
+}
+
+export interface LoadedAutoencoderRun<Config> extends LoadedRun<Config> {
+  autoencoder: AutoencoderConfig;
+}
+
+/** `trainer_state.json` of an autoencoder's run. */
+export function autoencoderStateSchema<Config>(config: z.ZodType<Config>) {
+  return z.strictObject({ kind: z.literal('autoencoder').describe('of run'), ...progressFields, config });
+}
+
+/**
+ * Loads the checkpoint of an autoencoder's run.
+ * @throws CheckpointError; TransfusionError RUN_NOT_RESUMABLE, RUN_KIND, CODEC_*
+ */
+export function loadAutoencoderRun<Config>(
+  folder: string,
+  config: z.ZodType<Config>,
+): Promise<LoadedAutoencoderRun<Config>> {
+  return openRun(folder, 'autoencoder', async (reader) => {
+    const state = (await reader.readJson(STATE_FILE, autoencoderStateSchema(config))) as TrainerState<Config>;
+    const autoencoder = parseAutoencoderConfig(
+      await reader.readJson('config.json', z.unknown()),
+      `${reader.path}/config.json`,
+    );
+    const values = await optimizerValues(reader);
+    const averaged = importWeights({
+      config: autoencoder,
+      tensors: await reader.readTensors('model.safetensors'),
+      where: `${reader.path}/model.safetensors`,
+    });
+    for (const [path, data] of averaged) values.set(`ema.${path}`, data);
+    return { state, autoencoder, values };
+  });
+}
+
+/** Names of earlier versions. */
+const RENAMED: Readonly<Record<string, string>> = { uses: 'counters.uses' };
+
+async function optimizerValues(reader: FolderReader): Promise<Map<string, Float32Array>> {
+  const tensors = await reader.readTensors('optimizer.safetensors');
+  return new Map([...tensors].map(([name, { data }]) => [RENAMED[name] ?? name, data]));
+}
+
+function exists(path: string): Promise<boolean> {
+  return access(path).then(
+    () => true,
+    () => false,
+  );
+}

@@ -1,0 +1,56 @@
+/** @file How any model is optimised: the fields of a configuration, and what a step needs of them. */
+import type { Precision } from '@transfusion/tensor';
+import { z } from 'zod';
+import type { StepOptions } from './compile-step.js';
+import type { RunLength } from './learning-rate.js';
+
+export const seedSchema = z
+  .int()
+  .min(0)
+  .max(Number.MAX_SAFE_INTEGER)
+  .default(0)
+  .describe('of weights, data order and noise');
+
+export const optimizerFields = {
+  beta1: z.number().min(0).lt(1).default(0.9),
+  beta2: z.number().min(0).lt(1).default(0.95),
+  epsilon: z.number().positive().default(1e-8),
+  weightDecay: z.number().min(0).default(0.1),
+  maxGradientNorm: z.number().positive().default(1).describe('global norm to which gradients are clipped'),
+};
+
+const optimizerSchema = z.strictObject(optimizerFields);
+
+export const emaSchema = z
+  .strictObject({
+    decay: z
+      .number()
+      .min(0)
+      .lt(1)
+      .default(0.999)
+      .describe('of the moving average of the weights that is used in the end'),
+    warmup: z.boolean().default(true).describe('start with a shorter average: at most (1 + step) / (10 + step)'),
+  })
+  .prefault({});
+
+export type EmaConfig = z.output<typeof emaSchema>;
+
+/** What the compiled step is made of, apart from its objective. */
+export interface Optimisation extends RunLength {
+  optimizer: z.output<typeof optimizerSchema>;
+  ema: EmaConfig;
+  /** Micro-batches of a step; default 1. */
+  accumulation?: number;
+  /** Default 'f32'. */
+  precision?: Precision;
+}
+
+export function stepOptionsOf({ optimizer, accumulation = 1, precision }: Optimisation): StepOptions {
+  const { maxGradientNorm, ...adamw } = optimizer;
+  return { optimizer: adamw, maxGradientNorm, accumulation, precision };
+}
+
+/** The decay of the moving average at a step (from 1): shorter at the start, where early weights mean little. */
+export function emaDecayAt({ decay, warmup }: EmaConfig, step: number): number {
+  return warmup ? Math.min(decay, (1 + step) / (10 + step)) : decay;
+}

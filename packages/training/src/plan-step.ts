@@ -1,0 +1,89 @@
+/** @file The FLOPs and memory of a run's steps, worked out without a device. */
+import { type Backend, BYTES_PER_ELEMENT, type DeviceBuffer, type Program } from '@transfusion/tensor';
+import { compileAccumulate, compileStep, compileUpdate, type StepOptions } from './compile-step.js';
+import type { Objective, Phase } from './objective.js';
+import { createTrainState } from './train-state.js';
+
+export interface StepPlan {
+  /** Of an optimizer step. */
+  flops: number;
+  /** Weights, moments, averages, and sums of gradients where batches are accumulated. */
+  stateBytes: number;
+  /** Scratch memory: activations and gradients. */
+  arenaBytes: number;
+  /** The most of it that is in use at one moment. */
+  liveBytes: number;
+}
+
+export interface RunPlan {
+  /** Of the last phase that the run gets to. Weights that are not trained are not counted. */
+  step: StepPlan;
+  /** Of all steps. */
+  totalFlops: number;
+}
+
+/**
+ * What a run will take, by compiling its steps for nothing.
+ * @throws what its objectives throw, before the step at which their phase starts
+ */
+export async function planRun(phases: readonly Phase[], options: StepOptions, steps: number): Promise<RunPlan> {
+  let totalFlops = 0;
+  let step: StepPlan = { flops: 0, stateBytes: 0, arenaBytes: 0, liveBytes: 0 };
+  for (const [i, { from, objective }] of phases.entries()) {
+    if (from >= steps && i > 0) break;
+    step = await planStep(phases, objective, options);
+    const end = Math.min(steps, phases[i + 1]?.from ?? steps);
+    totalFlops += (end - from) * step.flops;
+  }
+  return { step, totalFlops };
+}
+
+async function planStep(phases: readonly Phase[], objective: Objective, options: StepOptions): Promise<StepPlan> {
+  const { backend, plan } = planningBackend();
+  const state = createTrainState(backend, phases, { ...options, values: new Map() });
+  if (options.accumulation === 1) {
+    await compileStep(backend, state, objective, options);
+    return plan;
+  }
+  await compileAccumulate(backend, state, objective, options);
+  const { flops } = plan;
+  await compileUpdate(backend, state, objective, options);
+  return { ...plan, flops: flops * options.accumulation };
+}
+
+/** A backend with limits as a CPU has them, on which nothing is allocated and nothing can run; and what it was given. */
+function planningBackend(): { backend: Backend; plan: StepPlan } {
+  const plan: StepPlan = { flops: 0, stateBytes: 0, arenaBytes: 0, liveBytes: 0 };
+  const refuse = () => Promise.reject(new Error('nothing runs while planning'));
+  const createBuffer = (elements: number): DeviceBuffer => {
+    plan.stateBytes += elements * BYTES_PER_ELEMENT;
+    return { elements, write() {}, read: refuse, destroy() {} };
+  };
+  const add = ({ flops, arenaBytes, liveBytes }: Program) => {
+    plan.flops += flops;
+    plan.arenaBytes += arenaBytes.reduce((sum, bytes) => sum + bytes, 0);
+    plan.liveBytes += liveBytes;
+  };
+  const backend: Backend = {
+    name: 'plan',
+    description: 'plans only',
+    limits: { alignment: 64, maxArenaBytes: 2 ** 40, maxBufferBytes: 2 ** 40, maxExpressionInputs: 16, f16: true },
+    createBuffer,
+    async load(program) {
+      add(program);
+      return { run: refuse, profile: refuse, dispose() {} };
+    },
+    stats: () => ({ liveBytes: 0, liveBuffers: 0, builtKernels: 0, buildSeconds: 0, builtBindGroups: 0 }),
+    async dispose() {},
+  };
+  return { backend, plan };
+}
+
+/** One line for a person. */
+export function describeMemory({ stateBytes, arenaBytes }: StepPlan): string {
+  return `memory: ${mebibytes(stateBytes)} of weights, moments and averages, ${mebibytes(arenaBytes)} of activations and gradients`;
+}
+
+export function mebibytes(bytes: number): string {
+  return `${(bytes / 2 ** 20).toFixed(1)} MiB`;
+}

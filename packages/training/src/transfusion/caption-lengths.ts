@@ -1,0 +1,78 @@
+/** @file How long captions may be: as long as nearly all of them are, so that one outlier does not decide the rows of a run. */
+import { TransfusionError } from '@transfusion/tensor';
+import type { TransfusionTrainingConfig } from './config.js';
+import type { Example } from './examples.js';
+
+/** BOS, BOI, EOI and EOS. */
+export const CONTROL_TOKENS = 4;
+/** So many captions decide what is usual. */
+const NEARLY_ALL = 0.99;
+const MOST_NAMED = 3;
+
+/**
+ * The examples with captions that fit. Longer ones are those that `batch.sequenceLength` and `model.maxPositions` leave no room
+ * for or, where these are left open, those far longer than nearly all others: they are cut or, as `data.longCaptions` says,
+ * skipped with their pictures. What was done is told, with names.
+ *
+ * @throws TransfusionError CONFIG_SEQUENCE_LENGTH, CONFIG_MAX_POSITIONS: there is no room for an image
+ */
+export function fitCaptions(
+  config: TransfusionTrainingConfig,
+  examples: readonly Example[],
+  patchesPerImage: number,
+  log?: (line: string) => void,
+): Example[] {
+  const least = patchesPerImage + CONTROL_TOKENS;
+  const room = Math.min(
+    roomFor('CONFIG_SEQUENCE_LENGTH', 'batch.sequenceLength', config.batch.sequenceLength, least),
+    // Positions outside the rotary table would silently not be rotated.
+    roomFor('CONFIG_MAX_POSITIONS', 'model.maxPositions', config.model.maxPositions, least),
+  );
+  const lengths = examples.filter(({ caption }) => caption !== undefined).map(({ captionIds }) => captionIds.length);
+  const limit = config.batch.sequenceLength === null ? Math.min(room, usualLength(lengths)) : room;
+  const long = examples.filter(({ captionIds }) => captionIds.length > limit);
+  if (long.length === 0) return [...examples];
+  const { longCaptions } = config.data;
+  const told = describeLong(long, { limit, of: lengths.length, least, config });
+  if (longCaptions === 'skip' && long.length === examples.length) {
+    throw new TransfusionError({ code: 'CONFIG_SEQUENCE_LENGTH', message: `nothing is left to train on: ${told}` });
+  }
+  log?.(told);
+  if (longCaptions === 'skip') return examples.filter(({ captionIds }) => captionIds.length <= limit);
+  return examples.map((example) => ({ ...example, captionIds: example.captionIds.slice(0, limit) }));
+}
+
+/** What is left for a caption; infinite where nothing is set. */
+function roomFor(code: string, field: string, value: number | null | undefined, least: number): number {
+  if (value === null || value === undefined) return Number.POSITIVE_INFINITY;
+  if (value > least) return value - least;
+  throw new TransfusionError({
+    code,
+    message: `${field} is ${value}, an image with its control tokens takes ${least} positions, and its caption at least one`,
+    fix: `raise it to at least ${least + 1}, or leave it out; larger patches make shorter documents`,
+  });
+}
+
+/** At least twice what 99 % of the captions need, so that only outliers are longer. */
+export function usualLength(lengths: readonly number[]): number {
+  const sorted = [...lengths].sort((a, b) => a - b);
+  const usual = sorted[Math.floor(NEARLY_ALL * (sorted.length - 1))] ?? 0;
+  return Math.max(2 * usual, usual + 16);
+}
+
+function describeLong(
+  long: readonly Example[],
+  { limit, of, least, config }: { limit: number; of: number; least: number; config: TransfusionTrainingConfig },
+): string {
+  const { longCaptions } = config.data;
+  const sorted = [...long].sort((a, b) => b.captionIds.length - a.captionIds.length);
+  const named = sorted.slice(0, MOST_NAMED).map(({ name, captionIds }) => `${name} (${captionIds.length})`);
+  const more = long.length > MOST_NAMED ? ` and ${long.length - MOST_NAMED} more` : '';
+  const done = longCaptions === 'cut' ? 'cut' : 'skipped with their pictures';
+  const other = longCaptions === 'cut' ? 'data.longCaptions=skip leaves them out' : 'data.longCaptions=cut keeps them';
+  const needed = sorted[0].captionIds.length + least;
+  const { maxPositions } = config.model;
+  const isModelShort = maxPositions !== undefined && maxPositions < needed;
+  const whole = `batch.sequenceLength=${needed}${isModelShort ? ` with model.maxPositions=${needed}` : ''} takes all of the longest`;
+  return `${long.length} of ${of} captions have more than ${limit} tokens and are ${done}: ${named.join(', ')}${more}; --set ${other}, ${whole}`;
+}

@@ -1,0 +1,107 @@
+/** @file The configuration of the model's training: every field documented and defaulted. */
+import { parseConfig } from '@transfusion/checkpoint';
+import { diffusionConfigSchema, samplingDefaultsSchema } from '@transfusion/sampler';
+import { modelFields, modelPresets } from '@transfusion/transformer';
+import { z } from 'zod';
+import { runLearningRateSchema } from '../learning-rate.js';
+import { emaSchema, optimizerFields, seedSchema } from '../optimisation.js';
+import { heldOutFields } from '../split.js';
+
+const presetNames = Object.keys(modelPresets) as [keyof typeof modelPresets];
+
+/** Model sizes: a preset, and fields that override it. Vocabulary and patch size follow from tokenizer and images. */
+const modelSchema = z
+  .strictObject({
+    preset: z.enum(presetNames).default('nano').describe('sizes to start from'),
+    ...z.object(modelFields).omit({ vocabularySize: true, patchValues: true }).partial().shape,
+    // Bounded because tracing, which even a dry run does, holds every layer in memory.
+    layers: modelFields.layers.max(1024).optional().describe('transformer blocks'),
+  })
+  .prefault({});
+
+/** How documents are made of pictures and texts, and which are held out. */
+export const transfusionDataFields = {
+  ...heldOutFields,
+  longCaptions: z
+    .enum(['cut', 'skip'])
+    .default('cut')
+    .describe(
+      'captions far longer than nearly all others, or than batch.sequenceLength allows: cut them, or leave their pictures out',
+    ),
+  textShare: z
+    .number()
+    .gt(0)
+    .lt(1)
+    .default(0.5)
+    .describe('with texts: share of the rows of a batch that are plain text (paper: half of the tokens)'),
+  flip: z.boolean().default(false).describe('mirror half of the images, drawn anew at every step'),
+  imageFirstProbability: z.number().min(0).max(1).default(0.2).describe('share of documents with the image first'),
+  imageFirstCap: z.int().min(1).default(500).describe('noise limit of image-first documents, in timesteps'),
+  captionDropout: z.number().min(0).max(1).default(0.1).describe('share of captions dropped, for guidance'),
+};
+
+const batchSchema = z
+  .strictObject({
+    rows: z.int().min(1).default(16).describe('sequences per batch'),
+    imagesPerRow: z.int().min(1).default(1).describe('documents packed into a sequence'),
+    sequenceLength: z
+      .int()
+      .min(8)
+      .max(1_048_576)
+      .nullable()
+      .default(null)
+      .describe('positions of a sequence; null: as many as needed'),
+    accumulation: z.int().min(1).default(1).describe('batches per optimizer step'),
+  })
+  .prefault({});
+
+export const tokenizerFields = {
+  vocabularySize: z.int().min(261).max(30_000).default(1024).describe('at most so many token ids'),
+};
+
+const diffusionSchema = z
+  .strictObject({
+    ...diffusionConfigSchema.shape,
+    clampSample: z
+      .number()
+      .positive()
+      .nullable()
+      .optional()
+      .describe('ddim and ddpm clamp the estimate of the clean latents; default: 1.5 for pixels, 4 for latents'),
+  })
+  .prefault({});
+
+/** What training asks for, whatever the datasets and the terminal are. */
+export const transfusionFields = {
+  seed: seedSchema,
+  steps: z.int().min(1).default(10_000).describe('optimizer steps'),
+  model: modelSchema,
+  data: z.strictObject(transfusionDataFields).prefault({}),
+  patchSize: z.int().min(1).default(4).describe('side of a patch, in pixels of the latent image'),
+  tokenizer: z.strictObject(tokenizerFields).prefault({}),
+  batch: batchSchema,
+  precision: z
+    .enum(['f32', 'f16'])
+    .default('f32')
+    .describe('of products and activations; f16 needs a WebGPU adapter with shader-f16, and scales the loss'),
+  checkpointActivations: z
+    .boolean()
+    .default(false)
+    .describe('compute every block again in the backward pass: far less memory, about a third more time'),
+  lambda: z.number().min(0).default(5).describe('weight of the diffusion loss (paper: 5)'),
+  diffusion: diffusionSchema,
+  optimizer: z.strictObject(optimizerFields).prefault({}),
+  learningRate: runLearningRateSchema({ learningRate: 3e-4, finalLearningRate: 1.5e-5 }),
+  ema: emaSchema,
+  sampling: samplingDefaultsSchema.prefault({}),
+};
+
+const transfusionTrainingSchema = z.strictObject(transfusionFields);
+
+export type TransfusionTrainingConfig = z.output<typeof transfusionTrainingSchema>;
+export type TransfusionTrainingInput = z.input<typeof transfusionTrainingSchema>;
+
+/** A configuration with its defaults. @throws CheckpointError CONFIG_INVALID naming path, expectation and nearest known key */
+export function transfusionTrainingConfig(config: TransfusionTrainingInput = {}): TransfusionTrainingConfig {
+  return parseConfig(transfusionTrainingSchema, config, 'configuration');
+}
