@@ -1,6 +1,6 @@
 /** @file How an image is drawn, as the caller may choose it. */
+import { TransfusionError } from '@transfusion/core';
 import { createScheduler, type Scheduler, spacingSchema } from '@transfusion/schedulers';
-import { TransfusionError } from '@transfusion/tensor';
 import { z } from 'zod';
 import { objectiveOptions, type PipelineConfig, samplingDefaultsSchema } from './config.js';
 import { parseOptions } from './parse-options.js';

@@ -1,5 +1,6 @@
 /** @file The sampler: a trained model ready to write and to draw. */
-import { type Backend, TransfusionError, type Variable } from '@transfusion/tensor';
+import { TransfusionError } from '@transfusion/core';
+import type { Backend, Variable } from '@transfusion/tensor';
 import type { TransfusionParameters } from '@transfusion/transformer';
 import type { ImageCodec } from '@transfusion/vae';
 import { type CaptionImagesOptions, captionImages } from './caption-images.js';
