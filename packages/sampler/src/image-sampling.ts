@@ -26,7 +26,7 @@ export interface ImageSampling {
 
 /**
  * @throws TransfusionError SAMPLER_OPTIONS: ill-typed, or an option that the scheduler does not have
- * @throws SchedulerError SCHEDULER_CONFIG_INVALID, SCHEDULER_STEPS_RANGE
+ * @throws TransfusionError SCHEDULER_CONFIG_INVALID, SCHEDULER_STEPS_RANGE
  */
 export function resolveImageSampling(config: PipelineConfig, options: ImageSamplingOptions = {}): ImageSampling {
   const given = parseOptions('image', imageSamplingSchema, options);

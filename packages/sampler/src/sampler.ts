@@ -27,7 +27,7 @@ export interface Sampler {
    *
    * @throws TransfusionError SAMPLER_OPTIONS, SAMPLER_CONTEXT (the prompt is longer than the model's context),
    *   CODEC_SHAPE, SAMPLER_LOGITS, SAMPLER_NOT_FINITE
-   * @throws SchedulerError SCHEDULER_STEPS_RANGE, SCHEDULER_CONFIG_INVALID
+   * @throws TransfusionError SCHEDULER_STEPS_RANGE, SCHEDULER_CONFIG_INVALID
    */
   generate(options: GenerateOptions): AsyncIterable<SamplerEvent>;
   /**
