@@ -1,4 +1,3 @@
-export { nearestName, parseConfig } from '@transfusion/core';
 export type { Bytes } from './bytes.js';
 export type { Dtype } from './dtypes.js';
 export { CheckpointError, type CheckpointErrorCode } from './errors.js';

@@ -1,7 +1,7 @@
 /** @file An autoencoder's training run in memory: pictures, state, compiled steps. */
 import type { Terminal } from '@transfusion/app-common';
-import { parseConfig } from '@transfusion/checkpoint';
 import { readSafetensorsFile } from '@transfusion/checkpoint/node';
+import { parseConfig } from '@transfusion/core';
 import { type CaptionedImage, splitDataset } from '@transfusion/data';
 import { type LpipsParameters, lpipsWeights } from '@transfusion/losses';
 import { type Backend, createVariable, flattenTree, isVariable, mapTree, type Variable } from '@transfusion/tensor';

@@ -8,8 +8,8 @@ import {
   type Terminal,
   writeOutputFile,
 } from '@transfusion/app-common';
-import { parseConfig } from '@transfusion/checkpoint';
 import { openCheckpoint } from '@transfusion/checkpoint/node';
+import { parseConfig } from '@transfusion/core';
 import { imageOf, splitDataset } from '@transfusion/data';
 import { TransfusionError } from '@transfusion/tensor';
 import { openCodec, readCodecFolder } from '@transfusion/vae';

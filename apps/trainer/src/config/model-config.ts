@@ -1,5 +1,5 @@
 /** @file The model's configuration, from the run's and from what the data imply. */
-import { parseConfig } from '@transfusion/checkpoint';
+import { parseConfig } from '@transfusion/core';
 import { type ModelConfig, modelConfigSchema, modelPresets } from '@transfusion/transformer';
 import type { RunConfig } from './run-config.js';
 

@@ -1,6 +1,7 @@
 /** @file A run's configuration from a preset, a file and `--set key=value`, checked before anything is written. */
 import { readFile } from 'node:fs/promises';
-import { decodeText, nearestName, parseConfig } from '@transfusion/checkpoint';
+import { decodeText } from '@transfusion/checkpoint';
+import { nearestName, parseConfig } from '@transfusion/core';
 import { TransfusionError } from '@transfusion/tensor';
 import type { z } from 'zod';
 import { presets } from '../presets/index.js';

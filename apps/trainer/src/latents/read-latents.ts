@@ -1,7 +1,8 @@
 /** @file Reads a folder of latents, checked against the pictures and the autoencoder that it should be of. */
 import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { decodeText, parseConfig } from '@transfusion/checkpoint';
+import { decodeText } from '@transfusion/checkpoint';
+import { parseConfig } from '@transfusion/core';
 import type { CaptionedImage } from '@transfusion/data';
 import { TransfusionError } from '@transfusion/tensor';
 import type { LatentDistribution, StoredCodec } from '@transfusion/vae';

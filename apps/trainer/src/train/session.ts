@@ -1,6 +1,6 @@
 /** @file A training run in memory: model, state, compiled step, batches; what `train` loops over and evaluation uses. */
 import type { Terminal } from '@transfusion/app-common';
-import { parseConfig } from '@transfusion/checkpoint';
+import { parseConfig } from '@transfusion/core';
 import { splitDataset } from '@transfusion/data';
 import { initialise } from '@transfusion/nn';
 import { imageLayout, objectiveOptions, type PipelineConfig, pipelineConfigSchema } from '@transfusion/sampler';
