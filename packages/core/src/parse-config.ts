@@ -29,19 +29,7 @@ export function parseConfig<Schema extends z.ZodType>(
   const unknownKeys = findUnknownKeys(schema, value);
   const result = schema.safeParse(value);
   if (result.success && unknownKeys.length === 0) return result.data;
-  const found = new Set(unknownKeys.map(({ path }) => path.join('.')));
-  const issues = result.error?.issues ?? [];
-  const lines = [
-    ...unknownKeys.map(unknownKeyLine),
-    ...issues.flatMap((issue) =>
-      issue.code === 'unrecognized_keys'
-        ? issue.keys
-            .map((key) => [...issue.path, key].join('.'))
-            .filter((path) => !found.has(path))
-            .map((path) => `${path}: unknown key`)
-        : [issueLine(issue, schema, value)],
-    ),
-  ];
+  const lines = [...unknownKeys.map(unknownKeyLine), ...issueLines(result.error, unknownKeys, { schema, value })];
   throw new TransfusionError({
     code,
     message: `${where} has ${lines.length === 1 ? 'a problem' : `${lines.length} problems`}:\n  ${lines.join('\n  ')}`,
@@ -57,6 +45,20 @@ function unknownKeyLine({ path, known }: UnknownKey): string {
     ? `did you mean ${JSON.stringify([place, nearest].filter(Boolean).join('.'))}?`
     : `known keys: ${known.join(', ')}`;
   return `${path.join('.')}: unknown key; ${hint}`;
+}
+
+/** A line for each issue, but for unknown keys that are told already. */
+function issueLines(
+  error: z.ZodError | undefined,
+  told: readonly UnknownKey[],
+  { schema, value }: { schema: z.ZodType; value: unknown },
+): string[] {
+  const paths = new Set(told.map(({ path }) => path.join('.')));
+  return (error?.issues ?? []).flatMap((issue) => {
+    if (issue.code !== 'unrecognized_keys') return [issueLine(issue, schema, value)];
+    const unknown = issue.keys.map((key) => [...issue.path, key].join('.')).filter((path) => !paths.has(path));
+    return unknown.map((path) => `${path}: unknown key`);
+  });
 }
 
 function issueLine(issue: z.core.$ZodIssue, schema: z.ZodType, value: unknown): string {
