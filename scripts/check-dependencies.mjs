@@ -12,9 +12,10 @@ import { filesBelow, root, workspaces } from './lib/repository.mjs';
 const scope = '@transfusion/';
 const longestFile = 500;
 
-// docs/architecture.md draws this. Each layer may import the layers before it; backends know only tensor.
+// docs/architecture.md draws this. Each layer may import the layers before it; backends know only core and tensor.
 const backends = ['wasm', 'webgpu'];
 const layers = [
+  ['core'],
   ['tensor'],
   ['nn'],
   ['transformer', 'vae', 'tokenizer', 'losses', 'schedulers', 'data', 'checkpoint'],
@@ -66,7 +67,13 @@ function checkImports({ folder, manifest }) {
 
 /** What a package may import, or undefined if it is in no layer. */
 function packagesBelow(name) {
-  if (backends.includes(name)) return layers[0];
+  if (backends.includes(name))
+    return layers
+      .slice(
+        0,
+        layers.findIndex((layer) => layer.includes('nn')),
+      )
+      .flat();
   const level = layers.findIndex((layer) => layer.includes(name));
   return level < 0 ? undefined : layers.slice(0, level).flat();
 }

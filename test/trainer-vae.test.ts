@@ -201,7 +201,7 @@ describe('refusals: exit 2', () => {
   });
 
   test.each<[string, (tensors: Tensors) => void, RegExp]>([
-    ['without a tensor', (tensors) => tensors.delete('m.decoder.conv_in.bias'), /it has no m\.decoder\.conv_in\.bias/],
+    ['without a tensor', (tensors) => tensors.delete('m.decoder.conv_in.bias'), /m\.decoder\.conv_in\.bias is missing/],
     [
       'with one too many',
       (tensors) => tensors.set('x', { shape: [1], data: new Float32Array(1) }),
@@ -210,7 +210,7 @@ describe('refusals: exit 2', () => {
     [
       'with one of another size',
       (tensors) => tensors.set('v.decoder.conv_in.bias', { shape: [1], data: new Float32Array(1) }),
-      /v\.decoder\.conv_in\.bias has 1 values, expected \[32\]/,
+      /v\.decoder\.conv_in\.bias has 1 elements, the configuration asks for \[32\]/,
     ],
   ])('a checkpoint %s', async (_, change, message) => {
     const run = join(runs, 'damaged');

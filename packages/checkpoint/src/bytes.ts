@@ -1,5 +1,5 @@
 /** @file Bytes, however they come. */
-import { describeKind, tagOf } from './describe-value.js';
+import { describeKind, tagOf } from '@transfusion/core';
 import { CheckpointError } from './errors.js';
 
 /** What is taken for bytes: a Buffer is a Uint8Array; memory may be shared, and a view may begin anywhere in it. */

@@ -1,4 +1,5 @@
 /** @file What a file is that was taken for another: by its first bytes, or by its name. */
+import { type ForeignFile, identifyText } from '@transfusion/core';
 
 /** As many first bytes as are looked at. */
 export const SIGNATURE_BYTES = 64;
@@ -7,30 +8,10 @@ export const SIGNATURE_BYTES = 64;
 const CONVERT =
   "a pickle can run code when it is opened, so it is not read: convert it in Python, where you trust it, with diffusers' save_pretrained(folder, safe_serialization=True)";
 
-export interface ForeignFile {
-  /** "a web page" */
-  is: string;
-  fix: string;
-}
-
 const PICKLE: ForeignFile = { is: 'a Python pickle (.bin, .ckpt, .pt)', fix: CONVERT };
 
 /** How files begin, one character for each byte. */
-const SIGNATURES: [start: string | RegExp, ForeignFile][] = [
-  [
-    'version https://git-lfs',
-    {
-      is: 'a Git LFS pointer, not the file itself',
-      fix: 'fetch the file: run `git lfs install` and `git lfs pull` in that repository',
-    },
-  ],
-  [
-    /^\s*<(!doctype|html|head|!--|\?xml)/i,
-    {
-      is: 'a web page',
-      fix: 'download the file itself: on Hugging Face, by the link with /resolve/ in place of /blob/, signed in where the model asks for it',
-    },
-  ],
+const SIGNATURES: [start: string, ForeignFile][] = [
   ['PK\x03\x04', { is: 'a zip archive, as PyTorch saves pickles (.bin, .ckpt, .pt)', fix: CONVERT }],
   ['\x80\x02', PICKLE],
   ['\x80\x03', PICKLE],
@@ -49,8 +30,8 @@ const SIGNATURES: [start: string | RegExp, ForeignFile][] = [
 export function identifyFile(prefix: Uint8Array): ForeignFile | undefined {
   const bytes = prefix.subarray(0, SIGNATURE_BYTES);
   const text = String.fromCharCode(...bytes).replace(/^\xef\xbb\xbf/, '');
-  const known = SIGNATURES.find(([start]) => (typeof start === 'string' ? text.startsWith(start) : start.test(text)));
-  if (known) return known[1];
+  const known = identifyText(text) ?? SIGNATURES.find(([start]) => text.startsWith(start))?.[1];
+  if (known) return known;
   if (text.length < 4 || !/^[\t\n\r\x20-\x7e]+$/.test(text)) return undefined;
   return {
     is: `text that begins with ${JSON.stringify(text.slice(0, 40))}`,

@@ -1,7 +1,6 @@
 export type { Bytes } from './bytes.js';
 export type { Dtype } from './dtypes.js';
 export { CheckpointError, type CheckpointErrorCode } from './errors.js';
-export { findUnknownKeys, nearestName, parseConfig, type UnknownKey } from './parse-config.js';
 export { readSafetensors, readSafetensorsHeader, type Tensors } from './read-safetensors.js';
 export type { SafetensorsHeader, TensorEntry } from './safetensors-header.js';
 export { parseShardIndex } from './shard-index.js';

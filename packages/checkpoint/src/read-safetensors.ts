@@ -1,8 +1,8 @@
 /** @file Tensors of safetensors files in memory: https://huggingface.co/docs/safetensors. */
+import { nearestName } from '@transfusion/core';
 import { asBytes, type Bytes } from './bytes.js';
 import { CheckpointError } from './errors.js';
 import { SIGNATURE_BYTES } from './foreign-file.js';
-import { nearestName } from './parse-config.js';
 import { parseHeader, readHeaderLength, type SafetensorsHeader } from './safetensors-header.js';
 import { toFloat32 } from './to-float32.js';
 import type { TensorData } from './write-safetensors.js';

@@ -2,9 +2,10 @@
  * @file The header of a safetensors file (https://huggingface.co/docs/safetensors): 8 bytes of its length, then JSON
  * that names each tensor's dtype, shape and place. Everything is checked against the file's size before it is believed.
  */
+import { reason } from '@transfusion/core';
 import { z } from 'zod';
 import { DTYPE_BITS, isDtype } from './dtypes.js';
-import { CheckpointError, reason } from './errors.js';
+import { CheckpointError } from './errors.js';
 import { identifyFile } from './foreign-file.js';
 
 /** The format's own limit. */

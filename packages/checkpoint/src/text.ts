@@ -1,6 +1,7 @@
 /** @file Text and JSON of files, as editors and shells save them. */
+import { identifyText, reason } from '@transfusion/core';
 import { asBytes, type Bytes } from './bytes.js';
-import { CheckpointError, reason } from './errors.js';
+import { CheckpointError } from './errors.js';
 import { identifyFile, SIGNATURE_BYTES } from './foreign-file.js';
 
 /** UTF-16 by its mark, or by zeros beside the first two letters, if they are of ASCII. */
@@ -40,7 +41,7 @@ export function decodeText(bytes: Bytes, where: string): string {
       cause: error,
     });
   }
-  const pointer = text.startsWith('version https://git-lfs') ? identifyFile(data) : undefined;
+  const pointer = text.startsWith('version https://git-lfs') ? identifyText(text) : undefined;
   if (pointer) {
     throw new CheckpointError({ code: 'CHECKPOINT_FORMAT', message: `${where} is ${pointer.is}`, fix: pointer.fix });
   }

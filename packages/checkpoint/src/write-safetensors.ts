@@ -1,5 +1,5 @@
 /** @file Tensors to safetensors files: https://huggingface.co/docs/safetensors. */
-import { describeKind, tagOf } from './describe-value.js';
+import { describeKind, tagOf } from '@transfusion/core';
 import { DTYPE_BITS, type Dtype } from './dtypes.js';
 import { CheckpointError } from './errors.js';
 import { floatToHalf, HALF_OVERFLOW } from './half.js';

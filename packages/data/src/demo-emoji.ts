@@ -1,5 +1,5 @@
 /** @file The demo set: well-known single emoji that look unlike each other and have short unique labels. */
-import { TransfusionError } from '@transfusion/tensor';
+import { TransfusionError } from '@transfusion/core';
 
 /**
  * Hexcodes as in emojibase, chosen for variety of colour and shape. The first 32 are the small demo set; both the order

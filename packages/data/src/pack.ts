@@ -1,5 +1,5 @@
 /** @file Documents packed into fixed-length rows: the exact inputs of a training step. */
-import { TransfusionError } from '@transfusion/tensor';
+import { TransfusionError } from '@transfusion/core';
 import { type ControlTokens, type Document, documentLength } from './document.js';
 
 export interface PackOptions {

@@ -1,5 +1,5 @@
 /** @file Images to patches and back: left to right, top to bottom (paper section 3, "Data Representation"). */
-import { TransfusionError } from '@transfusion/tensor';
+import { TransfusionError } from '@transfusion/core';
 
 /** The sizes of an image and of its square patches. */
 export interface PatchGrid {

@@ -1,5 +1,6 @@
 /** @file Which examples a step trains on, and how: pure functions of (seed, step), so that resuming needs no state. */
-import { PhiloxStream, TransfusionError } from '@transfusion/tensor';
+import { TransfusionError } from '@transfusion/core';
+import { PhiloxStream } from '@transfusion/tensor';
 import type { CaptionOrder } from './document.js';
 import { RandomPurpose } from './random-purpose.js';
 

@@ -1,5 +1,6 @@
 /** @file The diffusion timestep of each image of a batch. */
-import { PhiloxStream, TransfusionError } from '@transfusion/tensor';
+import { TransfusionError } from '@transfusion/core';
+import { PhiloxStream } from '@transfusion/tensor';
 import type { PackedImage } from './pack.js';
 import { RandomPurpose } from './random-purpose.js';
 

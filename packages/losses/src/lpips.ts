@@ -2,8 +2,9 @@
  * @file LPIPS (Zhang et al. 2018, arXiv 1801.03924): how far apart two images are to the eye, by the features of a VGG16
  * network (Simonyan and Zisserman 2014), each position's normalised, compared with learned weights.
  */
+import { TransfusionError } from '@transfusion/core';
 import { type ConvolutionParameters, convolution, filterFromStored, relu, storedFilterShape } from '@transfusion/nn';
-import { constant, showShape, type Tensor, TransfusionError } from '@transfusion/tensor';
+import { constant, showShape, type Tensor } from '@transfusion/tensor';
 
 /** Convolutions of VGG16 before each of its five taps: their numbers in torchvision's `features`. */
 const LEVELS = [

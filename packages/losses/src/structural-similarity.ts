@@ -1,5 +1,6 @@
 /** @file SSIM (Wang, Bovik, Sheikh and Simoncelli 2004) as a differentiable term: a perceptual loss that needs no weights. */
-import { constant, type Tensor, TransfusionError } from '@transfusion/tensor';
+import { TransfusionError } from '@transfusion/core';
+import { constant, type Tensor } from '@transfusion/tensor';
 
 const WINDOW = 11;
 const WINDOW_DEVIATION = 1.5;

@@ -1,5 +1,5 @@
 /** @file From next-token logits to a token: greedy, temperature, top-k, top-p, min-p. Host arithmetic in f64. */
-import { TransfusionError } from '@transfusion/tensor';
+import { TransfusionError } from '@transfusion/core';
 import { z } from 'zod';
 
 export const textSamplingSchema = z.strictObject({

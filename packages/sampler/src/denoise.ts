@@ -1,6 +1,6 @@
 /** @file Diffusion mode (paper section 3.3): from pure noise to images, with classifier-free guidance. */
+import { TransfusionError } from '@transfusion/core';
 import { guide, type Scheduler } from '@transfusion/schedulers';
-import { TransfusionError } from '@transfusion/tensor';
 import type { ImageLayout } from './config.js';
 import { initialNoise, stepNoise } from './noise.js';
 import type { SequenceBatch } from './sequence-batch.js';

@@ -1,6 +1,6 @@
 /** @file How an image is drawn, as the caller may choose it. */
+import { TransfusionError } from '@transfusion/core';
 import { createScheduler, type Scheduler, spacingSchema } from '@transfusion/schedulers';
-import { TransfusionError } from '@transfusion/tensor';
 import { z } from 'zod';
 import { objectiveOptions, type PipelineConfig, samplingDefaultsSchema } from './config.js';
 import { parseOptions } from './parse-options.js';
@@ -26,7 +26,7 @@ export interface ImageSampling {
 
 /**
  * @throws TransfusionError SAMPLER_OPTIONS: ill-typed, or an option that the scheduler does not have
- * @throws SchedulerError SCHEDULER_CONFIG_INVALID, SCHEDULER_STEPS_RANGE
+ * @throws TransfusionError SCHEDULER_CONFIG_INVALID, SCHEDULER_STEPS_RANGE
  */
 export function resolveImageSampling(config: PipelineConfig, options: ImageSamplingOptions = {}): ImageSampling {
   const given = parseOptions('image', imageSamplingSchema, options);

@@ -1,6 +1,6 @@
 /** @file What every way of sampling shares: the model's parts, and images and prompts in the model's terms. */
+import { TransfusionError } from '@transfusion/core';
 import { patchify, unpatchify } from '@transfusion/data';
-import { TransfusionError } from '@transfusion/tensor';
 import type { Tokenizer } from '@transfusion/tokenizer';
 import type { ImageCodec } from '@transfusion/vae';
 import type { ImageLayout, PipelineConfig } from './config.js';

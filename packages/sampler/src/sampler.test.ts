@@ -156,6 +156,9 @@ describe('generate', () => {
     await expect(collect({ prompt: [{ image: new Float32Array(3) }] })).rejects.toThrow(/CODEC_SHAPE.*3 values/);
     await expect(collect({ prompt: [], seed: -1 })).rejects.toThrow(/SAMPLER_OPTIONS.*seed/s);
     await expect(collect({ prompt: [], text: { temperature: -1 } })).rejects.toThrow(/SAMPLER_OPTIONS.*temperature/s);
+    await expect(collect({ prompt: [], maxToken: 1 } as never)).rejects.toThrow(
+      /SAMPLER_OPTIONS: generate has a problem:\n {2}maxToken: unknown key; did you mean "maxTokens"\?/,
+    );
   });
 });
 

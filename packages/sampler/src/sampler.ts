@@ -1,5 +1,6 @@
 /** @file The sampler: a trained model ready to write and to draw. */
-import { type Backend, TransfusionError, type Variable } from '@transfusion/tensor';
+import { TransfusionError } from '@transfusion/core';
+import type { Backend, Variable } from '@transfusion/tensor';
 import type { TransfusionParameters } from '@transfusion/transformer';
 import type { ImageCodec } from '@transfusion/vae';
 import { type CaptionImagesOptions, captionImages } from './caption-images.js';
@@ -26,7 +27,7 @@ export interface Sampler {
    *
    * @throws TransfusionError SAMPLER_OPTIONS, SAMPLER_CONTEXT (the prompt is longer than the model's context),
    *   CODEC_SHAPE, SAMPLER_LOGITS, SAMPLER_NOT_FINITE
-   * @throws SchedulerError SCHEDULER_STEPS_RANGE, SCHEDULER_CONFIG_INVALID
+   * @throws TransfusionError SCHEDULER_STEPS_RANGE, SCHEDULER_CONFIG_INVALID
    */
   generate(options: GenerateOptions): AsyncIterable<SamplerEvent>;
   /**

@@ -1,5 +1,6 @@
 /** @file A batch of growing sequences whose keys and values stay on the device. */
-import { type Backend, createVariable, TransfusionError, type Variable } from '@transfusion/tensor';
+import { TransfusionError } from '@transfusion/core';
+import { type Backend, createVariable, type Variable } from '@transfusion/tensor';
 import type { ModelConfig, TransfusionParameters } from '@transfusion/transformer';
 import {
   type CacheVariables,

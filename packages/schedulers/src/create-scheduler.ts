@@ -14,7 +14,7 @@ export const schedulerSchema = z.discriminatedUnion('type', [
 
 export type SchedulerOptions = z.input<typeof schedulerSchema>;
 
-/** @throws SchedulerError `SCHEDULER_CONFIG_INVALID` */
+/** @throws TransfusionError `SCHEDULER_CONFIG_INVALID` */
 export function createScheduler(options: SchedulerOptions): Scheduler {
   const parsed = parseConfig('scheduler', schedulerSchema, options);
   switch (parsed.type) {

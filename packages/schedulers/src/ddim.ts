@@ -21,7 +21,7 @@ export class DdimScheduler extends Scheduler<DdimConfig> {
     super(resolveSchedulerConfig(parseConfig('ddim', ddimSchema, options), 'cosine'));
   }
 
-  /** @throws SchedulerError `SCHEDULER_CONFIG_INVALID` */
+  /** @throws TransfusionError `SCHEDULER_CONFIG_INVALID` */
   static fromConfig(json: unknown): DdimScheduler {
     return new DdimScheduler(json as DdimOptions);
   }

@@ -27,7 +27,7 @@ export class DdpmScheduler extends Scheduler<DdpmConfig> {
     super(resolveSchedulerConfig(parseConfig('ddpm', ddpmSchema, options), 'cosine'));
   }
 
-  /** @throws SchedulerError `SCHEDULER_CONFIG_INVALID` */
+  /** @throws TransfusionError `SCHEDULER_CONFIG_INVALID` */
   static fromConfig(json: unknown): DdpmScheduler {
     return new DdpmScheduler(json as DdpmOptions);
   }

@@ -1,7 +1,7 @@
 /** @file Euler's method on the flow `dx/dt = x0 - epsilon` (arXiv 2209.03003), from noise at t = 0 to image at t = 1. */
+import { TransfusionError } from '@transfusion/core';
 import { z } from 'zod';
 import { parseConfig } from './config.js';
-import { SchedulerError } from './errors.js';
 import type { NoiseLevel } from './noise-schedule.js';
 import { type ObjectiveConfig, objectiveFields } from './objective.js';
 import { resolveSchedulerConfig, Scheduler, type Transition, transitionAlongEpsilon } from './scheduler.js';
@@ -25,7 +25,7 @@ export class EulerScheduler extends Scheduler<EulerConfig> {
   constructor(options: EulerOptions = {}) {
     const parsed = parseConfig('euler', eulerSchema, options);
     if (parsed.parameterisation === 'epsilon') {
-      throw new SchedulerError({
+      throw new TransfusionError({
         code: 'SCHEDULER_CONFIG_INVALID',
         message:
           'euler starts where the flow schedule has no signal, and an epsilon prediction says nothing about x0 there',
@@ -35,14 +35,14 @@ export class EulerScheduler extends Scheduler<EulerConfig> {
     super(resolveSchedulerConfig({ ...parsed, noiseSchedule: parsed.noiseSchedule ?? { type: 'flow' } }, 'flow'));
   }
 
-  /** @throws SchedulerError `SCHEDULER_CONFIG_INVALID` */
+  /** @throws TransfusionError `SCHEDULER_CONFIG_INVALID` */
   static fromConfig(json: unknown): EulerScheduler {
     return new EulerScheduler(json as EulerOptions);
   }
 
   protected chooseTimesteps(steps: number): number[] {
     if (!Number.isInteger(steps) || steps < 1) {
-      throw new SchedulerError({
+      throw new TransfusionError({
         code: 'SCHEDULER_STEPS_RANGE',
         message: `${steps} sampling steps`,
         fix: 'use a whole number, 1 or more',

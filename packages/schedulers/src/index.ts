@@ -1,7 +1,6 @@
 export { createScheduler, type SchedulerOptions, schedulerSchema } from './create-scheduler.js';
 export { type DdimConfig, type DdimOptions, DdimScheduler, ddimSchema } from './ddim.js';
 export { type DdpmConfig, type DdpmOptions, DdpmScheduler, ddpmSchema, posterior } from './ddpm.js';
-export { SchedulerError } from './errors.js';
 export { type EulerConfig, type EulerOptions, EulerScheduler, eulerSchema } from './euler.js';
 export { guide } from './guidance.js';
 export {

@@ -43,5 +43,5 @@ test('a warm-up longer than the run is refused', () => {
 
 test('an unknown key is refused with the nearest known name', () => {
   const config = { type: 'cosine', warmUpStep: 3 } as unknown as { type: 'cosine' };
-  expect(() => createLearningRate(config)).toThrow(/did you mean warmupSteps/);
+  expect(() => createLearningRate(config)).toThrow(/warmUpStep: unknown key; did you mean "warmupSteps"\?/);
 });

@@ -35,7 +35,7 @@ export type LearningRateConfig = z.output<typeof learningRateSchema>;
  * The rate to use at an optimizer step; step 0 of a warm-up has rate 0, so count the first update as step 1. The
  * defaults are the paper's: 3e-4 after 4,000 steps, cosine to 1.5e-5 at 250,000.
  *
- * @throws SchedulerError `SCHEDULER_CONFIG_INVALID`
+ * @throws TransfusionError `SCHEDULER_CONFIG_INVALID`
  */
 export function createLearningRate(options: LearningRateOptions = { type: 'cosine' }): (step: number) => number {
   const config = parseConfig('learning rate', learningRateSchema, options);

@@ -4,9 +4,9 @@
  * Every schedule shares one timestep axis: `0 .. trainTimesteps - 1`, where the paper's t is `timestep + 1`, so that
  * `trainTimesteps - 1` is the noisiest and `-1` is the clean image (signal 1, noise 0).
  */
+import { TransfusionError } from '@transfusion/core';
 import { z } from 'zod';
 import { parseConfig } from './config.js';
-import { SchedulerError } from './errors.js';
 
 const trainTimesteps = z.number().int().min(1).default(1000).describe('Number of timesteps that training draws from.');
 
@@ -47,7 +47,7 @@ export interface NoiseSchedule {
    * Signal and noise at a timestep in `[-1, trainTimesteps - 1]`, -1 being the clean image. The cosine schedule is a
    * table and takes whole timesteps; the flow schedule takes any.
    *
-   * @throws SchedulerError `SCHEDULER_TIMESTEP_RANGE`
+   * @throws TransfusionError `SCHEDULER_TIMESTEP_RANGE`
    */
   level(timestep: number): NoiseLevel;
 }
@@ -83,7 +83,7 @@ function cosineSchedule(config: NoiseScheduleConfig & { type: 'cosine' }): Noise
       if (timestep === -1) return { signal: 1, noise: 0 };
       const alphaBar = alphaBars[timestep];
       if (alphaBar === undefined) {
-        throw new SchedulerError({
+        throw new TransfusionError({
           code: 'SCHEDULER_TIMESTEP_RANGE',
           message: `timestep is ${timestep}; the cosine schedule is a table over whole timesteps`,
           fix: 'round the timestep, or use the flow schedule',
@@ -108,7 +108,7 @@ function flowSchedule(config: NoiseScheduleConfig & { type: 'flow' }): NoiseSche
 
 function checkRange(timestep: number, trainTimesteps: number): void {
   if (timestep >= -1 && timestep <= trainTimesteps - 1) return;
-  throw new SchedulerError({
+  throw new TransfusionError({
     code: 'SCHEDULER_TIMESTEP_RANGE',
     message: `timestep is ${timestep}; the schedule has timesteps 0 to ${trainTimesteps - 1}, and -1 for the clean image`,
     fix: "subtract 1 from the paper's t, which counts from 1",

@@ -4,8 +4,8 @@
  * Every target is `targetSignal * x0 + targetNoise * epsilon`, and `x_t = signal * x0 + noise * epsilon`: two linear
  * equations, so any prediction together with x_t gives x0 and epsilon, and those give any other prediction.
  */
+import { TransfusionError } from '@transfusion/core';
 import { z } from 'zod';
-import { SchedulerError } from './errors.js';
 import type { NoiseLevel } from './noise-schedule.js';
 
 export const parameterisationSchema = z
@@ -48,7 +48,7 @@ export interface PredictionCoefficients {
 /**
  * Coefficients that turn x_t and a prediction in one parameterisation into another one.
  *
- * @throws SchedulerError `SCHEDULER_SINGULAR` where x_t and the prediction do not determine the result: an epsilon
+ * @throws TransfusionError `SCHEDULER_SINGULAR` where x_t and the prediction do not determine the result: an epsilon
  *   prediction at pure noise, a sample prediction at the clean image.
  */
 export function conversionCoefficients(options: {
@@ -62,7 +62,7 @@ export function conversionCoefficients(options: {
   const [, , toSignal, toNoise] = targetCoefficients(to, level);
   const determinant = signal * fromNoise - noise * fromSignal;
   if (determinant === 0) {
-    throw new SchedulerError({
+    throw new TransfusionError({
       code: 'SCHEDULER_SINGULAR',
       message: `a ${from} prediction cannot be turned into ${to} where signal is ${signal} and noise is ${noise}: x_t is then a multiple of the prediction`,
       fix: 'predict v or flow, or leave this timestep out',
@@ -94,7 +94,7 @@ export function convertPrediction<Values extends Float32Array | Float64Array>(op
   return prediction.map((value, i) => coefficients.sample * sample[i] + coefficients.prediction * value) as Values;
 }
 
-/** @throws SchedulerError `SCHEDULER_LENGTH_MISMATCH` */
+/** @throws TransfusionError `SCHEDULER_LENGTH_MISMATCH` */
 export function checkSameLength(
   nameA: string,
   a: { readonly length: number },
@@ -102,7 +102,7 @@ export function checkSameLength(
   b: { readonly length: number },
 ): void {
   if (a.length === b.length) return;
-  throw new SchedulerError({
+  throw new TransfusionError({
     code: 'SCHEDULER_LENGTH_MISMATCH',
     message: `${nameA} has ${a.length} values, ${nameB} has ${b.length}`,
     fix: 'pass arrays of the same image or batch',

@@ -286,9 +286,11 @@ describe('bad input', () => {
   const scheduler = new DdimScheduler();
 
   test('an unknown key is refused with the nearest known name', () => {
-    expect(() => DdimScheduler.fromConfig({ Spacings: 'even' })).toThrow(/Spacings: did you mean spacing\?/);
+    expect(() => DdimScheduler.fromConfig({ Spacings: 'even' })).toThrow(
+      /Spacings: unknown key; did you mean "spacing"\?/,
+    );
     expect(() => DdimScheduler.fromConfig({ noiseSchedule: { type: 'cosine', ofset: 1 } })).toThrow(
-      /ofset: did you mean offset\?/,
+      /noiseSchedule\.ofset: unknown key; did you mean "noiseSchedule\.offset"\?/,
     );
   });
 

@@ -1,5 +1,5 @@
 /** @file What all samplers share: diffusers' contract over host arrays, and the same step as numbers for a graph. */
-import { SchedulerError } from './errors.js';
+import { TransfusionError } from '@transfusion/core';
 import { createNoiseSchedule, type NoiseLevel, type NoiseSchedule } from './noise-schedule.js';
 import { defaultNoiseSchedule, type ObjectiveConfig, type ObjectiveOptions } from './objective.js';
 import { checkSameLength, conversionCoefficients } from './parameterisation.js';
@@ -74,7 +74,7 @@ export abstract class Scheduler<Config extends SchedulerConfig = SchedulerConfig
   /**
    * Chooses the timesteps of a run.
    *
-   * @throws SchedulerError `SCHEDULER_STEPS_RANGE`
+   * @throws TransfusionError `SCHEDULER_STEPS_RANGE`
    */
   setTimesteps(steps: number): void {
     this.#timesteps = Object.freeze(this.chooseTimesteps(steps));
@@ -83,14 +83,14 @@ export abstract class Scheduler<Config extends SchedulerConfig = SchedulerConfig
   /**
    * The sample one step nearer to the image, computed in f64, in an array of the sample's type.
    *
-   * @throws SchedulerError `SCHEDULER_LENGTH_MISMATCH`, `SCHEDULER_STEP_INDEX`, `SCHEDULER_NOISE_MISSING`
+   * @throws TransfusionError `SCHEDULER_LENGTH_MISMATCH`, `SCHEDULER_STEP_INDEX`, `SCHEDULER_NOISE_MISSING`
    */
   step<Values extends FloatArray>({ prediction, stepIndex, sample, noise }: StepOptions<Values>): Values {
     const c = this.x0StepCoefficients(stepIndex);
     checkSameLength('sample', sample, 'prediction', prediction);
     if (noise) checkSameLength('sample', sample, 'noise', noise);
     else if (c.previousFromNoise !== 0) {
-      throw new SchedulerError({
+      throw new TransfusionError({
         code: 'SCHEDULER_NOISE_MISSING',
         message: `step ${stepIndex} of ${this.config.type} adds noise times ${c.previousFromNoise}, but no noise was given`,
         fix: 'pass `noise`, as many unit Gaussian values as `sample`, or use ddim with eta 0',
@@ -107,12 +107,12 @@ export abstract class Scheduler<Config extends SchedulerConfig = SchedulerConfig
   /**
    * The step as three numbers, so that a graph can take it with numbers as data.
    *
-   * @throws SchedulerError `SCHEDULER_NOT_LINEAR` where x0 is clamped: use `x0StepCoefficients`
+   * @throws TransfusionError `SCHEDULER_NOT_LINEAR` where x0 is clamped: use `x0StepCoefficients`
    */
   stepCoefficients(stepIndex: number): StepCoefficients {
     const c = this.x0StepCoefficients(stepIndex);
     if (c.clamp !== Number.POSITIVE_INFINITY) {
-      throw new SchedulerError({
+      throw new TransfusionError({
         code: 'SCHEDULER_NOT_LINEAR',
         message: `clampSample is ${c.clamp}, and a clamped step is not a linear combination`,
         fix: 'use x0StepCoefficients, or set clampSample to null',
@@ -128,7 +128,7 @@ export abstract class Scheduler<Config extends SchedulerConfig = SchedulerConfig
   /**
    * The step as numbers, clamped or not.
    *
-   * @throws SchedulerError `SCHEDULER_STEP_INDEX`
+   * @throws TransfusionError `SCHEDULER_STEP_INDEX`
    */
   x0StepCoefficients(stepIndex: number): X0StepCoefficients {
     const timestep = this.#timesteps[stepIndex];
@@ -164,9 +164,9 @@ export abstract class Scheduler<Config extends SchedulerConfig = SchedulerConfig
 
   protected abstract transition(current: NoiseLevel, previous: NoiseLevel): Transition;
 
-  #stepIndexError(stepIndex: number): SchedulerError {
+  #stepIndexError(stepIndex: number): TransfusionError {
     const count = this.#timesteps.length;
-    return new SchedulerError({
+    return new TransfusionError({
       code: 'SCHEDULER_STEP_INDEX',
       message: count === 0 ? 'no timesteps are set' : `stepIndex is ${stepIndex}, but there are ${count} timesteps`,
       fix: count === 0 ? 'call setTimesteps(n) first' : `use an index from 0 to ${count - 1}`,
@@ -192,7 +192,7 @@ export function transitionAlongEpsilon(options: {
 /**
  * The parsed configuration with its noise schedule resolved, frozen.
  *
- * @throws SchedulerError `SCHEDULER_CONFIG_INVALID` for a noise schedule on which the step rule is not defined
+ * @throws TransfusionError `SCHEDULER_CONFIG_INVALID` for a noise schedule on which the step rule is not defined
  */
 export function resolveSchedulerConfig<
   Parsed extends Required<Pick<ObjectiveOptions, 'parameterisation'>> & ObjectiveOptions & { type: string },
@@ -201,7 +201,7 @@ export function resolveSchedulerConfig<
     parsed.noiseSchedule ?? defaultNoiseSchedule(parsed.parameterisation),
   ).config;
   if (noiseSchedule.type !== supported) {
-    throw new SchedulerError({
+    throw new TransfusionError({
       code: 'SCHEDULER_CONFIG_INVALID',
       message: `${parsed.type} is defined on the ${supported} schedule; the noise schedule is ${noiseSchedule.type} (parameterisation ${parsed.parameterisation})`,
       fix: noiseSchedule.type === 'flow' ? 'use the euler scheduler' : 'use ddim or ddpm',

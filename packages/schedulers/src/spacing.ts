@@ -1,6 +1,6 @@
 /** @file Which of the training timesteps a sampler with fewer steps visits. */
+import { TransfusionError } from '@transfusion/core';
 import { z } from 'zod';
-import { SchedulerError } from './errors.js';
 
 export const spacingSchema = z
   .enum(['trailing', 'leading', 'even'])
@@ -17,7 +17,7 @@ export type TimestepSpacing = z.output<typeof spacingSchema>;
  * even step is the noisiest timestep.
  *
  * @param options.steps 1 to `trainTimesteps`
- * @throws SchedulerError `SCHEDULER_STEPS_RANGE`
+ * @throws TransfusionError `SCHEDULER_STEPS_RANGE`
  */
 export function spacedTimesteps(options: {
   spacing: TimestepSpacing;
@@ -26,7 +26,7 @@ export function spacedTimesteps(options: {
 }): number[] {
   const { spacing, steps, trainTimesteps } = options;
   if (!Number.isInteger(steps) || steps < 1 || steps > trainTimesteps) {
-    throw new SchedulerError({
+    throw new TransfusionError({
       code: 'SCHEDULER_STEPS_RANGE',
       message: `${steps} sampling steps from ${trainTimesteps} training timesteps`,
       fix: `use a whole number from 1 to ${trainTimesteps}`,

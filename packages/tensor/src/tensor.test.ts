@@ -190,13 +190,3 @@ describe('the f64 reference, against values worked out by hand', () => {
     expect(error.message).toContain('[2, 3]');
   });
 });
-
-describe('TransfusionError', () => {
-  test('carries code, message and fix, and is recognised across copies of the package', () => {
-    const error = new TransfusionError({ code: 'SOME_CODE', message: 'a is 1, b is 2', fix: 'make them equal' });
-    expect(error.message).toBe('SOME_CODE: a is 1, b is 2\n  fix: make them equal');
-    expect(TransfusionError.isInstance({ [Symbol.for('@transfusion/error')]: true })).toBe(true);
-    expect(TransfusionError.isInstance(new Error('x'))).toBe(false);
-    expect(TransfusionError.isInstance(undefined)).toBe(false);
-  });
-});

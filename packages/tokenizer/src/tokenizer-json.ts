@@ -1,4 +1,5 @@
 /** @file The `tokenizer.json` file of Hugging Face libraries: its outline. Components check their own options. */
+import { reason } from '@transfusion/core';
 import { z } from 'zod';
 import { TokenizerError } from './errors.js';
 import { describeJson, describeText } from './other-files.js';
@@ -131,8 +132,7 @@ export function addedToken(options: { id: number; content: string; special: bool
 export function parseTokenizerJson(input: unknown, where: string): TokenizerJson {
   const json = typeof input === 'string' ? parseText(input, where) : input;
   const other = describeJson(json);
-  if (other)
-    throw new TokenizerError({ code: 'TOKENIZER_FORMAT', message: `${where} is ${other.what}`, fix: other.fix });
+  if (other) throw new TokenizerError({ code: 'TOKENIZER_FORMAT', message: `${where} is ${other.is}`, fix: other.fix });
   const parsed = tokenizerJsonSchema.safeParse(json);
   if (parsed.success) return parsed.data;
   const issues = parsed.error.issues.slice(0, 5).map((issue) => `${issue.path.join('.') || 'file'}: ${issue.message}`);
@@ -158,9 +158,7 @@ function parseText(input: string, where: string): unknown {
     const other = describeText(text);
     throw new TokenizerError({
       code: 'TOKENIZER_FORMAT',
-      message: other
-        ? `${where} is ${other.what}`
-        : `${where} is not JSON: ${error instanceof Error ? error.message : error}`,
+      message: other ? `${where} is ${other.is}` : `${where} is not JSON: ${reason(error)}`,
       fix: other?.fix ?? 'the file may be truncated: fetch or write it again',
       cause: error,
     });

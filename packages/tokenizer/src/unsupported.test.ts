@@ -133,7 +133,7 @@ test.each<[string, unknown, RegExp]>([
   ['vocab.txt', '[PAD]\n[unused0]\n', /is a vocab\.txt/],
   ['a SentencePiece model', '\n\x0e\n\x05<unk>\x15\0\0\0\0\x18\x02\n\f\n\x03<s>', /is a SentencePiece model/],
   ['a vocabulary of tiktoken', 'IQ== 0\nIg== 1\n', /is a vocabulary of tiktoken/],
-  ['a pointer of Git LFS', 'version https://git-lfs.github.com/spec/v1\noid sha256:0\n', /is a pointer of Git LFS/],
+  ['a pointer of Git LFS', 'version https://git-lfs.github.com/spec/v1\noid sha256:0\n', /is a Git LFS pointer/],
   ['bytes', new TextEncoder().encode('{}'), /is given as bytes/],
   ['a web page', '<!doctype html><html>', /is a web page/],
 ])('%s', (_name, json, message) => {

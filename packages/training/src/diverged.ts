@@ -1,5 +1,5 @@
 /** @file The error of a run whose numbers are no numbers any more. */
-import { TransfusionError } from '@transfusion/tensor';
+import { TransfusionError } from '@transfusion/core';
 
 /** @throws TransfusionError TRAINING_DIVERGED: one of a step's numbers is not finite; it tells the rate */
 export function checkFinite(step: number, numbers: Readonly<Record<string, number>>, learningRate: number): void {

@@ -48,7 +48,7 @@ export function fittedLearningRate({ steps, learningRate }: RunLength): RunLearn
   return { ...learningRate, warmupSteps: warmup, totalSteps: total };
 }
 
-/** The rate at a step, counted from 1. @throws SchedulerError SCHEDULER_CONFIG_INVALID: the warm-up is longer than totalSteps */
+/** The rate at a step, counted from 1. @throws TransfusionError SCHEDULER_CONFIG_INVALID: the warm-up is longer than totalSteps */
 export function runLearningRate(run: RunLength): (step: number) => number {
   const { type, learningRate, finalLearningRate: end, ...fitted } = fittedLearningRate(run);
   // It never rises after warm-up, also where only the first was lowered.

@@ -1,5 +1,5 @@
 /** @file The loop that all kinds of training run in: steps, metrics, samples, checkpoints, and leaving when asked to. */
-import { TransfusionError } from '@transfusion/tensor';
+import { TransfusionError } from '@transfusion/core';
 import { asDivergence } from './diverged.js';
 import { nextTask } from './next-task.js';
 import type { BatchArrays } from './objective.js';

@@ -1,4 +1,5 @@
 /** @file What persists between steps: weights, moments, averages, and what an objective adds. */
+import { TransfusionError } from '@transfusion/core';
 import {
   createLossScale,
   createParameters,
@@ -16,7 +17,6 @@ import {
   type Precision,
   showShape,
   sizeOf,
-  TransfusionError,
   type Variable,
 } from '@transfusion/tensor';
 import type { Phase } from './objective.js';

@@ -1,6 +1,5 @@
 /** @file A codec that needs nothing but its configuration. */
-import { TransfusionError } from '@transfusion/tensor';
-import { z } from 'zod';
+import { parseConfig, TransfusionError } from '@transfusion/core';
 import { type CodecConfig, type CodecConfigInput, codecConfigSchema } from './codec-config.js';
 import type { ImageCodec } from './image-codec.js';
 import { PixelCodec } from './pixel-codec.js';
@@ -21,11 +20,8 @@ export function createCodec(config: CodecConfigInput): ImageCodec {
 
 /** @throws TransfusionError CODEC_CONFIG */
 export function parseCodecConfig(caller: string, config: unknown): CodecConfig {
-  const parsed = codecConfigSchema.safeParse(config);
-  if (parsed.success) return parsed.data;
-  throw new TransfusionError({
+  return parseConfig(codecConfigSchema, config, caller, {
     code: 'CODEC_CONFIG',
-    message: `${caller}: ${z.prettifyError(parsed.error)}`,
     fix: "a codec is { kind: 'pixels' }, or { kind: 'kl' or 'vq', autoencoder: ... }: see codecConfigOf",
   });
 }

@@ -1,5 +1,5 @@
 /** @file JSON of a file, as it comes from a disk or a server. */
-import { TransfusionError } from '@transfusion/tensor';
+import { identifyText, reason, TransfusionError } from '@transfusion/core';
 
 /**
  * Parses a file's text; a byte order mark at its start is left out.
@@ -15,7 +15,7 @@ export function parseJson(text: string, where: string): unknown {
     const { is, fix } = identify(json);
     throw new TransfusionError({
       code: 'CODEC_CONFIG',
-      message: `${where} is not JSON: ${is ?? (error as Error).message}`,
+      message: `${where} is not JSON: ${is ? `it is ${is}` : reason(error)}`,
       fix,
       cause: error,
     });
@@ -23,12 +23,9 @@ export function parseJson(text: string, where: string): unknown {
 }
 
 function identify(text: string): { is?: string; fix: string } {
-  if (/^version https:\/\/git-lfs/.test(text)) {
-    return { is: 'it is a Git LFS pointer', fix: 'fetch the file: run `git lfs pull` in that repository' };
-  }
-  if (/^\s*</.test(text)) {
-    return { is: 'it is a web page', fix: 'fetch the file itself: on Hugging Face by /resolve/ in place of /blob/' };
-  }
-  if (text.includes('\0')) return { is: 'it is UTF-16 text, or none', fix: 'save it as UTF-8' };
-  return { fix: 'correct it, if it was edited by hand; else it is cut off or damaged: copy it again' };
+  if (text.includes('\0')) return { is: 'UTF-16 text, or none', fix: 'save it as UTF-8' };
+  if (text.trim() === '') return { is: 'empty', fix: 'copy it again' };
+  return (
+    identifyText(text) ?? { fix: 'correct it, if it was edited by hand; else it is cut off or damaged: copy it again' }
+  );
 }

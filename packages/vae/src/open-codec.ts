@@ -1,5 +1,6 @@
 /** @file Any codec, on a backend where it needs one. */
-import { type Backend, TransfusionError } from '@transfusion/tensor';
+import { TransfusionError } from '@transfusion/core';
+import type { Backend } from '@transfusion/tensor';
 import type { StoredTensor } from './autoencoder/weights.js';
 import type { CodecRunOptions } from './codec/autoencoder-codec.js';
 import { KlCodec } from './codec/kl-codec.js';

@@ -1,11 +1,13 @@
 /** @file `trainer demo`: trains the demo preset, draws from captions, captions images, and writes the report. */
+
 import { rename, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type BackendChoice, createProgress, openBackend, type Terminal } from '@transfusion/app-common';
 import { readMetrics } from '@transfusion/checkpoint/node';
+import { TransfusionError } from '@transfusion/core';
 import { imageOf } from '@transfusion/data';
 import { countParameters } from '@transfusion/nn';
-import { type Backend, TransfusionError } from '@transfusion/tensor';
+import type { Backend } from '@transfusion/tensor';
 import { runFiles } from '@transfusion/training/node';
 import { transfusionSpec } from '@transfusion/transformer';
 import { resolveConfig } from '../config/resolve-config.js';

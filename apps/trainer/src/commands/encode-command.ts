@@ -2,7 +2,7 @@
 
 import { join } from 'node:path';
 import { type BackendChoice, createProgress, openBackend, type Terminal } from '@transfusion/app-common';
-import { TransfusionError } from '@transfusion/tensor';
+import { TransfusionError } from '@transfusion/core';
 import { encodeLatents, type LatentsFile } from '@transfusion/training/node';
 import { type ConfigSources, resolveConfig } from '../config/resolve-config.js';
 import { loadDataset } from '../data/dataset.js';

@@ -1,10 +1,9 @@
 /** @file `trainer reconstruct`: how well an autoencoder gives back held-out pictures. */
 import { join } from 'node:path';
 import { type BackendChoice, createProgress, modelPath, openBackend, type Terminal } from '@transfusion/app-common';
-import { parseConfig } from '@transfusion/checkpoint';
 import { openCheckpoint, writeOutputFile } from '@transfusion/checkpoint/node';
+import { parseConfig, TransfusionError } from '@transfusion/core';
 import { imageOf } from '@transfusion/data';
-import { TransfusionError } from '@transfusion/tensor';
 import { describeScores, reconstruct, scoreAutoencoder, splitImages, spread } from '@transfusion/training';
 import { autoencoderStateSchema, fingerprintOf } from '@transfusion/training/node';
 import { openCodec, readCodecFolder } from '@transfusion/vae';

@@ -1,7 +1,7 @@
 /** @file A run's configuration from a preset, a file and `--set key=value`, checked before anything is written. */
 import { readFile } from 'node:fs/promises';
-import { decodeText, nearestName, parseConfig } from '@transfusion/checkpoint';
-import { TransfusionError } from '@transfusion/tensor';
+import { decodeText } from '@transfusion/checkpoint';
+import { nearestName, parseConfig, TransfusionError } from '@transfusion/core';
 import { fittedLearningRate, type RunLength } from '@transfusion/training';
 import type { z } from 'zod';
 import type { RunConfig } from './run-config.js';
@@ -25,7 +25,7 @@ export interface ConfigKind<Config extends AnyRun> {
   presets: Readonly<Record<string, unknown>>;
 }
 
-/** @throws TransfusionError CONFIG_*; CheckpointError CONFIG_INVALID naming path, expectation and nearest known key */
+/** @throws TransfusionError CONFIG_*; CONFIG_INVALID naming path, expectation and nearest known key */
 export async function resolveConfig<Config extends AnyRun>(
   { schema, presets }: ConfigKind<Config>,
   { preset, file, set = [] }: ConfigSources,

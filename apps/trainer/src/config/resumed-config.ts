@@ -1,6 +1,7 @@
 /** @file Runs that exist: what may change when one is resumed, and that none is overwritten unasked. */
+
 import { access } from 'node:fs/promises';
-import { TransfusionError } from '@transfusion/tensor';
+import { TransfusionError } from '@transfusion/core';
 import { runFiles } from '@transfusion/training/node';
 import type { z } from 'zod';
 import { type AnyRun, type ConfigSources, changeConfig } from './resolve-config.js';

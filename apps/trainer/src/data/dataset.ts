@@ -1,7 +1,9 @@
 /** @file The pictures and texts that a run is configured to use. */
+
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { createProgress, type Terminal } from '@transfusion/app-common';
+import { TransfusionError } from '@transfusion/core';
 import { type BrokenFile, demoEmoji, type ImageDataset, type TextDocument } from '@transfusion/data';
 import {
   type EmojiStyle,
@@ -11,7 +13,6 @@ import {
   loadImageFolder,
   loadTexts,
 } from '@transfusion/data/node';
-import { TransfusionError } from '@transfusion/tensor';
 import type { z } from 'zod';
 import type { imageDataFields } from '../config/shared-fields.js';
 

@@ -1,8 +1,9 @@
 /** @file What a run of `trainer train` is configured to learn from: pictures, texts, and a tokenizer for both. */
+
 import { readFile } from 'node:fs/promises';
 import { decodeText } from '@transfusion/checkpoint';
+import { TransfusionError } from '@transfusion/core';
 import type { CaptionedImage, TextDocument } from '@transfusion/data';
-import { TransfusionError } from '@transfusion/tensor';
 import { Tokenizer } from '@transfusion/tokenizer';
 import { trainByteLevelBpe } from '@transfusion/tokenizer/train';
 import type { RunConfig } from '../config/run-config.js';

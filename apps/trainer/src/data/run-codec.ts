@@ -1,7 +1,8 @@
 /** @file The codec that a run is configured to use, in host memory. */
+
 import { modelPath } from '@transfusion/app-common';
 import { openCheckpoint } from '@transfusion/checkpoint/node';
-import { TransfusionError } from '@transfusion/tensor';
+import { TransfusionError } from '@transfusion/core';
 import { PIXELS } from '@transfusion/training';
 import { foreignLatents, networkOf, readLatentsFile } from '@transfusion/training/node';
 import { autoencoderCodec, readCodecFolder, type StoredCodec } from '@transfusion/vae';

@@ -77,7 +77,7 @@ interface PreparedRun {
   data: Fingerprint;
 }
 
-/** @throws TransfusionError or CheckpointError CONFIG_*, DATA_*, CODEC_*: parts of the configuration do not go together */
+/** @throws TransfusionError CONFIG_*, DATA_*, CODEC_*: parts of the configuration do not go together */
 async function prepare(
   config: RunConfig,
   { resume, ...context }: RunContext & { resume?: LoadedTransfusion },

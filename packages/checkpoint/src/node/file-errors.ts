@@ -1,5 +1,6 @@
 /** @file Errors of the file system, in words. */
-import { CheckpointError, type CheckpointErrorCode, isProjectError, reason } from '../errors.js';
+import { reason, TransfusionError } from '@transfusion/core';
+import { CheckpointError, type CheckpointErrorCode } from '../errors.js';
 
 const WRITE_FIXES: Record<string, string> = {
   ENOSPC: 'the disk is full: free some space, or write elsewhere',
@@ -29,7 +30,7 @@ export function errorCode(error: unknown): string | undefined {
 
 /** Wraps an error of the file system; errors of this and the project's other packages pass unchanged. */
 export function fileError(code: CheckpointErrorCode, what: string, error: unknown): Error {
-  if (isProjectError(error)) return error;
+  if (TransfusionError.isInstance(error)) return error;
   return new CheckpointError({
     code,
     message: `${what}: ${reason(error)}`,

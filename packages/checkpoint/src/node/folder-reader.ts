@@ -1,9 +1,9 @@
 /** @file Reads the files of one version of a folder. */
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { parseConfig } from '@transfusion/core';
 import type { z } from 'zod';
 import { CheckpointError } from '../errors.js';
-import { parseConfig } from '../parse-config.js';
 import type { Tensors } from '../read-safetensors.js';
 import { decodeText, parseJson } from '../text.js';
 import { errorCode, fileError } from './file-errors.js';
@@ -61,7 +61,7 @@ export class FolderReader {
     }
   }
 
-  /** A JSON file, checked by a schema (objects strict: see `parseConfig`). @throws also CONFIG_INVALID */
+  /** A JSON file, checked by a schema (objects strict: see `parseConfig`). @throws also TransfusionError CONFIG_INVALID */
   async readJson<Schema extends z.ZodType>(name: string, schema: Schema): Promise<z.output<Schema>> {
     const where = join(this.path, name);
     return parseConfig(schema, parseJson(await this.readText(name), where), where);

@@ -24,9 +24,8 @@ for (let version = Number(first); ; version++) {
 }
 `;
 
-/** The package's sources as JavaScript that a plain Node process runs. */
-async function compileSources(target: string): Promise<void> {
-  const source = dirname(__dirname);
+/** A package's sources as JavaScript that a plain Node process runs. */
+async function compileSources(source: string, target: string): Promise<void> {
   for (const entry of await readdir(source, { recursive: true })) {
     if (!entry.endsWith('.ts') || entry.endsWith('.test.ts')) continue;
     const code = await readFile(join(source, entry), 'utf8');
@@ -37,13 +36,19 @@ async function compileSources(target: string): Promise<void> {
     await mkdir(dirname(join(target, entry)), { recursive: true });
     await writeFile(join(target, entry.replace(/\.ts$/, '.js')), output.code);
   }
-  await writeFile(join(target, 'package.json'), '{"type":"module"}');
+  await writeFile(join(target, 'package.json'), '{"type":"module","exports":"./index.js"}');
+}
+
+/** The child, and what it imports. */
+async function writeChild(target: string): Promise<void> {
+  const packages = join(__dirname, '../../..');
+  const modules = join(target, 'node_modules');
+  await compileSources(join(packages, 'checkpoint/src'), target);
+  await compileSources(join(packages, 'core/src'), join(modules, '@transfusion/core'));
   await writeFile(join(target, 'child.js'), CHILD);
-  const manifest = JSON.parse(await readFile(join(source, '../package.json'), 'utf8'));
-  await mkdir(join(target, 'node_modules'));
-  for (const name of Object.keys(manifest.dependencies)) {
+  for (const name of ['fastest-levenshtein', 'zod']) {
     const folder = dirname(createRequire(__filename).resolve(`${name}/package.json`));
-    await symlink(folder, join(target, 'node_modules', name), 'junction');
+    await symlink(folder, join(modules, name), 'junction');
   }
 }
 
@@ -68,7 +73,7 @@ async function saveUntilKilled(script: string, path: string, first: number, dela
 test(`killed ${KILLS} times at random moments while saving: the checkpoint always loads`, async () => {
   const folder = await mkdtemp(join(tmpdir(), 'transfusion-kill-'));
   try {
-    await compileSources(folder);
+    await writeChild(folder);
     const path = join(folder, 'model');
     let last = 0;
     // The first moments are dense, so that interrupted first and second saves are among them.

@@ -2,8 +2,8 @@
  * @file Model folders: config.json, model.safetensors, tokenizer.json, vae/; a training run's state beside them. An
  * autoencoder's own folder is one without tokenizer and vae/.
  */
+import { describeKind } from '@transfusion/core';
 import { z } from 'zod';
-import { describeKind } from '../describe-value.js';
 import { CheckpointError } from '../errors.js';
 import type { Tensors } from '../read-safetensors.js';
 import { encodeSafetensors, type TensorData } from '../write-safetensors.js';
@@ -94,7 +94,7 @@ export interface LoadedModel<Config> {
 /**
  * Loads config, tensors and tokenizer of a model folder.
  *
- * @throws CheckpointError CHECKPOINT_MISSING, CHECKPOINT_FORMAT, CONFIG_INVALID, CHECKPOINT_READ_FAILED; each names the file
+ * @throws CheckpointError CHECKPOINT_MISSING, CHECKPOINT_FORMAT, CHECKPOINT_READ_FAILED; TransfusionError CONFIG_INVALID; each names the file
  */
 export async function loadModelFolder<Schema extends z.ZodType>(options: {
   path: string;

@@ -1,8 +1,9 @@
 /** @file Output files: found writable before the work starts, and written whole or not at all. */
+
 import { randomUUID } from 'node:crypto';
 import { mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
-import { TransfusionError } from '@transfusion/tensor';
+import { TransfusionError } from '@transfusion/core';
 
 /**
  * Makes sure that a file can be written at `path`, by making a temporary one in the nearest folder that exists.

@@ -1,4 +1,5 @@
 /** @file PNG files of every kind to RGB on white. */
+import { reason } from '@transfusion/core';
 import { type DecodedPng, decode } from 'fast-png';
 import { checkPng, type PngLimits, unreadable } from './png-chunks.js';
 import { onWhite, type RgbImage } from './rgb-image.js';
@@ -62,7 +63,7 @@ export function decodePng(bytes: Uint8Array, options: PngLimits & { where?: stri
   try {
     png = decode(pixels);
   } catch (error) {
-    throw unreadable(where, error instanceof Error ? error.message : String(error));
+    throw unreadable(where, reason(error));
   }
   const { width, height } = png;
   const data = new Float32Array(width * height * 3);

@@ -1,5 +1,5 @@
 /** @file How large an image may be, the same for every reader. */
-import { TransfusionError } from '@transfusion/tensor';
+import { TransfusionError } from '@transfusion/core';
 
 /** Most pixels along one side. */
 const MOST_SIDE = 32_768;

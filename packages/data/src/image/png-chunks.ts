@@ -1,5 +1,5 @@
 /** @file The outside of a PNG file: header and chunks, checked before anything of the declared size is allocated. */
-import { TransfusionError } from '@transfusion/tensor';
+import { reason, TransfusionError } from '@transfusion/core';
 import { Unzlib } from 'fflate';
 import { crc32 } from './crc32.js';
 import { describeFormat } from './image-format.js';
@@ -99,7 +99,7 @@ function checkInflated(parts: Uint8Array[], expected: number, where: string): vo
     inflator.push(new Uint8Array(0), true);
   } catch (error) {
     if (TransfusionError.isInstance(error)) throw error;
-    throw unreadable(where, `its image data is damaged (${error instanceof Error ? error.message : error})`);
+    throw unreadable(where, `its image data is damaged (${reason(error)})`);
   }
   if (inflated < expected) {
     throw unreadable(where, `its image data ends after ${inflated} of ${expected} bytes`);

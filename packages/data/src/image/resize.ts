@@ -1,5 +1,5 @@
 /** @file Resizing to the model's square size. */
-import { TransfusionError } from '@transfusion/tensor';
+import { TransfusionError } from '@transfusion/core';
 import type { RgbImage } from './rgb-image.js';
 
 /** An image that is made line by line, so that it never stands in memory whole. */

@@ -1,5 +1,5 @@
 /** @file The image type, values to bytes and back, and images to PNG. */
-import { TransfusionError } from '@transfusion/tensor';
+import { TransfusionError } from '@transfusion/core';
 import { encode } from 'fast-png';
 
 /** An image: data is [height, width, 3], red, green, blue in [-1, 1]. */

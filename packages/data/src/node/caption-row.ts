@@ -1,6 +1,6 @@
 /** @file One row of a captions file: a picture's name and its caption. */
 import { posix, win32 } from 'node:path';
-import { TransfusionError } from '@transfusion/tensor';
+import { TransfusionError } from '@transfusion/core';
 import { z } from 'zod';
 
 /** Most bytes of a caption's text file, and most characters of a caption in a captions file. */

@@ -1,6 +1,6 @@
 /** @file The labels of emoji, from emojibase. */
 import { readFile } from 'node:fs/promises';
-import { TransfusionError } from '@transfusion/tensor';
+import { TransfusionError } from '@transfusion/core';
 import { z } from 'zod';
 import { readInput } from './read-input.js';
 

@@ -3,7 +3,7 @@ import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promis
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { TransfusionError } from '@transfusion/tensor';
+import { TransfusionError } from '@transfusion/core';
 import { demoEmoji, encodePng, imageOf } from '../index.js';
 import { type EmojiOptions, loadEmoji, type ReadImage, readImage } from './index.js';
 

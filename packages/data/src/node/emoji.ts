@@ -1,7 +1,7 @@
 /** @file Captioned emoji in one or more drawing styles: pictures of npm packages, captions of emojibase-data. */
 import { readdir, readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { TransfusionError } from '@transfusion/tensor';
+import { TransfusionError } from '@transfusion/core';
 import type { ImageDataset } from '../image-dataset.js';
 import { type EmojiLabel, normalizeHexcode, readEmojiLabels } from './emoji-labels.js';
 import { type LoadImagesOptions, loadImages } from './load-images.js';

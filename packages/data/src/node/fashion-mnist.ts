@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { access, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
-import { TransfusionError } from '@transfusion/tensor';
+import { TransfusionError } from '@transfusion/core';
 import { resizeImage } from '../image/resize.js';
 import { fromBytes, toBytes } from '../image/rgb-image.js';
 import type { ImageDataset } from '../image-dataset.js';

@@ -1,6 +1,6 @@
 /** @file The captions of a folder of pictures: in captions files there, or in a text file beside each picture. */
 import { posix, resolve } from 'node:path';
-import { TransfusionError } from '@transfusion/tensor';
+import { TransfusionError } from '@transfusion/core';
 import { type CaptionsOf, formatError } from './caption-row.js';
 import { readCaption, readCaptionsFile } from './image-captions.js';
 import type { ListedFile } from './list-folder.js';

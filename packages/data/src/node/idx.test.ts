@@ -1,5 +1,5 @@
 import { gzipSync } from 'node:zlib';
-import { TransfusionError } from '@transfusion/tensor';
+import { TransfusionError } from '@transfusion/core';
 import fc from 'fast-check';
 import { parseIdx } from './idx.js';
 

@@ -1,6 +1,6 @@
 /** @file IDX files, the format of MNIST and its like: an array of bytes behind its dimensions, plain or gzipped. */
 import { constants, gunzipSync } from 'node:zlib';
-import { TransfusionError } from '@transfusion/tensor';
+import { reason, TransfusionError } from '@transfusion/core';
 
 /** DEFLATE expands no more than so many times. */
 const MOST_EXPANSION = 1032;
@@ -70,7 +70,7 @@ function inflate(bytes: Uint8Array, where: string, options: Parameters<typeof gu
     const why =
       (error as NodeJS.ErrnoException).code === 'ERR_BUFFER_TOO_LARGE'
         ? `it inflates to more than the ${options?.maxOutputLength} bytes its header says`
-        : `its gzip data is damaged (${error instanceof Error ? error.message : error})`;
+        : `its gzip data is damaged (${reason(error)})`;
     throw formatError(where, why, error);
   }
 }

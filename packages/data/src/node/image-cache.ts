@@ -5,7 +5,7 @@
 import { randomUUID } from 'node:crypto';
 import { type FileHandle, mkdir, open, rename, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { TransfusionError } from '@transfusion/tensor';
+import { reason, TransfusionError } from '@transfusion/core';
 import { z } from 'zod';
 
 const MAGIC = 'transfusion images 2\n';
@@ -106,7 +106,7 @@ export async function writeImageCache(path: string, key: string, { pixels, broke
     await rm(temporary, { force: true }).catch(() => {});
     throw new TransfusionError({
       code: 'DATA_CACHE_UNWRITABLE',
-      message: `cannot write ${path}: ${error instanceof Error ? error.message : error}`,
+      message: `cannot write ${path}: ${reason(error)}`,
       fix: 'give a writable cache folder with enough space',
       cause: error,
     });

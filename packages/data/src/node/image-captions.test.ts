@@ -1,5 +1,5 @@
 import { resolve, sep } from 'node:path';
-import { TransfusionError } from '@transfusion/tensor';
+import { TransfusionError } from '@transfusion/core';
 import fc from 'fast-check';
 import { parseCaptionLines, parseCaptionTable } from './image-captions.js';
 

@@ -1,6 +1,6 @@
 /** @file Captions of picture files: a text file beside each, or one file for many, as JSON lines or CSV. */
 import { readFile, stat } from 'node:fs/promises';
-import { TransfusionError } from '@transfusion/tensor';
+import { reason, TransfusionError } from '@transfusion/core';
 import { parse } from 'csv-parse/sync';
 import {
   addCaption,
@@ -29,7 +29,7 @@ export async function readCaption(file: ListedFile): Promise<{ caption: string }
     const decoded = decodeText(await readFile(file.path));
     return 'problem' in decoded ? wrong(decoded.problem) : { caption: collapse(decoded.text) };
   } catch (error) {
-    return wrong(error instanceof Error ? error.message : String(error));
+    return wrong(reason(error));
   }
 }
 
@@ -74,7 +74,7 @@ function parseJson(line: string, where: string): unknown {
   try {
     return JSON.parse(line);
   } catch (error) {
-    throw formatError(where, error instanceof Error ? error.message : String(error));
+    throw formatError(where, reason(error));
   }
 }
 
@@ -103,7 +103,7 @@ export function parseCaptionTable(bytes: Uint8Array, path: string, beside = ''):
     });
   } catch (error) {
     if (TransfusionError.isInstance(error)) throw error;
-    throw formatError(path, error instanceof Error ? error.message : String(error));
+    throw formatError(path, reason(error));
   }
   return captionsOf;
 }

@@ -1,6 +1,6 @@
 /** @file A folder of pictures, with captions or without: your own, or what others share as a folder. */
 import { basename, join } from 'node:path';
-import { TransfusionError } from '@transfusion/tensor';
+import { TransfusionError } from '@transfusion/core';
 import type { BrokenFile, CaptionedImage, ImageDataset } from '../image-dataset.js';
 import { type FolderCaptions, findCaptions, noCaptions } from './folder-captions.js';
 import { folderSplit, type Split } from './folder-split.js';

@@ -2,6 +2,7 @@
 import type { Dirent, Stats } from 'node:fs';
 import { readdir, realpath, stat } from 'node:fs/promises';
 import { isAbsolute, join, relative, sep } from 'node:path';
+import { reason } from '@transfusion/core';
 import { readInput } from './read-input.js';
 
 export interface ListedFile {
@@ -62,7 +63,7 @@ async function describeFile(
     }
     found = await stat(path);
   } catch (error) {
-    return { ...nothing, problem: error instanceof Error ? error.message : String(error) };
+    return { ...nothing, problem: reason(error) };
   }
   if (found.isFile()) return { ...nothing, target, size: found.size, mtimeMs: found.mtimeMs };
   const isFolder = found.isDirectory();

@@ -1,7 +1,7 @@
 /** @file Picture files to pixels of one size: broken ones counted, named and skipped; all kept in a cache file. */
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
-import { TransfusionError } from '@transfusion/tensor';
+import { TransfusionError } from '@transfusion/core';
 import { toBytes } from '../image/rgb-image.js';
 import type { BrokenFile } from '../image-dataset.js';
 import { type DecodedImages, readImageCache, writeImageCache } from './image-cache.js';

@@ -1,5 +1,5 @@
 /** @file sharp, the image library: loaded when the first picture is read, since not everybody needs it. */
-import { TransfusionError } from '@transfusion/tensor';
+import { TransfusionError } from '@transfusion/core';
 
 type Sharp = typeof import('sharp')['default'];
 

@@ -1,6 +1,6 @@
 /** @file Picture files of any kind to what a model sees: the one reader of all datasets and apps in Node. */
 import { readFile, stat } from 'node:fs/promises';
-import { TransfusionError } from '@transfusion/tensor';
+import { reason, TransfusionError } from '@transfusion/core';
 import { describeFormat } from '../image/image-format.js';
 import { checkImageSize } from '../image/image-limits.js';
 import { checkPng, isPng } from '../image/png-chunks.js';
@@ -99,10 +99,6 @@ function linesOf({ width, height, channels, samples }: RawImage): ImageLines {
     return buffer.subarray(0, columns * 3);
   };
   return { width, height, line };
-}
-
-function reason(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }
 
 function unreadable(path: string, why: string, cause?: unknown): TransfusionError {

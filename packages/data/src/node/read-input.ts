@@ -1,5 +1,5 @@
 /** @file Errors of the file system, in words. */
-import { TransfusionError } from '@transfusion/tensor';
+import { reason, TransfusionError } from '@transfusion/core';
 
 /**
  * What `read` gives.
@@ -12,7 +12,7 @@ export async function readInput<T>(what: string, path: string, read: () => Promi
     if (TransfusionError.isInstance(error)) throw error;
     throw new TransfusionError({
       code: 'DATA_UNREADABLE',
-      message: `${what} ${path}: ${error instanceof Error ? error.message : error}`,
+      message: `${what} ${path}: ${reason(error)}`,
       fix: 'correct the path, or make it readable',
       cause: error,
     });

@@ -1,7 +1,7 @@
 /** @file Text files as documents to train on: one each, or one a line. */
 import { readFile, stat } from 'node:fs/promises';
 import { basename } from 'node:path';
-import { TransfusionError } from '@transfusion/tensor';
+import { reason, TransfusionError } from '@transfusion/core';
 import type { BrokenFile } from '../image-dataset.js';
 import type { TextDataset, TextDocument } from '../text-dataset.js';
 import { decodeText } from './decode-text.js';
@@ -147,7 +147,7 @@ async function* readDocumentLines(file: ListedFile, onBytes: (count: number) => 
     }
   } catch (error) {
     const where = number === 0 ? file.path : `${file.path}, after line ${number}`;
-    yield { where, problem: error instanceof Error ? error.message : String(error) };
+    yield { where, problem: reason(error) };
   }
 }
 
@@ -160,7 +160,7 @@ function parseLine(line: Uint8Array): { text: string } | { problem: string } | u
   try {
     json = JSON.parse(decoded.text);
   } catch (error) {
-    return { problem: `it is no JSON: ${error instanceof Error ? error.message : error}` };
+    return { problem: `it is no JSON: ${reason(error)}` };
   }
   if (typeof json !== 'object' || json === null || Array.isArray(json))
     return { problem: 'it is no object with `text`' };

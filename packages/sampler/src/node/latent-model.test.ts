@@ -167,7 +167,9 @@ describe('refused when the folder is read', () => {
 
   test('a vae/config.json that is none', async () => {
     await save(tinyKl, { config: { ...tinyKl, latent_chanels: 4 } });
-    await expect(readModelFolder(path)).rejects.toThrow(/^CODEC_CONFIG: .*vae\/config\.json: .*latent_chanels/s);
+    await expect(readModelFolder(path)).rejects.toThrow(
+      /^CODEC_CONFIG: .*vae\/config\.json has a problem:\n {2}latent_chanels: unknown key/,
+    );
     await writeFile(join(path, 'vae', 'config.json'), '{');
     await expect(readModelFolder(path)).rejects.toThrow(/^CHECKPOINT_FORMAT: .*vae\/config\.json is not JSON/);
   });

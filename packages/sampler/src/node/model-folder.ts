@@ -1,7 +1,8 @@
 /** @file A model folder: `config.json`, `model.safetensors`, `tokenizer.json`, `vae/` as a model that can be sampled from. */
 import { join } from 'node:path';
-import { CheckpointError, parseConfig } from '@transfusion/checkpoint';
+import { CheckpointError } from '@transfusion/checkpoint';
 import { type FolderReader, openCheckpoint } from '@transfusion/checkpoint/node';
+import { parseConfig, TransfusionError } from '@transfusion/core';
 import { createParameters } from '@transfusion/nn';
 import { type Backend, flattenTree, isVariable, type Variable } from '@transfusion/tensor';
 import { Tokenizer } from '@transfusion/tokenizer';
@@ -69,8 +70,8 @@ async function readConfig(folder: FolderReader): Promise<PipelineConfig> {
   return parseConfig(pipelineConfigSchema, json, where);
 }
 
-function foreignModel(where: string, is: string): CheckpointError {
-  return new CheckpointError({
+function foreignModel(where: string, is: string): TransfusionError {
+  return new TransfusionError({
     code: 'CONFIG_INVALID',
     message: `${where} is ${is}, expected that of a Transfusion model`,
     fix: 'give the folder of a model that `trainer train` wrote, such as runs/demo/model',

@@ -4,6 +4,7 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { reason } from '@transfusion/core';
 import { TokenizerError } from '../errors.js';
 
 /** Exit status of the process where the package is there, but does not load. */
@@ -107,7 +108,7 @@ export async function runNativeTrainer(config: unknown, texts: string[], signal?
   } catch (error) {
     signal?.throwIfAborted();
     if (error instanceof TokenizerError) throw error;
-    throw trainingFailed(error instanceof Error ? error.message : String(error), error);
+    throw trainingFailed(reason(error), error);
   } finally {
     await rm(folder, { recursive: true, force: true });
   }

@@ -1,6 +1,7 @@
 /** @file The images of a step: a pure function of the configuration and the step, so that resuming needs the step only. */
+import { TransfusionError } from '@transfusion/core';
 import { type CaptionedImage, epochWalk, flipHorizontally, imageOf, RandomPurpose } from '@transfusion/data';
-import { PhiloxStream, TransfusionError } from '@transfusion/tensor';
+import { PhiloxStream } from '@transfusion/tensor';
 
 export interface ImageBatchOptions {
   /** All of one size. */

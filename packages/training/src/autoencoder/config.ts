@@ -1,5 +1,5 @@
 /** @file The configuration of an autoencoder's training: every field documented and defaulted. */
-import { parseConfig } from '@transfusion/checkpoint';
+import { parseConfig } from '@transfusion/core';
 import { klConfigSchema, klPresets, vqConfigSchema, vqPresets } from '@transfusion/vae';
 import { z } from 'zod';
 import { runLearningRateSchema } from '../learning-rate.js';
@@ -91,7 +91,7 @@ const autoencoderTrainingSchema = z.strictObject(autoencoderFields);
 export type AutoencoderTrainingConfig = z.output<typeof autoencoderTrainingSchema>;
 export type AutoencoderTrainingInput = z.input<typeof autoencoderTrainingSchema>;
 
-/** A configuration with its defaults. @throws CheckpointError CONFIG_INVALID naming path, expectation and nearest known key */
+/** A configuration with its defaults. @throws TransfusionError CONFIG_INVALID naming path, expectation and nearest known key */
 export function autoencoderTrainingConfig(config: AutoencoderTrainingInput = {}): AutoencoderTrainingConfig {
   return parseConfig(autoencoderTrainingSchema, config, 'configuration');
 }

@@ -1,8 +1,8 @@
 /** @file An autoencoder's training: its pictures and objectives, and then its state and steps on a backend. */
-import { parseConfig } from '@transfusion/checkpoint';
+import { parseConfig, TransfusionError } from '@transfusion/core';
 import { type CaptionedImage, imageOf, splitDataset } from '@transfusion/data';
 import { lpipsWeights } from '@transfusion/losses';
-import { type Backend, flattenTree, isVariable, TransfusionError, type Variable } from '@transfusion/tensor';
+import { type Backend, flattenTree, isVariable, type Variable } from '@transfusion/tensor';
 import {
   type AutoencoderConfig,
   autoencoderCodec,
@@ -52,7 +52,7 @@ export interface AutoencoderSession extends TrainingSession {
   openCodec(): Promise<ImageCodec>;
 }
 
-/** What a run consists of, apart from pictures and a device. @throws CheckpointError CONFIG_INVALID; TransfusionError CODEC_IMAGE_SIZE, LPIPS_WEIGHTS */
+/** What a run consists of, apart from pictures and a device. @throws TransfusionError CONFIG_INVALID; TransfusionError CODEC_IMAGE_SIZE, LPIPS_WEIGHTS */
 export function autoencoderTask({ config, size, perceptual, initial }: AutoencoderTaskOptions): AutoencoderTask {
   const { schema, value } = autoencoderConfigOf(config);
   // The scale is measured when the model is saved.

@@ -1,10 +1,12 @@
 /** @file Writes a folder of latents, file by file; goes on where it was interrupted, to the same bytes. */
+
 import { mkdir, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type TensorData, writeSafetensors } from '@transfusion/checkpoint';
 import { checkWritableFile, readSafetensorsFile, SafetensorsFile, writeOutputFile } from '@transfusion/checkpoint/node';
+import { TransfusionError } from '@transfusion/core';
 import { type CaptionedImage, imageOf } from '@transfusion/data';
-import { type Backend, TransfusionError } from '@transfusion/tensor';
+import type { Backend } from '@transfusion/tensor';
 import {
   type ImageCodec,
   type LatentDistribution,

@@ -1,8 +1,9 @@
 /** @file The checkpoint of a run, and what to say where a folder has none. */
+
 import { access } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { type FolderReader, openCheckpoint } from '@transfusion/checkpoint/node';
-import { TransfusionError } from '@transfusion/tensor';
+import { TransfusionError } from '@transfusion/core';
 import { z } from 'zod';
 import { runFiles } from './run-files.js';
 

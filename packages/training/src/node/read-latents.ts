@@ -1,9 +1,9 @@
 /** @file Reads a folder of latents, checked against the pictures and the autoencoder that it should be of. */
 import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { decodeText, parseConfig } from '@transfusion/checkpoint';
+import { decodeText } from '@transfusion/checkpoint';
+import { parseConfig, TransfusionError } from '@transfusion/core';
 import type { CaptionedImage } from '@transfusion/data';
-import { TransfusionError } from '@transfusion/tensor';
 import type { LatentDistribution, StoredCodec } from '@transfusion/vae';
 import { readShard } from './encode-latents.js';
 import {
@@ -25,7 +25,7 @@ export function foreignLatents(folder: string, why = 'it has latents of another 
   });
 }
 
-/** @throws TransfusionError LATENTS_MISSING; CheckpointError CONFIG_INVALID */
+/** @throws TransfusionError LATENTS_MISSING; CONFIG_INVALID */
 export async function readLatentsFile(folder: string): Promise<LatentsFile> {
   const path = join(folder, LATENTS_FILE);
   let json: unknown;

@@ -1,5 +1,5 @@
 /** @file How long captions may be: as long as nearly all of them are, so that one outlier does not decide the rows of a run. */
-import { TransfusionError } from '@transfusion/tensor';
+import { TransfusionError } from '@transfusion/core';
 import type { TransfusionTrainingConfig } from './config.js';
 import type { Example } from './examples.js';
 

@@ -1,5 +1,5 @@
 /** @file The configuration of the model's training: every field documented and defaulted. */
-import { parseConfig } from '@transfusion/checkpoint';
+import { parseConfig } from '@transfusion/core';
 import { diffusionConfigSchema, samplingDefaultsSchema } from '@transfusion/sampler';
 import { modelFields, modelPresets } from '@transfusion/transformer';
 import { z } from 'zod';
@@ -101,7 +101,7 @@ const transfusionTrainingSchema = z.strictObject(transfusionFields);
 export type TransfusionTrainingConfig = z.output<typeof transfusionTrainingSchema>;
 export type TransfusionTrainingInput = z.input<typeof transfusionTrainingSchema>;
 
-/** A configuration with its defaults. @throws CheckpointError CONFIG_INVALID naming path, expectation and nearest known key */
+/** A configuration with its defaults. @throws TransfusionError CONFIG_INVALID naming path, expectation and nearest known key */
 export function transfusionTrainingConfig(config: TransfusionTrainingInput = {}): TransfusionTrainingConfig {
   return parseConfig(transfusionTrainingSchema, config, 'configuration');
 }

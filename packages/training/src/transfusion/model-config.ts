@@ -1,9 +1,9 @@
 /** @file The model's configuration, from the run's and from what the data imply. */
-import { parseConfig } from '@transfusion/checkpoint';
+import { parseConfig } from '@transfusion/core';
 import { type ModelConfig, modelConfigSchema, modelPresets } from '@transfusion/transformer';
 import type { TransfusionTrainingConfig } from './config.js';
 
-/** @throws CheckpointError CONFIG_INVALID where the sizes do not go together */
+/** @throws TransfusionError CONFIG_INVALID where the sizes do not go together */
 export function modelConfigOf(
   config: TransfusionTrainingConfig,
   implied: { vocabularySize: number; patchValues: number; sequenceLength: number },

@@ -1,9 +1,9 @@
 /** @file The model's training: its data and objective, and then its state and steps on a backend. */
-import { parseConfig } from '@transfusion/checkpoint';
+import { parseConfig, TransfusionError } from '@transfusion/core';
 import { type CaptionedImage, imageOf, splitDataset, type TextDocument } from '@transfusion/data';
 import { imageLayout, objectiveOptions, type PipelineConfig, pipelineConfigSchema } from '@transfusion/sampler';
 import { createObjective } from '@transfusion/schedulers';
-import { type Backend, flattenTree, isVariable, TransfusionError, type Variable } from '@transfusion/tensor';
+import { type Backend, flattenTree, isVariable, type Variable } from '@transfusion/tensor';
 import type { Tokenizer } from '@transfusion/tokenizer';
 import type { TransfusionParameters } from '@transfusion/transformer';
 import {
@@ -78,7 +78,7 @@ export interface TransfusionSession extends TrainingSession {
 
 export const PIXELS: StoredCodec = { config: { kind: 'pixels' }, weights: new Map(), where: 'pixels' };
 
-/** @throws TransfusionError or CheckpointError CONFIG_*, DATA_*, CODEC_*: parts of the configuration do not go together */
+/** @throws TransfusionError CONFIG_*, DATA_*, CODEC_*: parts of the configuration do not go together */
 export function transfusionTask(options: TransfusionTaskOptions): TransfusionTask {
   const { config, images, texts = [], tokenizer, codec = PIXELS, log } = options;
   const imageSize = options.imageSize ?? sizeOf(images);

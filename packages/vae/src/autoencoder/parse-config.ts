@@ -1,8 +1,5 @@
 /** @file An autoencoder's `config.json`, checked at the door. */
-
-import { TransfusionError } from '@transfusion/tensor';
-import { distance as editDistance } from 'fastest-levenshtein';
-import { z } from 'zod';
+import { parseConfig, TransfusionError } from '@transfusion/core';
 import { type AutoencoderConfig, klConfigSchema, vqConfigSchema } from './config.js';
 import { describeForeignConfig } from './foreign-config.js';
 
@@ -20,16 +17,7 @@ export function parseAutoencoderConfig(value: unknown, where = 'config.json'): A
   const schema = schemas[classNameOf(value, where)];
   const known = Object.keys(schema.shape);
   const entries = Object.entries(value as object).filter(([key]) => known.includes(key) || !key.startsWith('_'));
-  const result = schema.safeParse(Object.fromEntries(entries));
-  if (result.success) return result.data;
-  const unknown = result.error.issues.flatMap((issue) => (issue.code === 'unrecognized_keys' ? issue.keys : []));
-  const hints = unknown.map((key) => `${key}: ${nearest(key, known)}`);
-  throw new TransfusionError({
-    code: 'CODEC_CONFIG',
-    message: `${where}: ${z.prettifyError(result.error)}`,
-    fix: hints.length > 0 ? hints.join('; ') : 'correct the values above',
-    cause: result.error,
-  });
+  return parseConfig(schema, Object.fromEntries(entries), where, { code: 'CODEC_CONFIG' });
 }
 
 function classNameOf(value: unknown, where: string): ClassName {
@@ -44,16 +32,4 @@ function classNameOf(value: unknown, where: string): ClassName {
   if (typeof name === 'string' && Object.hasOwn(schemas, name)) return name as ClassName;
   const { message, fix } = describeForeignConfig(value as Record<string, unknown>, where);
   throw new TransfusionError({ code: 'CODEC_CONFIG', message: `${where}: ${message}`, fix });
-}
-
-/** What was meant, if any known name is near enough. */
-function nearest(name: string, known: readonly string[]): string {
-  const distances = known.map((candidate) => ({
-    candidate,
-    distance: editDistance(name.toLowerCase(), candidate.toLowerCase()),
-  }));
-  const { candidate, distance } = distances.reduce((best, each) => (each.distance < best.distance ? each : best));
-  return distance <= Math.max(2, name.length / 2)
-    ? `unknown, did you mean ${candidate}?`
-    : `unknown; known keys: ${known.join(', ')}`;
 }

@@ -1,4 +1,5 @@
 /** @file Weights between files in diffusers' form and this package's parameters. */
+import { describeKind, TransfusionError, tagOf } from '@transfusion/core';
 import {
   filterFromStored,
   filterToStored,
@@ -6,8 +7,7 @@ import {
   type ParameterSpec,
   storedFilterShape,
 } from '@transfusion/nn';
-import { flattenTree, type Shape, showShape, sizeOf, TransfusionError } from '@transfusion/tensor';
-import { describeKind, tagOf } from '../describe-value.js';
+import { flattenTree, type Shape, showShape, sizeOf } from '@transfusion/tensor';
 import { firstNotFinite } from '../finite.js';
 import type { AutoencoderConfig } from './config.js';
 import { identifyNames } from './foreign-names.js';

@@ -1,6 +1,7 @@
 /** @file What the codecs of both autoencoders have in common: options, sizes, and weights on a backend. */
+import { TransfusionError } from '@transfusion/core';
 import { createParameters } from '@transfusion/nn';
-import { type Backend, flattenTree, isVariable, TransfusionError, type Variable } from '@transfusion/tensor';
+import { type Backend, flattenTree, isVariable, type Variable } from '@transfusion/tensor';
 import { type AutoencoderConfig, downsamplingFactor, type KlConfig, type VqConfig } from '../autoencoder/config.js';
 import { autoencoderSpec, type KlParameters, type VqParameters } from '../autoencoder/parameters.js';
 import { importWeights, type StoredTensor } from '../autoencoder/weights.js';

@@ -1,6 +1,5 @@
 /** @file Whether images, latents and results are what they should be: arrays of f32, of the right length, finite. */
-import { TransfusionError } from '@transfusion/tensor';
-import { describeKind, tagOf } from '../describe-value.js';
+import { describeKind, TransfusionError, tagOf } from '@transfusion/core';
 import { firstNotFinite } from '../finite.js';
 
 export const OVERFLOW_FIX =

@@ -1,5 +1,5 @@
 /** @file A VAE folder: `config.json` and the weights, under any of the names in use. */
-import { TransfusionError } from '@transfusion/tensor';
+import { TransfusionError } from '@transfusion/core';
 import type { AutoencoderConfig } from '../autoencoder/config.js';
 import { parseAutoencoderConfig } from '../autoencoder/parse-config.js';
 import type { StoredTensor } from '../autoencoder/weights.js';

@@ -1,5 +1,5 @@
 /** @file The latents of an image's size. */
-import { TransfusionError } from '@transfusion/tensor';
+import { TransfusionError } from '@transfusion/core';
 import { type AutoencoderConfig, downsamplingFactor, latentChannels } from '../autoencoder/config.js';
 
 /** Pixels. */

@@ -1,11 +1,11 @@
 /** @file The codec of a VQ autoencoder: latents are vectors of its codebook, and an image is also a grid of token ids. */
-import { type Backend, TransfusionError, type Variable } from '@transfusion/tensor';
+import { describeKind, TransfusionError, tagOf } from '@transfusion/core';
+import type { Backend, Variable } from '@transfusion/tensor';
 import { decode, encodeToVectors } from '../autoencoder/autoencoder.js';
 import { codeChannels, downsamplingFactor, type VqConfig } from '../autoencoder/config.js';
 import type { VqParameters } from '../autoencoder/parameters.js';
 import type { StoredTensor } from '../autoencoder/weights.js';
 import type { CodecConfig } from '../codec-config.js';
-import { describeKind, tagOf } from '../describe-value.js';
 import type { ImageCodec, LatentDistribution } from '../image-codec.js';
 import { codeVectors, nearestCodes } from '../quantiser/nearest-codes.js';
 import type { CodecMemory } from '../streamed/run-steps.js';

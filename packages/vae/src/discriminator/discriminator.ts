@@ -7,8 +7,9 @@
  * Their norm is batch norm, or ActNorm. Batch norm makes images of a batch depend on each other and needs running
  * statistics; here it is ActNorm, or none. The first convolution has no norm, as theirs.
  */
+import { TransfusionError } from '@transfusion/core';
 import { type ConvolutionParameters, convolution, convolutionSpec, leakyRelu, ParameterSpec } from '@transfusion/nn';
-import { type Tensor, TransfusionError } from '@transfusion/tensor';
+import type { Tensor } from '@transfusion/tensor';
 
 export interface DiscriminatorConfig {
   /** Channels of the first layer; they double up to eightfold. Default 64. */

@@ -1,5 +1,6 @@
 import { z } from 'zod';
-import { findUnknownKeys, nearestName, parseConfig } from './index.js';
+import { parseConfig } from './parse-config.js';
+import { TransfusionError } from './transfusion-error.js';
 
 const schema = z.object({
   model: z
@@ -60,14 +61,10 @@ describe('parseConfig', () => {
   });
 
   test('a key named __proto__ is unknown like any other', () => {
-    expect(findUnknownKeys(schema, JSON.parse('{"__proto__": {"x": 1}}'))).toHaveLength(1);
+    expect(messageOf(JSON.parse(`{"data": ${JSON.stringify(data)}, "__proto__": {"x": 1}}`))).toMatch(
+      /has a problem:\n {2}__proto__: unknown key/,
+    );
   });
-});
-
-test('nearestName finds what was meant and nothing far-fetched', () => {
-  expect(nearestName('learningrate', ['learningRate', 'warmupSteps'])).toBe('learningRate');
-  expect(nearestName('stpes', ['steps', 'seed'])).toBe('steps');
-  expect(nearestName('colour', ['steps', 'seed'])).toBeUndefined();
 });
 
 test('a value in place of an object names the fields that may be meant', () => {
@@ -78,3 +75,46 @@ test('a value in place of an object names the fields that may be meant', () => {
     /model: .*expected object.*\(got "nano"\); its fields are model\.preset, model\.layers/,
   );
 });
+
+test('the alternative that was meant is the one with the same discriminator', () => {
+  const schema = z.discriminatedUnion('kind', [
+    z.strictObject({ kind: z.literal('pixels') }),
+    z.strictObject({ kind: z.literal('kl'), autoencoder: z.strictObject({ channels: z.int().default(3) }) }),
+  ]);
+  const message = (value: unknown) => caught(() => parseConfig(schema, value, 'codec')).message;
+  expect(message({ kind: 'kl', autoencoder: { chanels: 4 } })).toBe(
+    'CONFIG_INVALID: codec has a problem:\n  autoencoder.chanels: unknown key; did you mean "autoencoder.channels"?',
+  );
+  expect(message({ kind: 'vq' })).toMatch(/has a problem:\n {2}kind: .*'pixels' \| 'kl' \(got "vq"\)/);
+});
+
+test('an unknown key is named also where the schema is only known when it is used', () => {
+  const schema = z.object({ stage: z.lazy(() => z.strictObject({ steps: z.int() })) });
+  expect(() => parseConfig(schema, { stage: { steps: 1, step: 1 } }, 'demo.json')).toThrow(
+    /has a problem:\n {2}stage\.step: unknown key$/,
+  );
+});
+
+test('what was there is told as it is', () => {
+  const message = caught(() =>
+    parseConfig(z.object({ guidance: z.number() }), { guidance: Number.NaN }, 'image'),
+  ).message;
+  expect(message).toMatch(/guidance: .*expected number, received NaN \(got NaN\)/);
+});
+
+test("code and fix are the caller's, the cause is zod's error", () => {
+  const error = caught(() => parseConfig(z.int(), 'x', 'generate', { code: 'SAMPLER_OPTIONS', fix: 'give a number' }));
+  expect(error).toMatchObject({ code: 'SAMPLER_OPTIONS', fix: 'give a number', cause: expect.any(z.ZodError) });
+  expect(error.message).toMatch(
+    /^SAMPLER_OPTIONS: generate has a problem:\n {2}the whole: .*\n {2}fix: give a number$/,
+  );
+});
+
+function caught(run: () => unknown): TransfusionError {
+  try {
+    run();
+  } catch (error) {
+    if (TransfusionError.isInstance(error)) return error;
+  }
+  throw new Error('no TransfusionError');
+}
