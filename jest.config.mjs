@@ -16,5 +16,21 @@ export default {
     '^@transfusion/([a-z]+)/([a-z-]+)$': '<rootDir>/packages/$1/src/$2/index.ts',
     '^(\\.{1,2}/.*)\\.js$': '$1',
   },
+  // Names of the global context are slow to look up in jest's modules, and numerical code is full of these.
+  sandboxInjectedGlobals: [
+    'Array',
+    'Float32Array',
+    'Float64Array',
+    'Int32Array',
+    'Map',
+    'Math',
+    'Number',
+    'Object',
+    'Set',
+    'Uint32Array',
+    'Uint8Array',
+  ],
   maxWorkers: 2,
+  // Stops what hangs; judges no machine's speed.
+  testTimeout: 300_000,
 };

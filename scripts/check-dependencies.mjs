@@ -1,10 +1,10 @@
 /**
  * @file The walls of the house: a package imports only packages below it, declares what it imports, uses what it
- * declares, has no circular imports, and no file over 500 lines.
+ * declares, needs Node only in `src/node`, has no circular imports, be they of types, and no file over 500 lines.
  */
 import { readFileSync } from 'node:fs';
 import { builtinModules } from 'node:module';
-import { join } from 'node:path';
+import { dirname, join, sep } from 'node:path';
 import { parseCircular, parseDependencyTree } from 'dpdm';
 import ts from 'typescript';
 import { filesBelow, root, workspaces } from './lib/repository.mjs';
@@ -22,12 +22,19 @@ const layers = [
   ['sampler'],
   ['training'],
 ];
+// Beside `src/node`: an entry of its own that is for Node, and a file that asks for Node's modules where there are any.
+const alsoOfNode = ['packages/tokenizer/src/train/', 'packages/wasm/src/platform.ts'];
 const sharedByApps = 'app-common';
 const builtins = new Set(builtinModules);
 const all = workspaces();
 // An app installs what its packages need of it (their peers), without importing it.
 const workspacePeers = new Set(all.flatMap(({ manifest }) => Object.keys(manifest.peerDependencies ?? {})));
-const problems = [...all.flatMap(checkImports), ...checkLengths(), ...(await checkCircles())];
+const problems = [
+  ...all.flatMap(checkImports),
+  ...all.flatMap(checkPortable),
+  ...checkLengths(),
+  ...(await checkCircles()),
+];
 
 for (const problem of problems) console.error(problem);
 if (problems.length > 0) process.exitCode = 1;
@@ -65,6 +72,28 @@ function checkImports({ folder, manifest }) {
   return [...direction, ...undeclared, ...unused];
 }
 
+/** Browsers load every package's own entry: only what is in `src/node`, and tests, may need Node. */
+function checkPortable({ folder }) {
+  if (!folder.startsWith('packages/')) return [];
+  const ofNode = [`${folder}/src/node/`, ...alsoOfNode];
+  return filesBelow(`${folder}/src`)
+    .filter((file) => isCode(file) && !isTest(file) && !ofNode.some((start) => file.startsWith(start)))
+    .flatMap((file) =>
+      importsOf(file)
+        .filter((request) => isBuiltin(request) || isOfNode(request) || isOfNode(join(dirname(file), request)))
+        .map((request) => `${file}: imports ${request}, which browsers have not: only files in ${ofNode[0]} may`),
+    );
+}
+
+/** Whether it is, or is below, what a package has for Node alone. */
+function isOfNode(path) {
+  return /^(@transfusion|packages)\/[^/]+(\/src)?\/node(\/|$)/.test(path.split(sep).join('/'));
+}
+
+function isBuiltin(request) {
+  return request.startsWith('node:') || builtins.has(request);
+}
+
 /** What a package may import, or undefined if it is in no layer. */
 function packagesBelow(name) {
   if (backends.includes(name))
@@ -84,17 +113,20 @@ function workspaceImports(file) {
 
 /** Names of the packages that a file imports, types included. */
 function importedPackages(file) {
-  const { importedFiles } = ts.preProcessFile(read(file));
-  return importedFiles
-    .map(({ fileName }) => fileName)
-    .filter((request) => !request.startsWith('.') && !request.startsWith('node:') && !builtins.has(request))
+  return importsOf(file)
+    .filter((request) => !request.startsWith('.') && !isBuiltin(request))
     .map((request) => request.split('/', request.startsWith('@') ? 2 : 1).join('/'));
+}
+
+/** All that a file imports, as it says. */
+function importsOf(file) {
+  return ts.preProcessFile(read(file)).importedFiles.map(({ fileName }) => fileName);
 }
 
 async function checkCircles() {
   const entries = all.flatMap(({ folder }) => filesBelow(`${folder}/src`).filter((file) => /\.m?ts$/.test(file)));
-  // With transform, imports of types only are gone before the graph is drawn.
-  const tree = await parseDependencyTree(entries, { cwd: root, context: root, transform: true });
+  // Without transform, imports of types only count too: what cannot be read apart is not apart.
+  const tree = await parseDependencyTree(entries, { cwd: root, context: root, transform: false });
   return parseCircular(tree).map((circle) => `circular import: ${[...circle, circle[0]].join(' -> ')}`);
 }
 

@@ -1,7 +1,7 @@
 /**
  * @file Installs the tarballs that would be published, together, in an empty folder outside the repository, and checks
  * there that every entry can be imported and required, that its types resolve, and that each README's first example
- * type-checks and runs. Needs a build.
+ * type-checks and runs.
  *
  * The example is the first `ts` or `js` block of the README, or the first one after a line `<!-- example -->`. It runs in
  * the empty folder, on the software WebGPU adapter where there is one.
@@ -18,7 +18,7 @@ import { stage } from './lib/stage.mjs';
 import { setupOrExit } from './setup.mjs';
 
 const require = createRequire(import.meta.url);
-const { environment } = await setupOrExit({ webgpu: true });
+const { environment } = await setupOrExit({ types: true, webgpu: true });
 const folder = mkdtempSync(join(realpathSync(tmpdir()), 'transfusion-pack-'));
 try {
   await check();
@@ -37,11 +37,12 @@ async function check() {
   await stage(`importing ${entries.length} entries`, () => runNode([writeImports(entries)], inFolder()));
   await stage(`requiring ${entries.length} entries`, () => runNode([writeRequires(entries)], inFolder()));
   await stage('checking types', () => checkTypes(entries, examples));
+  await stage('drawing pictures for the examples', () => runNode([writePictures()], inFolder()));
   for (const example of examples) await stage(`running ${example.readme}'s example`, () => runExample(example));
 }
 
 function inFolder() {
-  return { cwd: folder, env: environment, timeoutSeconds: 120 };
+  return { cwd: folder, env: environment, timeoutSeconds: 300 };
 }
 
 /** What can be imported: `@transfusion/tensor`, `@transfusion/tensor/reference`. */
@@ -112,6 +113,20 @@ async function runExample({ file, code }) {
   const options = { module: ts.ModuleKind.ESNext, target: ts.ScriptTarget.ES2022, verbatimModuleSyntax: true };
   const { outputText } = ts.transpileModule(code, { compilerOptions: options });
   await runNode([write(`${file}.mjs`, [outputText])], inFolder());
+}
+
+/** `pictures/`, as examples expect of their readers: four of them, with captions. */
+function writePictures() {
+  return write('pictures.mjs', [
+    "import { mkdirSync, writeFileSync } from 'node:fs';",
+    "import { encodePng } from '@transfusion/data';",
+    "mkdirSync('pictures');",
+    "for (const [i, name] of ['black', 'dim', 'pale', 'white'].entries()) {",
+    '  const data = new Float32Array(20 * 20 * 3).fill((2 * i) / 3 - 1);',
+    "  writeFileSync('pictures/' + name + '.png', encodePng({ width: 20, height: 20, data }));",
+    "  writeFileSync('pictures/' + name + '.txt', 'a square that is ' + name);",
+    '}',
+  ]);
 }
 
 function write(name, lines) {

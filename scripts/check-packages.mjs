@@ -1,4 +1,4 @@
-/** @file Lints the tarballs that would be published: publint for package.json, attw for types. Needs a build. */
+/** @file Lints the tarballs that would be published: publint for package.json, attw for types. */
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
@@ -7,11 +7,13 @@ import { pathToFileURL } from 'node:url';
 import { publint } from 'publint';
 import { formatMessage } from 'publint/utils';
 import { packAll } from './lib/pack.mjs';
+import { setupOrExit } from './setup.mjs';
 
 // attw's library is a dependency of its command line, which is the one declared here.
 const fromAttw = createRequire(createRequire(import.meta.url).resolve('@arethetypeswrong/cli/package.json'));
 const attw = await import(pathToFileURL(fromAttw.resolve('@arethetypeswrong/core')).href);
 
+await setupOrExit({ types: true });
 const destination = mkdtempSync(join(tmpdir(), 'transfusion-packages-'));
 try {
   const packages = await packAll(destination);

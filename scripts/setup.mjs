@@ -1,6 +1,6 @@
 /**
  * @file Brings the checkout into a state in which everything runs: installs, builds, unpacks the software WebGPU adapter
- * and the browser for tests, fetches newer Nodes.
+ * and the browser for tests, fetches newer Nodes. `--types` builds type declarations too, which only publishing needs.
  *
  * demo, test and bench call it by name, because npm runs no pre and post scripts under `ignore-scripts`. What is in
  * place is left alone: a stamp in node_modules records the hashes of what it was made from.
@@ -23,15 +23,15 @@ const browserFolder = join(root, '.cache/chromium');
 /**
  * Installs, builds and unpacks whatever is not in place.
  *
- * @param {{ webgpu?: boolean, computing?: boolean, nodes?: boolean }} options `webgpu`: also the software adapter that
- *   tests and benchmarks use on Linux x64, and the Chromium that tests use there; `computing`: also the Node on which
- *   WebAssembly is fastest; `nodes`: also all Nodes on which tests run
+ * @param {{ types?: boolean, webgpu?: boolean, computing?: boolean, nodes?: boolean }} options `types`: also type
+ *   declarations; `webgpu`: also the software adapter that tests and benchmarks use on Linux x64, and the Chromium that
+ *   tests use there; `computing`: also the Node on which WebAssembly is fastest; `nodes`: also all Nodes on which tests run
  * @returns {Promise<{ seconds: number, environment: Record<string, string>, executable: string }>} how long it took, the
  *   variables with which a child process finds the software adapter and the Nodes, and the Node to run it on
  * @throws {ChildError} with the output of the step that failed
  * @throws {NodeChoiceError} when `computing` cannot follow TRANSFUSION_NODE
  */
-export async function setup({ webgpu = false, computing = false, nodes = false } = {}) {
+export async function setup({ types = false, webgpu = false, computing = false, nodes = false } = {}) {
   const started = performance.now();
   const stamp = readStamp();
 
@@ -42,9 +42,15 @@ export async function setup({ webgpu = false, computing = false, nodes = false }
   record({ install });
 
   const build = hash(buildInputs(), install);
-  if (stamp.build !== build || !buildOutputs().every(existsSync)) {
-    await stage('building packages (turbo)', buildAll);
-    record({ build });
+  const outputs = buildOutputs();
+  const hasTypes = stamp.types === build && outputs.every(existsSync);
+  const hasJavaScript = stamp.build === build && outputs.filter((file) => !isTypes(file)).every(existsSync);
+  if (types ? !hasTypes : !hasJavaScript) {
+    record({ build: undefined, types: undefined });
+    if (types) await stage('building packages with types (turbo)', buildWithTypes);
+    // This empties dist, so there are no types rather than old ones.
+    else await stage('building packages', () => runNode(['scripts/build-javascript.mjs']));
+    record({ build, types: types ? build : undefined });
   }
 
   const environment = {
@@ -87,22 +93,22 @@ async function setupNodes() {
   return environment;
 }
 
-function buildAll() {
-  // Each build type-checks on its own, in several hundred MB: no more of them at once than there are cores.
+function buildWithTypes() {
+  // Each build loads the compiler, in several hundred MB: no more of them at once than there are cores.
   const concurrency = `--concurrency=${Math.max(1, Math.min(4, availableParallelism()))}`;
   const args = ['node_modules/turbo/bin/turbo', 'run', 'build', '--output-logs=errors-only', concurrency];
   return runNode(args, { env: { TURBO_TELEMETRY_DISABLED: '1', TURBO_NO_UPDATE_NOTIFIER: '1', DO_NOT_TRACK: '1' } });
 }
 
 function buildInputs() {
-  const shared = ['turbo.json', 'tsup.base.ts', 'tsconfig.base.json'];
+  const shared = ['turbo.json', 'tsup.base.ts', 'tsconfig.base.json', 'scripts/build-javascript.mjs'];
   const own = workspaces().flatMap(({ folder }) =>
     filesBelow(folder).filter((file) => !file.endsWith('.test.ts') && !file.endsWith('.md')),
   );
   return [...shared, ...own];
 }
 
-/** What must exist after a build: every file that a workspace's package.json names in dist. */
+/** What must exist after a build with types: every file that a workspace's package.json names in dist. */
 function buildOutputs() {
   return workspaces()
     .filter(({ manifest }) => manifest.scripts?.build)
@@ -111,6 +117,10 @@ function buildOutputs() {
       const built = named.filter((file) => /^(\.\/)?dist\//.test(file));
       return (built.length > 0 ? built : ['dist']).map((file) => resolve(path, file));
     });
+}
+
+function isTypes(file) {
+  return /\.d\.c?ts$/.test(file);
 }
 
 function strings(value) {
@@ -164,6 +174,7 @@ export async function setupOrExit(options) {
 }
 
 if (process.argv[1] && resolve(process.argv[1]) === fileURLToPath(import.meta.url)) {
-  const { seconds } = await setupOrExit({ webgpu: true, nodes: true });
+  const types = process.argv.includes('--types');
+  const { seconds } = await setupOrExit(types ? { types } : { webgpu: true, nodes: true });
   console.log(`everything is in place (${seconds.toFixed(1)} s)`);
 }

@@ -50,5 +50,4 @@ onPosix.each(['SIGINT', 'SIGTERM', 'SIGHUP'] as const)(
     expect(await resumed.ended).toMatchObject({ code: 0 });
     expect(trainerState(signal).step).toBe(step + 3);
   },
-  60_000,
 );

@@ -33,7 +33,9 @@ test.each([
   ['sampler --help', [cli('sampler'), '--help']],
   ['trainer schema', [cli('trainer'), 'schema']],
 ])('%s ends quietly where stdout is closed', async (_, args) => {
-  expect(await run(args, ['stdout'])).toEqual({ code: 0, stdout: '', stderr: '' });
+  // Nothing but the line that every command on a backend writes.
+  const stderr = expect.stringMatching(/^(backend: .*\n)?$/);
+  expect(await run(args, ['stdout'])).toEqual({ code: 0, stdout: '', stderr });
 });
 
 test('a command draws its picture where stdout and stderr are closed', async () => {
@@ -48,7 +50,7 @@ test('training goes on to its end, and saves, where both are closed', async () =
   const args = [cli('trainer'), 'train', '--preset', 'tiny', '--backend', 'wasm', '--runs', join(folder, 'runs')];
   expect(await run([...args, ...sets], ['stdout', 'stderr'])).toMatchObject({ code: 0 });
   expect(existsSync(join(folder, 'runs', 'tiny', 'model', 'trainer_state.json'))).toBe(true);
-}, 60_000);
+});
 
 test('bad input is still an error where stderr is closed', async () => {
   expect(await run([cli('sampler'), 'generate', '--steps', 'x'], ['stderr'])).toMatchObject({ code: 2 });

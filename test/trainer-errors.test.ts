@@ -13,14 +13,13 @@ import {
 } from './support/trainer';
 
 quietProgress();
-jest.setTimeout(30_000);
 const folder = temporaryFolder();
 const runs = join(folder, 'runs');
 const good = join(runs, 'good');
 
 beforeAll(async () => {
   expect((await trainer(tiny(runs, 'good', { steps: 2 }))).code).toBe(0);
-}, 60_000);
+});
 
 describe('configurations: exit 2, nothing written', () => {
   const file = (name: string, text: string) => {

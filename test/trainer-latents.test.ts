@@ -22,7 +22,6 @@ import {
 } from './support/trainer';
 
 quietProgress();
-jest.setTimeout(30_000);
 const folder = temporaryFolder();
 const runs = join(folder, 'runs');
 const codec = join(runs, 'vae', 'model');
@@ -63,7 +62,7 @@ beforeAll(async () => {
     code: 0,
     text: expect.stringContaining('600 pictures and their mirror images'),
   });
-}, 120_000);
+});
 
 test('killed in the middle and started again, encode writes the same bytes', async () => {
   const out = join(folder, 'killed');
@@ -80,7 +79,7 @@ test('killed in the middle and started again, encode writes the same bytes', asy
   const { code, text } = await trainer(encodeArguments(out));
   expect({ code, text }).toMatchObject({ code: 0, text: expect.stringContaining('1 files were there already') });
   expect(hashes(out)).toEqual(hashes(join(folder, 'latents')));
-}, 120_000);
+});
 
 test('told to stop, encode leaves after the file in progress', async () => {
   const out = join(folder, 'stopped');
@@ -136,7 +135,7 @@ test('a run on a folder of latents trains, resumes to the same bits, and needs t
     model.dispose();
     await backend.dispose();
   }
-}, 120_000);
+});
 
 test.each(['kl', 'vq'])(
   '%s latents from a folder are those that the saved autoencoder gives, of both mirror images',
@@ -183,7 +182,6 @@ test.each(['kl', 'vq'])(
       await backend.dispose();
     }
   },
-  120_000,
 );
 
 test('without a folder, latents are encoded at the start', async () => {
@@ -198,7 +196,7 @@ test('without a folder, latents are encoded at the start', async () => {
   expect(checkpointHash(join(runs, 'encoded-stopped'))).toEqual(checkpointHash(join(runs, 'encoded')));
   const more = ['train', '--resume', join(runs, 'encoded'), '--runs', runs, '--backend', 'wasm', '--set', 'steps=5'];
   expect((await trainer(more)).code).toBe(0);
-}, 120_000);
+});
 
 test.each<[string, Record<string, unknown>, RegExp]>([
   [

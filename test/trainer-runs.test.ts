@@ -21,7 +21,6 @@ import {
 } from './support/trainer';
 
 quietProgress();
-jest.setTimeout(30_000);
 const folder = temporaryFolder();
 const runs = join(folder, 'runs');
 const steps = { steps: 8, logEvery: 1 };
@@ -29,7 +28,7 @@ const steps = { steps: 8, logEvery: 1 };
 /** A run that nothing interrupted: what all others must equal. */
 beforeAll(async () => {
   expect((await trainer(tiny(runs, 'whole', steps))).code).toBe(0);
-}, 60_000);
+});
 
 test('a run leaves a model folder, a line of metrics per logged step, and falling losses', async () => {
   const metrics = await readMetrics(join(runs, 'whole', 'metrics.jsonl'));

@@ -60,8 +60,10 @@ test('damaged folders are refused, each file named', async () => {
   const tensors = new Map([...weights].map(([name, { shape, data }]) => [name, { shape: [...shape], data }]));
   const json = config.kind === 'kl' ? config.autoencoder : {};
   await saveModelFolder({ path, config: json, tensors });
-  await writeFile(join(path, 'model.safetensors'), 'torn');
-  await expect(openCheckpoint(path, readCodecFolder)).rejects.toThrow(/CHECKPOINT_FORMAT: .*model\.safetensors/);
+  await writeFile(join(path, 'diffusion_pytorch_model.safetensors'), 'torn');
+  await expect(openCheckpoint(path, readCodecFolder)).rejects.toThrow(
+    /CHECKPOINT_FORMAT: .*diffusion_pytorch_model\.safetensors/,
+  );
   await writeFile(join(path, 'config.json'), '{');
   await expect(openCheckpoint(path, readCodecFolder)).rejects.toThrow(
     /CODEC_CONFIG: .*damaged\/config\.json is not JSON/,

@@ -28,7 +28,6 @@ await build({
 const found = findBrowser();
 if ('absent' in found) console.warn(`The browser test of the tuning store is skipped: ${found.absent}`);
 const inBrowser = 'absent' in found ? describe.skip : describe;
-jest.setTimeout(120_000);
 
 inBrowser('IndexedDB', () => {
   let browser: Browser;

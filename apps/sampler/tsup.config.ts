@@ -8,5 +8,5 @@ export default defineConfig({
   clean: true,
   // Shared source without a build of its own; what it imports in turn is not bundled.
   noExternal: ['@transfusion/app-common'],
-  external: ['@transfusion/wasm', '@transfusion/webgpu', 'cli-progress', 'commander', 'picocolors', 'sharp'],
+  external: [/^@transfusion\/(?!app-common$)/, 'cli-progress', 'commander', 'picocolors', 'sharp'],
 });

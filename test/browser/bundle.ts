@@ -6,7 +6,10 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 
 /** The script as one piece of JavaScript. Rejects with what the bundler says. */
-export async function bundle(entry: 'page.ts' | 'published.ts', origin: 'sources' | 'dist'): Promise<string> {
+export async function bundle(
+  entry: 'page.ts' | 'published.ts' | 'model.ts',
+  origin: 'sources' | 'dist',
+): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'transfusion-browser-'));
   try {
     await promisify(execFile)(process.execPath, [join(__dirname, 'build-bundle.mjs'), entry, origin, folder]);

@@ -1,6 +1,6 @@
 /** @file The trainer's command line, run in this process on a folder of its own. */
 import { createHash } from 'node:crypto';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { run } from '../../apps/trainer/src/main';
@@ -79,7 +79,10 @@ export function checkpointHash(folder: string): { optimizer: string; model: stri
       .digest('hex');
   return {
     optimizer: hash('optimizer.safetensors'),
-    model: hash('model.safetensors'),
+    // Of an autoencoder under the name that diffusers looks for.
+    model: hash(
+      existsSync(join(folder, 'model/model.safetensors')) ? 'model.safetensors' : 'diffusion_pytorch_model.safetensors',
+    ),
     config: hash('config.json'),
   };
 }

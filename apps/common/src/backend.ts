@@ -14,14 +14,31 @@ export interface BackendChoice {
   threads?: number;
 }
 
-/** Opens the chosen backend and names it once. @throws BackendError BACKEND_UNAVAILABLE */
-export async function openBackend(choice: BackendChoice, terminal: Pick<Terminal, 'log'>): Promise<Backend> {
-  const backend = await open(choice);
+/** What opens the backends. */
+export interface BackendOpeners {
+  openWasm(options: Parameters<typeof openWasm>[0]): Promise<Backend>;
+  openWebGpu(options: Parameters<typeof openWebGpu>[0]): Promise<Backend>;
+}
+
+/**
+ * Opens the chosen backend and names it once; where a GPU is there but cannot be used, says so.
+ * @throws BackendError BACKEND_UNAVAILABLE; TransfusionError BACKEND_CHOICE
+ */
+export async function openBackend(
+  choice: BackendChoice,
+  terminal: Pick<Terminal, 'log'>,
+  openers: BackendOpeners = { openWasm, openWebGpu },
+): Promise<Backend> {
+  const backend = await open(choice, terminal, openers);
   terminal.log(`backend: ${backend.name}, ${backend.description}`);
   return backend;
 }
 
-async function open({ backend, requireGpu, threads }: BackendChoice): Promise<Backend> {
+async function open(
+  { backend, requireGpu, threads }: BackendChoice,
+  terminal: Pick<Terminal, 'log'>,
+  openers: BackendOpeners,
+): Promise<Backend> {
   if (backend === 'wasm' && requireGpu) {
     throw new TransfusionError({
       code: 'BACKEND_CHOICE',
@@ -29,13 +46,32 @@ async function open({ backend, requireGpu, threads }: BackendChoice): Promise<Ba
       fix: 'leave one of them out',
     });
   }
-  if (backend === 'wasm') return openWasm({ threads });
-  if (backend === 'webgpu' || requireGpu) return openWebGpu({ requireGpu, swiftShaderFolder: swiftShaderFolder() });
-  try {
-    return await openWebGpu({ adapter: 'hardware' });
-  } catch {
-    return openWasm({ threads });
+  if (backend === 'wasm') return openers.openWasm({ threads });
+  if (backend === 'webgpu' || requireGpu) {
+    return openers.openWebGpu({ requireGpu, swiftShaderFolder: swiftShaderFolder() });
   }
+  try {
+    return await openers.openWebGpu({ adapter: 'hardware' });
+  } catch (error) {
+    if (!saysOfTheMachine(error)) throw error;
+    if (!isWithoutGpu(error)) terminal.log(`there is a GPU, but it cannot be used: ${firstLine(error)}`);
+    return openers.openWasm({ threads });
+  }
+}
+
+/** Whether the machine has no GPU, or one that does not work. Anything else is a fault of the program. */
+function saysOfTheMachine(error: unknown): error is TransfusionError {
+  return TransfusionError.isInstance(error) && ['BACKEND_UNAVAILABLE', 'DEVICE_LOST'].includes(error.code);
+}
+
+/** An adapter that gives no device is the cause of the error; where there is none, nothing is. */
+function isWithoutGpu({ code, cause }: TransfusionError): boolean {
+  return code === 'BACKEND_UNAVAILABLE' && cause === undefined;
+}
+
+/** The message without its code and its advice, which is for those who asked for a GPU. */
+function firstLine({ code, message }: TransfusionError): string {
+  return message.slice(code.length + 2).split('\n', 1)[0];
 }
 
 /** The software adapter that set-up unpacked, in this folder's repository. */

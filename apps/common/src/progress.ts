@@ -22,6 +22,19 @@ export function createProgress(options: ProgressOptions): Progress {
   return stream.isTTY ? bar(options, stream) : lines(options, stream);
 }
 
+/** Shows how far `work` is, and takes the line away when it ends. */
+export async function withProgress<Result>(
+  options: ProgressOptions,
+  work: (update: Progress['update']) => Promise<Result>,
+): Promise<Result> {
+  const progress = createProgress(options);
+  try {
+    return await work(progress.update);
+  } finally {
+    progress.stop();
+  }
+}
+
 function bar({ label, total, start = 0 }: ProgressOptions, stream: NodeJS.WriteStream): Progress {
   const format = `${label} {bar} {percentage}% {value}/{total} {eta_formatted} left {note}`;
   const single = new cliProgress.SingleBar(

@@ -1,6 +1,6 @@
 /** @file Options that several commands share. */
 import { number, wholeNumber } from '@transfusion/app-common';
-import type { ImageSamplingOptions } from '@transfusion/sampler';
+import { type ImageSamplingOptions, imageSamplingSchema } from '@transfusion/sampler';
 import { type Command, Option } from 'commander';
 import { DEFAULT_MODEL } from './open-sampler.js';
 
@@ -12,6 +12,9 @@ export function withSeed(command: Command): Command {
   return command.option('--seed <n>', 'the same seed gives the same result', wholeNumber(0), 0);
 }
 
+/** What may be chosen of an image's drawing. */
+const { scheduler, spacing, eta, shift } = imageSamplingSchema.shape;
+
 export function withImageSampling(command: Command): Command {
   return command
     .option('--steps <n>', "denoising steps of an image (default: the model's)", wholeNumber(1))
@@ -21,15 +24,16 @@ export function withImageSampling(command: Command): Command {
       number(),
     )
     .addOption(
-      new Option('--scheduler <name>', "step rule; euler is for flow models (default: the model's)").choices([
-        'ddim',
-        'ddpm',
-        'euler',
-      ]),
+      new Option('--scheduler <name>', `${scheduler.description} (default: the model's)`).choices(
+        scheduler.unwrap().options,
+      ),
     )
-    .option('--eta <share>', 'ddim: share of fresh noise in every step', number(0, 1));
+    .addOption(new Option('--spacing <name>', spacing.description).choices(spacing.unwrap().options))
+    .addOption(new Option('--eta <share>', eta.description).argParser(number(0, 1)))
+    .addOption(new Option('--shift <factor>', shift.description).argParser(number()));
 }
 
-export function imageSampling({ steps, guidance, scheduler, eta }: ImageSamplingOptions): ImageSamplingOptions {
-  return { steps, guidance, scheduler, eta };
+export function imageSampling(options: ImageSamplingOptions): ImageSamplingOptions {
+  const { steps, guidance, scheduler, spacing, eta, shift } = options;
+  return { steps, guidance, scheduler, spacing, eta, shift };
 }

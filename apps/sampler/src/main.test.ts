@@ -1,7 +1,10 @@
 import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { decodePng } from '@transfusion/data';
+import { decodePng, encodePng } from '@transfusion/data';
+import { createSampler, type GenerateOptions } from '@transfusion/sampler';
+import { openModelFolder } from '@transfusion/sampler/node';
+import { openWasm } from '@transfusion/wasm';
 import sharp from 'sharp';
 import { run } from './main.js';
 import { tinyKl, writeTinyModelFolder } from './testing/tiny-model-folder.js';
@@ -37,6 +40,25 @@ const cpu = ['--backend', 'wasm', '--threads', '1'];
 const generate = (...more: string[]) => sampler('generate', '--model', model, ...cpu, ...more);
 const caption = (...more: string[]) => sampler('caption', '--model', model, '--max-tokens', '4', ...cpu, ...more);
 const goOn = (...more: string[]) => sampler('continue', '--model', model, ...cpu, ...more);
+
+/** What the library writes, without the command; and what of its texts came as they ended. */
+async function generated(options: { prompt: string; draw: boolean } & Omit<GenerateOptions, 'prompt'>) {
+  const { prompt, draw, ...limits } = options;
+  const backend = await openWasm({ threads: 1 });
+  try {
+    const library = createSampler({ backend, ...(await openModelFolder(model, backend)) });
+    const given = { ...limits, prompt: [{ text: prompt }], forceImage: draw, text: { temperature: 1 } };
+    let heldBack = '';
+    for await (const event of library.generate(given)) {
+      if (event.type === 'text') heldBack += event.text;
+      if (event.type === 'done') return { parts: event.parts, heldBack };
+    }
+    throw new Error('no end');
+  } finally {
+    await backend.dispose();
+  }
+}
+
 const read = async (path: string) => decodePng(await readFile(path));
 const noTemporaryFiles = async () =>
   expect((await readdir(folder, { recursive: true })).filter((name) => name.endsWith('.tmp'))).toEqual([]);
@@ -138,6 +160,37 @@ describe('the command line', () => {
     expect(steps).toMatchObject({ code: 2, log: expect.stringContaining('whole number from 1 to 1000') });
   });
 
+  test('options of one scheduler reach it, and are refused by the others: exit 2', async () => {
+    const draw = async (of: string, out: string, ...more: string[]) => {
+      const common = ['--prompt', 'a', '--out', out, '--steps', '3', ...cpu];
+      const { code, log } = await sampler('generate', '--model', of, ...common, ...more);
+      return code === 0 ? readFile(out) : { code, log };
+    };
+    const trailing = await draw(model, 'trailing.png');
+    expect(await draw(model, 'named.png', '--spacing', 'trailing')).toEqual(trailing);
+    expect(await draw(model, 'even.png', '--spacing', 'even')).not.toEqual(trailing);
+    const refused = { code: 2, log: expect.stringContaining('the ddim scheduler has no shift') };
+    expect(await draw(model, 'x.png', '--shift', '3')).toEqual(refused);
+
+    await writeTinyModelFolder('flow');
+    const file = join('flow', 'config.json');
+    const config = JSON.parse(await readFile(file, 'utf8'));
+    Object.assign(config.diffusion, { schedule: 'flow', parameterisation: 'flow' });
+    Object.assign(config.sampling, { scheduler: 'euler' });
+    await writeFile(file, JSON.stringify(config));
+    const even = await draw('flow', 'flow.png');
+    expect(await draw('flow', 'flow-1.png', '--shift', '1')).toEqual(even);
+    expect(await draw('flow', 'flow-3.png', '--shift', '3')).not.toEqual(even);
+    for (const [wrong, message] of [
+      [['--shift', '0'], /shift/],
+      [['--spacing', 'even'], /the euler scheduler has no spacing/],
+      [['--spacing', 'odd'], /'odd' is invalid.*trailing, leading, even/],
+    ] as const) {
+      expect(await draw('flow', 'x.png', ...wrong)).toEqual({ code: 2, log: expect.stringMatching(message) });
+    }
+    expect(await readdir(folder)).not.toContain('x.png');
+  });
+
   test('--help teaches with examples', async () => {
     const result = await sampler('--help');
     expect(result.code).toBe(0);
@@ -176,7 +229,7 @@ describe('model folders', () => {
 
   test('a NaN in the autoencoder is an error that names it, and no picture', async () => {
     await writeTinyModelFolder('nan', tinyKl);
-    const file = join('nan', 'vae', 'model.safetensors');
+    const file = join('nan', 'vae', 'diffusion_pytorch_model.safetensors');
     const bytes = await readFile(file);
     const length = Number(bytes.readBigUInt64LE(0));
     const header = JSON.parse(bytes.toString('utf8', 8, 8 + length));
@@ -301,6 +354,26 @@ describe('continue', () => {
     const first = await tell('order1', '--text', 'abc', '--image', 'in.png');
     expect(await tell('order2', '--text', 'abc', '--image', 'in.png')).toBe(first);
     expect(await tell('order3', '--image', 'in.png', '--text', 'abc')).not.toBe(first);
+  });
+
+  test.each([
+    ['that ends in the middle of a character', { prompt: 'abc', seed: 4, maxTokens: 12, maxImages: 0, draw: false }],
+    ['with images between', { prompt: 'look', seed: 9, maxTokens: 16, maxImages: 2, draw: true }],
+  ])('prints and writes all of a document %s', async (_, { prompt, seed, maxTokens, maxImages, draw }) => {
+    const { parts, heldBack } = await generated({ prompt, seed, maxTokens, maxImages, draw });
+    expect(heldBack).not.toBe('');
+    const limits = ['--max-tokens', `${maxTokens}`, '--max-images', `${maxImages}`, '--temperature', '1'];
+    const name = `whole-${seed}`;
+    const more = ['--seed', `${seed}`, ...limits, ...(draw ? ['--draw'] : []), '--out', name];
+    const result = await goOn('--text', prompt, ...more);
+    expect(result.code).toBe(0);
+    const files = parts.map((part, i) => join(name, `00${i + 1}.${'text' in part ? 'txt' : 'png'}`));
+    expect((await readdir(name)).sort().map((file) => join(name, file))).toEqual(files);
+    expect(result.out).toBe(parts.map((part, i) => ('text' in part ? part.text : files[i])).join('\n'));
+    for (const [i, part] of parts.entries()) {
+      if ('text' in part) expect(await readFile(files[i], 'utf8')).toBe(part.text);
+      else expect(await readFile(files[i])).toEqual(Buffer.from(encodePng({ width: 8, height: 8, data: part.image })));
+    }
   });
 
   test('does not mix its files with others', async () => {

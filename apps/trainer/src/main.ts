@@ -29,14 +29,7 @@ function program(terminal: Terminal): Command {
     'Trains Transfusion models: one transformer that predicts text and diffuses images.',
   );
   const presetNames = Object.keys(presets).join(', ');
-  withBackend(root.command('train').description('train a model, or go on with a run'))
-    .option('--preset <name>', `a named configuration: ${presetNames}`)
-    .option('--config <file>', 'a JSON file with a configuration (see `trainer schema`); it overrides the preset')
-    .option('--set <key=value>', 'one field, may be repeated: --set data.imageSize=32', collect, [])
-    .option('--resume <folder>', 'go on with the run in this folder, exactly where its checkpoint is')
-    .option('--runs <folder>', 'where runs are kept', 'runs')
-    .option('--overwrite', 'start over where a run of that name exists')
-    .option('--dry-run', 'print the resolved configuration, parameters, work and memory, and do nothing')
+  runOptions(root.command('train').description('train a model, or go on with a run'), transfusionKind)
     .option(
       '--profile',
       'take the times of a dozen steps by kind of kernel, write Chrome traces, and save nothing else',
@@ -46,14 +39,7 @@ function program(terminal: Terminal): Command {
       const { config: file, ...others } = options;
       await trainCommand(transfusionKind, { ...others, file, backend: backendChoice(options) }, terminal);
     });
-  withBackend(root.command('vae').description('train an autoencoder, KL or VQ, or go on with a run'))
-    .option('--preset <name>', `a named configuration: ${Object.keys(autoencoderKind.presets).join(', ')}`)
-    .option('--config <file>', 'a JSON file with a configuration (see `trainer schema vae`); it overrides the preset')
-    .option('--set <key=value>', 'one field, may be repeated: --set data.imageSize=32', collect, [])
-    .option('--resume <folder>', 'go on with the run in this folder, exactly where its checkpoint is')
-    .option('--runs <folder>', 'where runs are kept', 'runs')
-    .option('--overwrite', 'start over where a run of that name exists')
-    .option('--dry-run', 'print the resolved configuration, parameters, work and memory, and do nothing')
+  runOptions(root.command('vae').description('train an autoencoder, KL or VQ, or go on with a run'), autoencoderKind)
     .addHelpText('after', VAE_EXAMPLES)
     .action(async (options) => {
       const { config: file, ...others } = options;
@@ -117,6 +103,19 @@ function program(terminal: Terminal): Command {
       terminal.out(JSON.stringify(z.toJSONSchema(schema, { io: 'input' }), null, 2));
     });
   return root;
+}
+
+/** What a run of any kind is started with. */
+function runOptions(command: Command, { presets }: { presets: Readonly<Record<string, unknown>> }): Command {
+  const schema = command.name() === 'train' ? 'trainer schema' : `trainer schema ${command.name()}`;
+  return withBackend(command)
+    .option('--preset <name>', `a named configuration: ${Object.keys(presets).join(', ')}`)
+    .option('--config <file>', `a JSON file with a configuration (see \`${schema}\`); it overrides the preset`)
+    .option('--set <key=value>', 'one field, may be repeated: --set data.imageSize=32', collect, [])
+    .option('--resume <folder>', 'go on with the run in this folder, exactly where its checkpoint is')
+    .option('--runs <folder>', 'where runs are kept', 'runs')
+    .option('--overwrite', 'start over where a run of that name exists')
+    .option('--dry-run', 'print the resolved configuration, parameters, work and memory, and do nothing');
 }
 
 const TRAIN_EXAMPLES = `

@@ -16,7 +16,7 @@ import {
   languageLogits,
   type ModelConfig,
   modelConfigSchema,
-  predictPatches,
+  predictLatents,
   type TransfusionParameters,
   transfusionSpec,
 } from '@transfusion/transformer';
@@ -27,9 +27,12 @@ export const MODEL: ModelConfig = modelConfigSchema.parse({
   layers: 6,
   channels: 256,
   heads: 4,
+  patchSize: 2,
   patchValues: 32,
   maxPositions: 2048,
 });
+/** A latent image, [height, width, channels], and its patches. */
+export const LATENT = [16, 16, 8] as const;
 export const PATCHES = 64;
 
 const isArray = (value: unknown): value is Float32Array => value instanceof Float32Array;
@@ -77,8 +80,7 @@ export function compileTokens({ backend, parameters, cache, queries }: DecodingO
     inputs: { ...positionSpecs(queries), tokens: i32(1, queries) },
     state: { parameters, layers: cache },
     fn: ({ rows, ...given }, state) => {
-      const inputs = { ...given, patchIndex: constant(new Int32Array(queries).fill(-1), [1, queries]) };
-      const { hidden, cache: layers } = forward(MODEL, state.parameters, inputs, {
+      const { hidden, cache: layers } = forward(MODEL, state.parameters, given, {
         cache: { rows, layers: state.layers },
       });
       const last = gather(hidden.reshape([queries, MODEL.channels]), constant(Int32Array.of(queries - 1), [1]));
@@ -88,23 +90,26 @@ export function compileTokens({ backend, parameters, cache, queries }: DecodingO
 }
 
 /** Predicts the noise of an image behind what the cache holds. */
-export function compilePatches({ backend, parameters, cache, queries }: DecodingOptions) {
+export function compilePatches({ backend, parameters, cache }: Omit<DecodingOptions, 'queries'>) {
   return compile({
     backend,
     name: 'patches',
-    inputs: { ...positionSpecs(queries), latents: f32(1, queries, MODEL.patchValues), timesteps: f32(1) },
+    inputs: { ...positionSpecs(PATCHES), latents: f32(1, ...LATENT), timesteps: f32(1) },
     state: { parameters, layers: cache },
-    fn: ({ rows, latents, ...given }, state) => {
-      const index = constant(
-        Int32Array.from({ length: queries }, (_, i) => i),
-        [1, queries],
+    fn: ({ rows, latents, timesteps, ...given }, state) => {
+      const patchIndex = constant(
+        Int32Array.from({ length: PATCHES }, (_, i) => i),
+        [1, PATCHES],
       );
-      const tokens = constant(new Int32Array(queries).fill(-1), [1, queries]);
-      const inputs = { ...given, tokens, patchIndex: index, patches: latents };
-      const { hidden, cache: layers } = forward(MODEL, state.parameters, inputs, {
+      const tokens = constant(new Int32Array(PATCHES).fill(-1), [1, PATCHES]);
+      const inputs = { ...given, tokens, images: [{ latents, timesteps, patchIndex }] };
+      const { hidden, groups, cache } = forward(MODEL, state.parameters, inputs, {
         cache: { rows, layers: state.layers },
       });
-      return { outputs: { prediction: predictPatches(state.parameters, hidden, index) }, updates: { layers } };
+      return {
+        outputs: { prediction: predictLatents(hidden, groups[0], patchIndex) },
+        updates: { layers: cache },
+      };
     },
   });
 }
@@ -120,17 +125,18 @@ export function compileWhole({ backend, parameters }: Pick<DecodingOptions, 'bac
       ...positions,
       tokens: rows,
       patchIndex: rows,
-      latents: f32(1, PATCHES, MODEL.patchValues),
+      latents: f32(1, ...LATENT),
       timesteps: f32(1),
     },
     state: { parameters },
-    fn: ({ latents, ...given }, state) => {
-      const { hidden } = forward(MODEL, state.parameters, { ...given, patches: latents });
+    fn: ({ latents, timesteps, patchIndex, ...given }, state) => {
+      const images = [{ latents, timesteps, patchIndex }];
+      const { hidden, groups } = forward(MODEL, state.parameters, { ...given, images });
       const places = constant(
         Int32Array.from({ length: PATCHES }, (_, i) => prefix + i),
         [1, PATCHES],
       );
-      return { outputs: { prediction: predictPatches(state.parameters, hidden, places) } };
+      return { outputs: { prediction: predictLatents(hidden, groups[0], places) } };
     },
   });
 }

@@ -36,7 +36,7 @@ export const denoiseStepRow = defineRow({
       read.dispose();
 
       const image = { latents: normalArray(PATCHES * MODEL.patchValues, { seed: 5 }), timesteps: Float32Array.of(500) };
-      const cached = await compilePatches({ backend, parameters, cache, queries: PATCHES });
+      const cached = await compilePatches({ backend, parameters, cache });
       const behind = { ...positionArrays(prefix, PATCHES, () => prefix + PATCHES), ...image };
       const whole = await compileWhole({ backend, parameters }, prefix);
       const { rows, ...positions } = positionArrays(0, prefix + PATCHES, (position) =>

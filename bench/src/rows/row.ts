@@ -35,9 +35,22 @@ export interface Profile {
   trace: ChromeTrace;
 }
 
+/** The profile of some runs of a program. `clock`: how the times were taken. */
+export function profileOf({
+  program,
+  runs,
+  clock,
+}: {
+  program: Program;
+  runs: KernelSpan[][];
+  clock: string;
+}): Profile {
+  return { table: `${clock}\n${formatProfile(summarise(program, runs))}`, trace: chromeTrace(program, runs) };
+}
+
 /** Profiles some runs of a compiled function. */
 export async function profileRuns(
-  compiled: { program: Program },
+  { program }: { program: Program },
   run: () => Promise<{ spans: KernelSpan[]; clock: string }>,
 ): Promise<Profile> {
   const runs: KernelSpan[][] = [];
@@ -47,11 +60,10 @@ export async function profileRuns(
     runs.push(profiled.spans);
     clock = profiled.clock;
   }
-  const { program } = compiled;
-  return { table: `${clock}\n${formatProfile(summarise(program, runs))}`, trace: chromeTrace(program, runs) };
+  return profileOf({ program, runs, clock });
 }
 
-const PROFILED_RUNS = 5;
+export const PROFILED_RUNS = 5;
 
 export interface Row<Problem = unknown> {
   /** Its name in the results and for `--only`. */

@@ -1,13 +1,21 @@
 /** @file How the time of a training step grows with tokens, width and depth, and what it is spent on. */
 import { type Backend, type ProfileRow, summarise } from '@transfusion/tensor';
-import { compileTrainStep, type OurTrainStep } from '../rows/train-step/ours.js';
+import { trainStepOptions } from '../rows/train-step/ours.js';
 import { LAYOUT, LENGTH, modelOf, trainStepFlops, trainStepProblemOf } from '../rows/train-step/problem.js';
+import { openTrainingStep, type TrainingStep } from '../rows/training-step.js';
 import { median } from '../statistics.js';
 import { type Axis, BASE, type ScalingPoint, type StepSize, scalingPoints, sizeKey } from './sizes.js';
 
 /** What a step spends its time on. */
 export const PARTS = ['products', 'attention', 'optimizer', 'rest'] as const;
 export type Part = (typeof PARTS)[number];
+
+const PART_OF: Record<ProfileRow['family'], Part> = {
+  product: 'products',
+  attention: 'attention',
+  optimizer: 'optimizer',
+  other: 'rest',
+};
 
 export interface ScalingRow {
   axis: Axis;
@@ -41,19 +49,19 @@ export async function measureScaling(options: {
   const { backend, repeats, quick, log } = options;
   const points = scalingPoints(quick);
   const sizes = new Map<string, StepSize>(points.map((point) => [sizeKey(point), point]));
-  const steps = new Map<string, { gflop: number; step: OurTrainStep; seconds: number[] }>();
+  const steps = new Map<string, { gflop: number; step: TrainingStep; seconds: number[] }>();
   for (const [key, { rows, channels, layers }] of sizes) {
     log(`scaling on ${backend.name}: readying ${rows * LENGTH} tokens, d ${channels}, ${layers} layers`);
     const problem = trainStepProblemOf({ rows, layout: LAYOUT, model: modelOf({ channels, layers }) });
-    const step = await compileTrainStep(backend, problem);
-    await step.run();
+    const step = await openTrainingStep(trainStepOptions(backend, problem));
+    await step.run(1);
     steps.set(key, { gflop: trainStepFlops(problem) / 1e9, step, seconds: [] });
   }
   log(`scaling on ${backend.name}: measuring`);
   for (let round = 0; round < repeats; round++) {
     for (const { step, seconds } of steps.values()) {
       const start = performance.now();
-      await step.run();
+      await step.run(round + 2);
       seconds.push((performance.now() - start) / 1000);
     }
   }
@@ -80,20 +88,13 @@ export function scalingRow(point: ScalingPoint, size: MeasuredSize, base: Measur
   };
 }
 
-async function sharesOf(step: OurTrainStep): Promise<Record<Part, number>> {
-  const runs = [];
-  for (let i = 0; i < PROFILED_RUNS; i++) runs.push((await step.profile()).spans);
-  return partShares(summarise(step.program, runs));
+async function sharesOf(step: TrainingStep): Promise<Record<Part, number>> {
+  const { program, runs } = await step.profile(PROFILED_RUNS);
+  return partShares(summarise(program, runs));
 }
 
-export function partShares(rows: readonly Pick<ProfileRow, 'kind' | 'share'>[]): Record<Part, number> {
+export function partShares(rows: readonly Pick<ProfileRow, 'family' | 'share'>[]): Record<Part, number> {
   const shares: Record<Part, number> = { products: 0, attention: 0, optimizer: 0, rest: 0 };
-  for (const { kind, share } of rows) shares[partOf(kind)] += share;
+  for (const { family, share } of rows) shares[PART_OF[family]] += share;
   return shares;
-}
-
-function partOf(kind: string): Part {
-  if (kind.startsWith('matmul')) return 'products';
-  if (kind.startsWith('attention')) return 'attention';
-  return kind === 'adamw' ? 'optimizer' : 'rest';
 }

@@ -24,14 +24,14 @@ test('a size of half the work that takes three quarters of the time is 1.5 of th
   expect(row.gflopPerSecond).toBeCloseTo(53.33, 2);
 });
 
-test('kinds of kernels are summed to parts', () => {
+test('families of kernels are summed to parts', () => {
   const rows = [
-    { kind: 'matmul NT', share: 0.5 },
-    { kind: 'matmul TN', share: 0.2 },
-    { kind: 'attentionGrad', share: 0.1 },
-    { kind: 'adamw', share: 0.05 },
-    { kind: 'elementwise', share: 0.15 },
-  ];
+    { family: 'product', share: 0.5 },
+    { family: 'product', share: 0.2 },
+    { family: 'attention', share: 0.1 },
+    { family: 'optimizer', share: 0.05 },
+    { family: 'other', share: 0.15 },
+  ] as const;
   const parts = partShares(rows);
   expect(parts.products).toBeCloseTo(0.7);
   expect(parts).toMatchObject({ attention: 0.1, optimizer: 0.05, rest: 0.15 });

@@ -39,6 +39,12 @@ export function identifyFile(prefix: Uint8Array): ForeignFile | undefined {
   };
 }
 
+/** A web page by its first bytes. */
+export function webPage(prefix: Uint8Array): ForeignFile | undefined {
+  const file = identifyFile(prefix);
+  return file?.is === 'a web page' ? file : undefined;
+}
+
 /** What to do with a file that was given in place of a model's folder. */
 export function fixForSingleFile(name: string): string {
   const folder = 'a model is a folder with config.json and the weights beside it';

@@ -1,9 +1,15 @@
 export type { Bytes } from './bytes.js';
 export type { Dtype } from './dtypes.js';
 export { CheckpointError, type CheckpointErrorCode } from './errors.js';
+export type { FileSource } from './file-source.js';
+export { FolderReader } from './folder-reader.js';
+export { MemorySource } from './memory-source.js';
 export { readSafetensors, readSafetensorsHeader, type Tensors } from './read-safetensors.js';
 export type { SafetensorsHeader, TensorEntry } from './safetensors-header.js';
+export { openSafetensors, type SafetensorsReader, type StoredTensors } from './safetensors-reader.js';
 export { parseShardIndex } from './shard-index.js';
 export { decodeText } from './text.js';
 export { toFloat32 } from './to-float32.js';
+export { UrlSource, type UrlSourceOptions } from './url-source.js';
 export { encodeSafetensors, type TensorData, writeSafetensors } from './write-safetensors.js';
+export { encodeWeights, type WeightFile } from './write-shards.js';

@@ -89,9 +89,25 @@ function checkArguments(tensors: unknown, metadata: object): void {
   );
 }
 
+/** The tensors' names, in the order in which they are written, so that equal contents give equal files. */
+function sortedNames(tensors: Map<string, TensorData>): string[] {
+  return [...tensors.keys()].sort((a, b) => (a < b ? -1 : 1));
+}
+
+/** Bytes that each tensor takes in a file, in the order of files. @throws CheckpointError as `encodeSafetensors` */
+export function checkTensors(tensors: Map<string, TensorData>): Map<string, number> {
+  checkArguments(tensors, {});
+  return new Map(
+    sortedNames(tensors).map((name) => {
+      const tensor = tensors.get(name)!;
+      return [name, (DTYPE_BITS[checkTensor(name, tensor)] / 8) * tensor.data.length];
+    }),
+  );
+}
+
 /**
  * The pieces of a safetensors file, in order: a header, then each tensor's bytes (views; only F16 is a copy, of one
- * tensor at a time). Tensors are ordered by name, so that equal contents give equal files.
+ * tensor at a time). Tensors are ordered by name.
  *
  * @throws CheckpointError before the first piece: CHECKPOINT_CONTENT: a tensor's data are of another kind, or do not fit
  *   its shape; a finite value is too large for F16 (infinities and NaN are kept); CHECKPOINT_ARGUMENT: no Map
@@ -101,10 +117,11 @@ export function* encodeSafetensors(
   metadata: Record<string, string> = {},
 ): Generator<Uint8Array> {
   checkArguments(tensors, metadata);
-  const sorted = [...tensors].sort(([a], [b]) => (a < b ? -1 : 1));
+  const names = sortedNames(tensors);
   const entries: [string, unknown][] = [['__metadata__', { format: 'pt', ...metadata }]];
   let offset = 0;
-  for (const [name, tensor] of sorted) {
+  for (const name of names) {
+    const tensor = tensors.get(name)!;
     const dtype = checkTensor(name, tensor);
     const { shape, data } = tensor;
     const end = offset + (DTYPE_BITS[dtype] / 8) * data.length;
@@ -112,7 +129,7 @@ export function* encodeSafetensors(
     offset = end;
   }
   yield encodeHeader(Object.fromEntries(entries));
-  for (const [, tensor] of sorted) yield encodeData(tensor);
+  for (const name of names) yield encodeData(tensors.get(name)!);
 }
 
 /** A safetensors file as one array. @throws as `encodeSafetensors` */

@@ -1,82 +1,66 @@
-/** @file A document: texts and images in any order, as one training example. */
-
-/** The ids of the control tokens (see `Tokenizer.special` of @transfusion/tokenizer). */
-export interface ControlTokens {
-  /** Starts a document. */
-  bos: number;
-  /** Ends a document. */
-  eos: number;
-  /** Stands before an image's patches. */
-  boi: number;
-  /** Stands after an image's patches. */
-  eoi: number;
-  /** Fills a row after its last document. */
-  pad: number;
-}
+/** @file A document: texts and images in any order, as one training example; before and after it has become numbers. */
 
 export interface TextPart {
   kind: 'text';
   /** Token ids, BOS and EOS included where they are wanted. */
   ids: ArrayLike<number>;
+  /** Whether the language loss counts these tokens as targets. Default true. */
+  loss?: boolean;
 }
 
-export interface ImagePart {
+/** What an image is for: to be denoised, or to be looked at, clean and without a loss. */
+export type ImageRole = 'target' | 'context';
+
+/** Of a latent image. */
+export interface ImageGrid {
+  height: number;
+  width: number;
+}
+
+export interface ImagePart extends ImageGrid {
   kind: 'image';
-  /** The clean image, patchified: [patches, patch values] (see `patchify`). Packing adds BOI and EOI around it. */
+  /** The clean latents, [height, width, channels]. Packing adds BOI and EOI around it. */
   latents: Float32Array;
+  /** Default 'target'. */
+  role?: ImageRole;
   /**
-   * The image stands before the text that describes it. Its noise is capped in training, so that the text can be
-   * learned from it (paper section 4.3.4, Table 8).
+   * Its timesteps are drawn from below this one, an index of the noise schedule; default: from all. The paper caps images that
+   * stand before the text that describes them, so that the text can be learned from them (section 4.3.4, Table 8).
    */
-  imageFirst?: boolean;
+  noiseCap?: number;
 }
 
 export type DocumentPart = TextPart | ImagePart;
 
+/** A document as a batch takes it. */
 export interface Document {
   parts: DocumentPart[];
 }
 
-export type CaptionOrder = 'caption-first' | 'image-first';
-
-/** How many positions of a row a document takes: its tokens, and BOI, patches and EOI of every image. */
-export function documentLength(document: Document, patchesPerImage: number): number {
-  let length = 0;
-  for (const part of document.parts) length += part.kind === 'text' ? part.ids.length : patchesPerImage + 2;
-  return length;
+export interface SourceText {
+  kind: 'text';
+  text: string;
+  /** Default true. */
+  loss?: boolean;
 }
 
-/**
- * A captioned image as a document. Caption first: BOS caption BOI patches EOI EOS. Image first: BOS BOI patches EOI
- * caption EOS. `dropCaption` leaves the caption out of a caption-first document: BOS BOI patches EOI EOS, the
- * unconditional sequence of classifier-free guidance. (An image-first document keeps it: there it is the target.)
- */
-export function captionDocument(options: {
-  /** The caption's ids, without control tokens. */
-  captionIds: ArrayLike<number>;
-  /** [patches, patch values] */
-  image: Float32Array;
-  order: CaptionOrder;
-  special: Pick<ControlTokens, 'bos' | 'eos'>;
-  /** Default false. */
-  dropCaption?: boolean;
-}): Document {
-  const { image, order, special, dropCaption = false } = options;
-  const caption = Array.from(options.captionIds);
-  if (order === 'image-first') {
-    return {
-      parts: [
-        { kind: 'text', ids: [special.bos] },
-        { kind: 'image', latents: image, imageFirst: true },
-        { kind: 'text', ids: [...caption, special.eos] },
-      ],
-    };
-  }
-  return {
-    parts: [
-      { kind: 'text', ids: dropCaption ? [special.bos] : [special.bos, ...caption] },
-      { kind: 'image', latents: image },
-      { kind: 'text', ids: [special.eos] },
-    ],
-  };
+export interface SourceImage {
+  kind: 'image';
+  width: number;
+  height: number;
+  /** [height, width, 3], red, green, blue from 0 to 255. */
+  pixels: Uint8Array;
+  role?: ImageRole;
+  noiseCap?: number;
+}
+
+/** A document as a dataset yields it, before there is a tokenizer or a codec. */
+export interface SourceDocument {
+  parts: (SourceText | SourceImage)[];
+  /** What to call it in messages. */
+  name: string;
+  /** Documents of one group are trained on together, or held out together. */
+  group: string;
+  /** Of a dataset that comes with a split of its own. */
+  split?: 'train' | 'heldOut';
 }

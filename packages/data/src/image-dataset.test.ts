@@ -1,10 +1,13 @@
 import { imageOf, splitDataset } from './index.js';
 
-test('imageOf gives a square image in [-1, 1]', () => {
-  const pixels = Uint8Array.from([0, 51, 255, ...new Array(9).fill(255)]);
-  const image = imageOf({ pixels });
-  expect([image.width, image.height]).toEqual([2, 2]);
-  expect([...image.data]).toEqual([-1, Math.fround(-0.6), 1, ...new Array(9).fill(1)]);
+test('imageOf gives an image in [-1, 1], of any aspect ratio', () => {
+  const pixels = Uint8Array.from([0, 51, 255, ...new Array(15).fill(255)]);
+  const image = imageOf({ width: 3, height: 2, pixels });
+  expect([image.width, image.height]).toEqual([3, 2]);
+  expect([...image.data]).toEqual([-1, Math.fround(-0.6), 1, ...new Array(15).fill(1)]);
+  // As many pixels, and another shape.
+  const row = imageOf({ width: 6, height: 1, pixels });
+  expect([row.width, row.height, row.data.length]).toEqual([6, 1, 18]);
 });
 
 describe('splitDataset', () => {

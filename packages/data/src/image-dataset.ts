@@ -12,7 +12,9 @@ export interface CaptionedImage {
   group: string;
   /** Of a dataset that comes with a split of its own. */
   split?: 'train' | 'heldOut';
-  /** [size, size, 3], red, green, blue from 0 to 255. */
+  width: number;
+  height: number;
+  /** [height, width, 3], red, green, blue from 0 to 255. */
   pixels: Uint8Array;
 }
 
@@ -32,10 +34,9 @@ export interface ImageDataset {
   leftOut: BrokenFile[];
 }
 
-/** A picture as numbers in [-1, 1]: [size, size, 3]. */
-export function imageOf({ pixels }: Pick<CaptionedImage, 'pixels'>): RgbImage {
-  const size = Math.sqrt(pixels.length / 3);
-  return { width: size, height: size, data: fromBytes(pixels) };
+/** A picture as numbers in [-1, 1]: [height, width, 3]. */
+export function imageOf({ width, height, pixels }: Pick<CaptionedImage, 'width' | 'height' | 'pixels'>): RgbImage {
+  return { width, height, data: fromBytes(pixels) };
 }
 
 /**

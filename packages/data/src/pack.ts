@@ -1,18 +1,26 @@
 /** @file Documents packed into fixed-length rows: the exact inputs of a training step. */
 import { TransfusionError } from '@transfusion/core';
-import { type ControlTokens, type Document, documentLength } from './document.js';
+import type { Document, ImageGrid, ImagePart, ImageRole } from './document.js';
+import { type ControlTokens, documentLength, patchCount } from './grammar.js';
+
+/** Images of one size, and how many of them a batch has room for. */
+export interface GridSlots extends ImageGrid {
+  slots: number;
+}
 
 export interface PackOptions {
   /** Rows of the batch, B. */
   rows: number;
   /** Positions of a row, T. */
   sequenceLength: number;
-  /** Patches of an image, n. */
-  patchesPerImage: number;
-  /** Values of a patch, k. */
-  patchValues: number;
-  /** Image slots of a row, I. */
-  maxImagesPerRow: number;
+  /** Sizes of latent images. Each is a group of the batch. */
+  grids: readonly GridSlots[];
+  /** Of the latents. */
+  channels: number;
+  /** Side of a patch, in pixels of the latent image. */
+  patchSize: number;
+  /** Documents with images that may share a row; default: as many as there is room for. */
+  imageDocumentsPerRow?: number;
   special: Pick<ControlTokens, 'boi' | 'eoi' | 'pad'>;
 }
 
@@ -21,12 +29,15 @@ export interface PackedImage {
   /** Index into the documents given. */
   document: number;
   row: number;
-  /** The image's slot in its row, in [0, I). */
+  /** Index into the groups. */
+  group: number;
+  /** The image's slot in its group. */
   slot: number;
   /** Position of its first patch in its row. */
   start: number;
-  /** Its timesteps are capped (see `drawTimesteps`). */
-  imageFirst: boolean;
+  role: ImageRole;
+  /** See `ImagePart.noiseCap`. */
+  noiseCap?: number;
 }
 
 /** Where a document went: positions [begin, end) of its row. */
@@ -37,19 +48,26 @@ export interface PackedDocument {
   end: number;
 }
 
-/** B rows, T positions, I image slots, n patches per image, k values per patch. */
+/** The images of one size: I slots, n patches each. */
+export interface PackedGroup extends GridSlots {
+  /** n, per image. */
+  patches: number;
+  /** f32 [I, height, width, channels]: clean latents; zeros in unused slots. */
+  latents: Float32Array;
+  /** i32 [B, T]: at a patch of this group its row in the patches flattened to [I n], else -1. */
+  patchIndex: Int32Array;
+  /** i32 [I, n]: b T + t of each patch; -1 in unused slots. */
+  patchPositions: Int32Array;
+  /** f32 [I]: 1 where an image is to be denoised; 0 in unused slots, and at images that are only looked at. */
+  mask: Float32Array;
+}
+
+/** B rows, T positions. */
 export interface PackedBatch {
   rows: number;
   sequenceLength: number;
-  maxImagesPerRow: number;
-  patchesPerImage: number;
-  patchValues: number;
   /** i32 [B, T]: the id at text and control positions, -1 at patches, the padding id after the last document. */
   tokens: Int32Array;
-  /** i32 [B, T]: at a patch its row in the patches flattened to [B I n], else -1. */
-  patchIndex: Int32Array;
-  /** i32 [B, I, n]: b T + t of each patch; -1 in unused slots. */
-  patchPositions: Int32Array;
   /** i32 [B, T]: position for RoPE, from 0 in every document; 0 at padding. */
   positions: Int32Array;
   /** i32 [B, T]: first key the position sees, in its row: the start of its document. Padding sees only itself. */
@@ -57,14 +75,12 @@ export interface PackedBatch {
   /** i32 [B, T]: one past the last key it sees: itself, or for a patch the last patch of its image. */
   end: Int32Array;
   /**
-   * i32 [B, T]: the next token, -1 where there is no language loss: BOI and patches as input (paper footnote 8), a
-   * document's last position, padding.
+   * i32 [B, T]: the next token, -1 where there is no language loss: BOI and patches as input (paper footnote 8), before a text
+   * without loss, a document's last position, padding.
    */
   targets: Int32Array;
-  /** f32 [B, I, n, k]: clean images; zeros in unused slots. */
-  latents: Float32Array;
-  /** f32 [B, I]: 1 in used slots. */
-  imageMask: Float32Array;
+  /** In the order of the grids. */
+  groups: PackedGroup[];
   images: PackedImage[];
   documents: PackedDocument[];
   /** Documents that found no room, as indices into the documents given. */
@@ -75,9 +91,23 @@ function documentError(code: string, index: number, message: string, fix: string
   return new TransfusionError({ code, message: `packDocuments: documents[${index}] ${message}`, fix });
 }
 
+/** How many images of each grid a document has. */
+function imagesByGrid({ parts }: Document, { grids }: PackOptions): number[] {
+  return grids.map((grid) => parts.filter((part) => part.kind === 'image' && isOn(grid, part)).length);
+}
+
+function isOn(grid: ImageGrid, { height, width }: ImageGrid): boolean {
+  return grid.height === height && grid.width === width;
+}
+
 /** Throws where a document cannot stand in any row, or does not have the declared sizes. */
-function checkDocument(document: Document, index: number, length: number, options: PackOptions): void {
-  const { sequenceLength, patchesPerImage, patchValues, maxImagesPerRow } = options;
+function checkDocument(document: Document, index: number, options: PackOptions): void {
+  const { sequenceLength, channels, grids, patchSize } = options;
+  for (const part of document.parts) {
+    if (part.kind === 'text') checkIds(part.ids, index);
+    else checkImage(part, index, channels, grids);
+  }
+  const length = documentLength(document, patchSize);
   if (length === 0) {
     throw documentError('DATA_DOCUMENT_EMPTY', index, 'has no tokens and no images', 'leave empty documents out');
   }
@@ -89,98 +119,124 @@ function checkDocument(document: Document, index: number, length: number, option
       `raise the sequence length to at least ${length}, or split the document`,
     );
   }
-  let images = 0;
-  for (const part of document.parts) {
-    if (part.kind === 'text') {
-      const bad = Array.prototype.find.call(part.ids, (id: number) => !Number.isInteger(id) || id < 0);
-      if (bad !== undefined) {
-        throw documentError(
-          'DATA_TOKEN_ID',
-          index,
-          `has token id ${bad}`,
-          'ids are integers from 0, as encode returns them',
-        );
-      }
-      continue;
-    }
-    images++;
-    if (part.latents.length !== patchesPerImage * patchValues) {
-      throw documentError(
-        'DATA_IMAGE_SHAPE',
-        index,
-        `has an image of ${part.latents.length} values, expected [${patchesPerImage}, ${patchValues}] = ${patchesPerImage * patchValues}`,
-        'resize images to the configured size and pass them through patchify',
-      );
-    }
-  }
-  if (images > maxImagesPerRow) {
+  imagesByGrid(document, options).forEach((count, group) => {
+    const { height, width, slots } = grids[group];
+    if (count <= slots) return;
     throw documentError(
       'DATA_TOO_MANY_IMAGES',
       index,
-      `has ${images} images, a row has ${maxImagesPerRow} image slots`,
-      `raise maxImagesPerRow to at least ${images}`,
+      `has ${count} images of ${height} x ${width}, a batch has room for ${slots}`,
+      `raise the slots of that grid to at least ${count}`,
+    );
+  });
+}
+
+function checkIds(ids: ArrayLike<number>, index: number): void {
+  // Ids are stored as i32.
+  const at = Array.prototype.findIndex.call(ids, (id: number) => !Number.isInteger(id) || id < 0 || id > 0x7fffffff);
+  if (at === -1) return;
+  throw documentError(
+    'DATA_TOKEN_ID',
+    index,
+    `has token id ${ids[at]}`,
+    'ids are integers from 0, as encode returns them',
+  );
+}
+
+function checkImage(image: ImagePart, index: number, channels: number, grids: readonly GridSlots[]): void {
+  const { height, width, latents } = image;
+  if (!grids.some((grid) => isOn(grid, image))) {
+    throw documentError(
+      'DATA_IMAGE_GRID',
+      index,
+      `has an image of ${height} x ${width}, the batch has images of ${grids.map((grid) => `${grid.height} x ${grid.width}`).join(', ') || 'no size'}`,
+      'add its size to the grids',
+    );
+  }
+  if (latents.length !== height * width * channels) {
+    throw documentError(
+      'DATA_IMAGE_SHAPE',
+      index,
+      `has an image of ${latents.length} values, expected [${height}, ${width}, ${channels}] = ${height * width * channels}`,
+      'encode images with the codec whose latents the model diffuses',
     );
   }
 }
 
 function checkOptions(options: PackOptions): void {
-  for (const name of ['rows', 'sequenceLength', 'patchesPerImage', 'patchValues', 'maxImagesPerRow'] as const) {
-    const least = name === 'maxImagesPerRow' ? 0 : 1;
-    if (!Number.isInteger(options[name]) || options[name] < least) {
-      throw new TransfusionError({
-        code: 'DATA_PACK_OPTIONS',
-        message: `packDocuments: ${name} is ${options[name]}, expected an integer from ${least}`,
-      });
-    }
+  const { rows, sequenceLength, channels, patchSize, grids, imageDocumentsPerRow = 1 } = options;
+  const sizes: [string, number, number][] = [
+    ...Object.entries({ rows, sequenceLength, channels, patchSize, imageDocumentsPerRow }).map(
+      ([name, value]): [string, number, number] => [name, value, 1],
+    ),
+    ...grids.flatMap(({ height, width, slots }, i): [string, number, number][] => [
+      [`grids[${i}].height`, height, 1],
+      [`grids[${i}].width`, width, 1],
+      [`grids[${i}].slots`, slots, 0],
+    ]),
+  ];
+  for (const [name, value, least] of sizes) {
+    if (Number.isInteger(value) && value >= least) continue;
+    throw new TransfusionError({
+      code: 'DATA_PACK_OPTIONS',
+      message: `packDocuments: ${name} is ${value}, expected an integer from ${least}`,
+    });
   }
+  const twice = grids.findIndex((grid, i) => grids.findIndex((other) => isOn(other, grid)) < i);
+  if (twice === -1) return;
+  throw new TransfusionError({
+    code: 'DATA_PACK_OPTIONS',
+    message: `packDocuments: grids[${twice}] is ${grids[twice].height} x ${grids[twice].width}, as one before it`,
+    fix: 'declare each size once, with all its slots',
+  });
 }
 
-function emptyBatch(options: PackOptions): PackedBatch {
-  const { rows, sequenceLength, patchesPerImage, patchValues, maxImagesPerRow } = options;
+function emptyBatch({ rows, sequenceLength, grids, channels, patchSize, special }: PackOptions): PackedBatch {
   const positionCount = rows * sequenceLength;
-  const slots = rows * maxImagesPerRow;
   const withinRow = Int32Array.from({ length: positionCount }, (_, i) => i % sequenceLength);
   return {
     rows,
     sequenceLength,
-    maxImagesPerRow,
-    patchesPerImage,
-    patchValues,
-    tokens: new Int32Array(positionCount).fill(options.special.pad),
-    patchIndex: new Int32Array(positionCount).fill(-1),
-    patchPositions: new Int32Array(slots * patchesPerImage).fill(-1),
+    tokens: new Int32Array(positionCount).fill(special.pad),
     positions: new Int32Array(positionCount),
     begin: withinRow,
     end: withinRow.map((t) => t + 1),
     targets: new Int32Array(positionCount).fill(-1),
-    latents: new Float32Array(slots * patchesPerImage * patchValues),
-    imageMask: new Float32Array(slots),
+    groups: grids.map(({ height, width, slots }) => {
+      const patches = patchCount({ height, width }, patchSize);
+      return {
+        ...{ height, width, slots, patches },
+        latents: new Float32Array(slots * height * width * channels),
+        patchIndex: new Int32Array(positionCount).fill(-1),
+        patchPositions: new Int32Array(slots * patches).fill(-1),
+        mask: new Float32Array(slots),
+      };
+    }),
     images: [],
     documents: [],
     unplaced: [],
   };
 }
 
-/** Writes one document into its row at `begin`; its images take slots from `slot`. */
+/** Writes one document into its row at `begin`; its images take the next slots of their groups. */
 function writeDocument(
   batch: PackedBatch,
   document: Document,
-  place: { document: number; row: number; begin: number; slot: number },
-  special: PackOptions['special'],
+  place: { document: number; row: number; begin: number },
+  options: { usedSlots: number[]; special: PackOptions['special'] },
 ): void {
-  const { sequenceLength, maxImagesPerRow, patchesPerImage, patchValues } = batch;
-  const rowStart = place.row * sequenceLength;
-  let slot = place.slot;
+  const { special, usedSlots } = options;
+  const rowStart = place.row * batch.sequenceLength;
   let t = place.begin;
 
-  const writePosition = (token: number, end: number) => {
+  const writePosition = (token: number, end: number, hasLoss = true) => {
     const at = rowStart + t;
     batch.tokens[at] = token;
     batch.positions[at] = t - place.begin;
     batch.begin[at] = place.begin;
     batch.end[at] = end;
     // The previous position predicts this token, unless it is a BOI or a patch.
-    if (t > place.begin && token >= 0 && batch.tokens[at - 1] >= 0 && batch.tokens[at - 1] !== special.boi) {
+    if (t > place.begin && token >= 0 && hasLoss && batch.tokens[at - 1] >= 0 && batch.tokens[at - 1] !== special.boi) {
       batch.targets[at - 1] = token;
     }
     t++;
@@ -188,58 +244,62 @@ function writeDocument(
 
   for (const part of document.parts) {
     if (part.kind === 'text') {
-      for (let i = 0; i < part.ids.length; i++) writePosition(part.ids[i], t + 1);
+      for (let i = 0; i < part.ids.length; i++) writePosition(part.ids[i], t + 1, part.loss);
       continue;
     }
-    const flatSlot = place.row * maxImagesPerRow + slot;
+    const { role = 'target', noiseCap } = part;
+    const group = batch.groups.findIndex((grid) => isOn(grid, part));
+    const { patches, patchIndex, patchPositions, latents, mask } = batch.groups[group];
+    const slot = usedSlots[group]++;
     writePosition(special.boi, t + 1);
     const start = t;
-    for (let patch = 0; patch < patchesPerImage; patch++) {
-      batch.patchIndex[rowStart + t] = flatSlot * patchesPerImage + patch;
-      batch.patchPositions[flatSlot * patchesPerImage + patch] = rowStart + t;
-      writePosition(-1, start + patchesPerImage);
+    for (let patch = 0; patch < patches; patch++) {
+      patchIndex[rowStart + t] = slot * patches + patch;
+      patchPositions[slot * patches + patch] = rowStart + t;
+      writePosition(-1, start + patches);
     }
     writePosition(special.eoi, t + 1);
-    batch.latents.set(part.latents, flatSlot * patchesPerImage * patchValues);
-    batch.imageMask[flatSlot] = 1;
-    const imageFirst = part.imageFirst ?? false;
-    batch.images.push({ document: place.document, row: place.row, slot, start, imageFirst });
-    slot++;
+    latents.set(part.latents, slot * part.latents.length);
+    mask[slot] = role === 'target' ? 1 : 0;
+    const cap = noiseCap === undefined ? {} : { noiseCap };
+    batch.images.push({ document: place.document, row: place.row, group, slot, start, role, ...cap });
   }
   batch.documents.push({ document: place.document, row: place.row, begin: place.begin, end: t });
 }
 
 /**
- * Packs documents into rows, first fit in the given order: each goes into the first row that has room for its
- * positions and images; a document never crosses the end of a row, and never sees another document. Documents without
- * room are listed in `unplaced`. The result depends on the arguments only.
+ * Packs documents into rows, first fit in the given order: each goes into the first row that has room for it; a document never
+ * crosses the end of a row, and never sees another document. Images of one size form a group. Documents without room, in a row
+ * or in the groups, are listed in `unplaced`. The result depends on the arguments only.
  *
- * @throws TransfusionError DATA_DOCUMENT_TOO_LONG, DATA_TOO_MANY_IMAGES: no empty row could hold the document;
- *   DATA_IMAGE_SHAPE, DATA_TOKEN_ID, DATA_DOCUMENT_EMPTY, DATA_PACK_OPTIONS: it is not what the options declare.
+ * @throws TransfusionError DATA_DOCUMENT_TOO_LONG, DATA_TOO_MANY_IMAGES: no empty batch could hold the document;
+ *   DATA_IMAGE_GRID, DATA_IMAGE_SHAPE, DATA_PATCH_SIZE, DATA_TOKEN_ID, DATA_DOCUMENT_EMPTY, DATA_PACK_OPTIONS: it is not what
+ *   the options declare.
  */
-export function packDocuments(documents: Document[], options: PackOptions): PackedBatch {
+export function packDocuments(documents: readonly Document[], options: PackOptions): PackedBatch {
   checkOptions(options);
-  const lengths = documents.map((document) => documentLength(document, options.patchesPerImage));
-  documents.forEach((document, index) => {
-    checkDocument(document, index, lengths[index], options);
-  });
+  documents.forEach((document, index) => checkDocument(document, index, options));
+  const { rows, sequenceLength, grids, imageDocumentsPerRow = Number.POSITIVE_INFINITY, special } = options;
   const batch = emptyBatch(options);
-  const usedPositions = new Array<number>(options.rows).fill(0);
-  const usedSlots = new Array<number>(options.rows).fill(0);
+  const usedPositions = new Array<number>(rows).fill(0);
+  const imageDocuments = new Array<number>(rows).fill(0);
+  const usedSlots = grids.map(() => 0);
 
   documents.forEach((document, index) => {
-    const images = document.parts.filter((part) => part.kind === 'image').length;
+    const length = documentLength(document, options.patchSize);
+    const images = imagesByGrid(document, options);
+    const hasSlots = images.every((count, group) => usedSlots[group] + count <= grids[group].slots);
+    const hasImages = images.some((count) => count > 0);
     const row = usedPositions.findIndex(
-      (used, r) => used + lengths[index] <= options.sequenceLength && usedSlots[r] + images <= options.maxImagesPerRow,
+      (used, r) => used + length <= sequenceLength && (!hasImages || imageDocuments[r] < imageDocumentsPerRow),
     );
-    if (row === -1) {
+    if (row === -1 || !hasSlots) {
       batch.unplaced.push(index);
       return;
     }
-    const place = { document: index, row, begin: usedPositions[row], slot: usedSlots[row] };
-    writeDocument(batch, document, place, options.special);
-    usedPositions[row] += lengths[index];
-    usedSlots[row] += images;
+    writeDocument(batch, document, { document: index, row, begin: usedPositions[row] }, { usedSlots, special });
+    usedPositions[row] += length;
+    if (hasImages) imageDocuments[row]++;
   });
   return batch;
 }

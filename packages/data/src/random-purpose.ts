@@ -9,4 +9,5 @@ export const RandomPurpose = {
   heldOut: 0x6461_0004,
   flip: 0x6461_0005,
   latents: 0x6461_0006,
+  evaluation: 0x6461_0007,
 } as const;

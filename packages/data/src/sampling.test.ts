@@ -1,4 +1,4 @@
-import { drawTimesteps, epochOrder, epochWalk, exampleSampler, splitHeldOut } from './index.js';
+import { epochOrder, epochWalk, exampleSampler, splitHeldOut } from './index.js';
 
 describe('exampleSampler', () => {
   const options = { seed: 5, examples: 10, examplesPerStep: 4 };
@@ -37,47 +37,6 @@ describe('exampleSampler', () => {
 
   test('needs examples', () => {
     expect(() => exampleSampler({ ...options, examples: 0 })).toThrow(/DATA_NO_EXAMPLES/);
-  });
-});
-
-describe('drawTimesteps', () => {
-  const slots = { rows: 100, maxImagesPerRow: 2 };
-  const images = Array.from({ length: 200 }, (_, i) => ({ row: i >> 1, slot: i & 1, imageFirst: i % 2 === 0 }));
-
-  test('uniform over the schedule; image-first images stay below 500', () => {
-    const drawn = Array.from({ length: 200 }, (_, step) => drawTimesteps({ seed: 1, step, ...slots, images }));
-    const of = (imageFirst: boolean) =>
-      drawn.flatMap((batch) => [...batch].filter((_, i) => images[i].imageFirst === imageFirst));
-    for (const [values, limit] of [
-      [of(true), 500],
-      [of(false), 1000],
-    ] as const) {
-      expect(Math.min(...values)).toBe(0);
-      expect(Math.max(...values)).toBe(limit - 1);
-      const counts = new Array<number>(10).fill(0);
-      for (const value of values) counts[Math.floor((value * 10) / limit)]++;
-      let chiSquared = 0;
-      for (const count of counts) chiSquared += (count - 2000) ** 2 / 2000;
-      // 9 degrees of freedom: 27.9 is the 0.999 quantile.
-      expect(chiSquared).toBeLessThan(27.9);
-    }
-  });
-
-  test('a slot does not depend on the others, unused slots hold 0, steps differ', () => {
-    const all = drawTimesteps({ seed: 1, step: 3, ...slots, images });
-    const some = drawTimesteps({ seed: 1, step: 3, ...slots, images: images.slice(10, 12) });
-    expect([...some.subarray(20, 22)]).toEqual([0, 0]);
-    expect([...some.subarray(10, 12)]).toEqual([...all.subarray(10, 12)]);
-    expect(some.filter((value) => value !== 0).length).toBeLessThanOrEqual(2);
-    expect(drawTimesteps({ seed: 1, step: 4, ...slots, images })).not.toEqual(all);
-  });
-
-  test('the cap can be lifted, and must make sense', () => {
-    const lifted = drawTimesteps({ seed: 1, step: 0, ...slots, images, imageFirstCap: 1000 });
-    expect(Math.max(...lifted.filter((_, i) => images[i].imageFirst))).toBeGreaterThan(499);
-    expect(() => drawTimesteps({ seed: 1, step: 0, ...slots, images, timesteps: 100 })).toThrow(
-      /DATA_TIMESTEP_CAP.*500.*100/,
-    );
   });
 });
 

@@ -1,7 +1,7 @@
 /** @file Which examples a step trains on, and how: pure functions of (seed, step), so that resuming needs no state. */
 import { TransfusionError } from '@transfusion/core';
 import { PhiloxStream } from '@transfusion/tensor';
-import type { CaptionOrder } from './document.js';
+import type { CaptionOrder } from './grammar.js';
 import { RandomPurpose } from './random-purpose.js';
 
 /** The order in which epoch `epoch` visits `examples` examples: a permutation of 0 .. examples - 1. */

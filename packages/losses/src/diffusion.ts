@@ -2,21 +2,20 @@
 import type { Tensor } from '@transfusion/tensor';
 
 /** Numbers per image, f32 [images, 4]: signal, noise, target signal, target noise (see `targetCoefficients` of schedulers). */
-function coefficients(perImage: Tensor): Tensor[] {
-  const images = perImage.shape[0];
-  return [0, 1, 2, 3].map((i) => perImage.slice(1, i, i + 1).reshape([images, 1, 1]));
+function coefficients(perImage: Tensor, { shape: [images, ...axes] }: Tensor): Tensor[] {
+  return [0, 1, 2, 3].map((i) => perImage.slice(1, i, i + 1).reshape([images, ...axes.map(() => 1)]));
 }
 
 /**
  * The noised latents x_t = signal x0 + noise eps and what the model has to predict, target signal x0 + target noise eps
- * (epsilon: 0 and 1). Latents and noise are [images, patches, patchValues].
+ * (epsilon: 0 and 1). Latents and noise are [images, ...], such as [images, height, width, channels].
  */
 export function addNoise(options: { latents: Tensor; noise: Tensor; coefficients: Tensor }): {
   noised: Tensor;
   target: Tensor;
 } {
   const { latents, noise } = options;
-  const [signal, noiseScale, targetSignal, targetNoise] = coefficients(options.coefficients);
+  const [signal, noiseScale, targetSignal, targetNoise] = coefficients(options.coefficients, latents);
   return {
     noised: latents.mul(signal).add(noise.mul(noiseScale)),
     target: latents.mul(targetSignal).add(noise.mul(targetNoise)),
@@ -30,7 +29,8 @@ export function addNoise(options: { latents: Tensor; noise: Tensor; coefficients
  */
 export function diffusionLoss(options: { prediction: Tensor; target: Tensor; mask: Tensor; count?: Tensor }): Tensor {
   const { prediction, target, mask } = options;
-  const perImage = prediction.sub(target).square().mean([1, 2]);
+  const axes = prediction.shape.map((_, axis) => axis).slice(1);
+  const perImage = prediction.sub(target).square().mean(axes);
   return perImage
     .mul(mask)
     .sum()

@@ -26,7 +26,6 @@ export {
   createLossScale,
   type LossScale,
   type LossScaleOptions,
-  lossScaleDefaults,
   type ScaledStep,
   scaledStep,
 } from './loss-scale.js';
@@ -49,4 +48,20 @@ export {
   vector,
   weight,
 } from './parameters.js';
+export {
+  type DownBlockParameters,
+  downBlock,
+  downsample,
+  type GroupNormOptions,
+  normSilu,
+  type ResnetParameters,
+  resnet,
+  resnetSpec,
+  resnetSpecs,
+  type SamplerParameters,
+  samplerSpec,
+  type UpBlockParameters,
+  upBlock,
+  upsample,
+} from './residual-blocks.js';
 export { sinusoidalEmbedding, timestepFrequencies } from './timestep-embedding.js';

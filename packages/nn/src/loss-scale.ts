@@ -20,7 +20,7 @@ export interface LossScaleOptions {
 }
 
 /** As PyTorch's gradient scaler has them. */
-export const lossScaleDefaults: LossScaleOptions = { initialScale: 2 ** 16, growthInterval: 2000 };
+const lossScaleDefaults: LossScaleOptions = { initialScale: 2 ** 16, growthInterval: 2000 };
 
 const LARGEST = 2 ** 24;
 const F32_MAX = 3.4028234663852886e38;

@@ -1,14 +1,20 @@
-import { createObjective } from '@transfusion/schedulers';
+import { createObjective, createScheduler } from '@transfusion/schedulers';
 import { klPresets, vqPresets } from '@transfusion/vae';
-import { imageLayout, objectiveOptions, type PipelineConfigInput, pipelineConfigSchema } from './config.js';
+import {
+  imageLayout,
+  objectiveOptions,
+  type PipelineConfigInput,
+  pipelineConfigSchema,
+  upgradedConfig,
+} from './config.js';
 import { resolveImageSampling } from './image-sampling.js';
 import { tinyConfig } from './testing/tiny-model.js';
 
 const least: PipelineConfigInput = {
   format: 'transfusion',
-  version: 1,
-  model: { vocabularySize: 512, layers: 4, channels: 128, heads: 4, patchValues: 48 },
-  image: { size: 24, patchSize: 4 },
+  version: 2,
+  model: { vocabularySize: 512, layers: 4, channels: 128, heads: 4, patchSize: 4, patchValues: 48 },
+  image: { size: 24 },
 };
 const problems = (changes: object) => {
   const result = pipelineConfigSchema.safeParse({ ...least, ...changes });
@@ -19,7 +25,7 @@ describe('pipelineConfigSchema', () => {
   test('fills in the defaults and survives JSON', () => {
     const config = pipelineConfigSchema.parse(least);
     expect(config).toMatchObject({
-      image: { size: 24, channels: 3, patchSize: 4 },
+      image: { size: 24, channels: 3 },
       codec: { kind: 'pixels' },
       diffusion: { trainTimesteps: 1000, schedule: 'cosine', parameterisation: 'epsilon', clampSample: 1.5 },
       sampling: { steps: 50, guidance: 3, scheduler: 'ddim' },
@@ -30,10 +36,10 @@ describe('pipelineConfigSchema', () => {
   test('refuses what does not go together', () => {
     expect(problems({})).toEqual([]);
     expect(problems({ format: undefined })[0]).toMatch(/^format: .*"transfusion"/);
-    expect(problems({ version: 2 })[0]).toMatch(/^version: /);
+    expect(problems({ version: 3 })[0]).toMatch(/^version: /);
     expect(problems({ extra: 1 })[0]).toMatch(/extra/);
-    expect(problems({ image: { size: 24, patchSize: 5 } })).toEqual([
-      'image.patchSize: latents of 24 x 24 do not divide into such patches',
+    expect(problems({ model: { ...least.model, patchSize: 5, patchValues: 50 } })).toEqual([
+      'model.patchSize: latents of 24 x 24 do not divide into such patches',
       'model.patchValues: a patch has 5 x 5 x 3 = 75 values',
     ]);
     expect(problems({ sampling: { scheduler: 'euler' } })[0]).toMatch(/^sampling.scheduler: euler is for the flow/);
@@ -50,7 +56,7 @@ describe('pipelineConfigSchema', () => {
   test('sizes must fit the latents of an autoencoder', () => {
     const codec = { kind: 'kl', autoencoder: klPresets.paper } as const; // downsampling 8, 8 channels
     const sized = (size: number, patchSize: number, patchValues: number, given: object = codec) =>
-      problems({ codec: given, image: { size, patchSize }, model: { ...least.model, patchValues } });
+      problems({ codec: given, image: { size }, model: { ...least.model, patchSize, patchValues } });
     expect(sized(64, 2, 32)).toEqual([]);
     expect(sized(8, 1, 8)).toEqual([]);
     // As many values as a patch of pixels would have.
@@ -62,7 +68,7 @@ describe('pipelineConfigSchema', () => {
       'model.patchValues: a patch has 2 x 2 x 3 = 12 values',
     ]);
     // 4 divides the image, not its latents.
-    expect(sized(48, 4, 128)).toEqual(['image.patchSize: latents of 6 x 6 do not divide into such patches']);
+    expect(sized(48, 4, 128)).toEqual(['model.patchSize: latents of 6 x 6 do not divide into such patches']);
     expect(sized(60, 2, 32)).toEqual([
       'image.size: must be a multiple of 8, the downsampling of the codec: for example 56 or 64',
     ]);
@@ -76,8 +82,15 @@ describe('pipelineConfigSchema', () => {
   test.each([0, -8, 24.5, 1e9, Number.NaN])('an image of %d pixels is an issue, with any codec', (size) => {
     const model = { ...least.model, patchValues: 32 };
     for (const codec of [{ kind: 'pixels' }, { kind: 'kl', autoencoder: klPresets.paper }]) {
-      expect(problems({ codec, image: { size, patchSize: 2 }, model })[0]).toMatch(/^image\.size: /);
+      expect(problems({ codec, image: { size }, model: { ...model, patchSize: 2 } })[0]).toMatch(/^image\.size: /);
     }
+  });
+
+  test('reads version 1, which had the patch size with the image', () => {
+    const { patchSize, ...model } = least.model;
+    const first = { ...least, version: 1, model, image: { size: 24, patchSize } };
+    expect(pipelineConfigSchema.parse(upgradedConfig(first))).toEqual(pipelineConfigSchema.parse(least));
+    for (const other of [least, null, 1, [], { version: 1 }]) expect(upgradedConfig(other)).toBe(other);
   });
 
   test('tells the layout of an image', () => {
@@ -85,20 +98,18 @@ describe('pipelineConfigSchema', () => {
       pipelineConfigSchema.parse({
         ...least,
         codec: { kind: 'kl', autoencoder: klPresets.paper },
-        image: { size: 64, patchSize: 2 },
-        model: { ...least.model, patchValues: 32 },
+        image: { size: 64 },
+        model: { ...least.model, patchSize: 2, patchValues: 32 },
       }),
     );
     expect(latents).toEqual({
       size: 64,
       latent: { height: 8, width: 8, channels: 8 },
-      grid: { height: 8, width: 8, channels: 8, patchSize: 2 },
       patches: 16,
     });
     expect(imageLayout(pipelineConfigSchema.parse(least))).toEqual({
       size: 24,
       latent: { height: 24, width: 24, channels: 3 },
-      grid: { height: 24, width: 24, channels: 3, patchSize: 4 },
       patches: 36,
     });
   });
@@ -107,11 +118,11 @@ describe('pipelineConfigSchema', () => {
 describe('schedulers of a configuration', () => {
   test('agree with the training objective', () => {
     const config = tinyConfig({ diffusion: { trainTimesteps: 100, parameterisation: 'v' } });
-    const { scheduler, guidance } = resolveImageSampling(config, { steps: 7, scheduler: 'ddpm' });
-    expect(scheduler.config).toMatchObject({ type: 'ddpm', clampSample: 1.5, spacing: 'trailing' });
-    expect(scheduler.config).toMatchObject(createObjective(objectiveOptions(config)).config);
-    expect(scheduler.timesteps).toHaveLength(7);
-    expect(scheduler.timesteps[0]).toBe(99);
+    const { plan, guidance } = resolveImageSampling(config, { steps: 7, scheduler: 'ddpm' });
+    const { config: objective } = createObjective(objectiveOptions(config));
+    const scheduler = createScheduler({ type: 'ddpm', ...objective, clampSample: 1.5, spacing: 'trailing' });
+    expect(plan).toEqual(scheduler.plan(7));
+    expect(plan.evaluations[0].timestep).toBe(99);
     expect(guidance).toBe(3);
   });
 

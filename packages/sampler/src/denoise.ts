@@ -1,101 +1,109 @@
 /** @file Diffusion mode (paper section 3.3): from pure noise to images, with classifier-free guidance. */
-import { TransfusionError } from '@transfusion/core';
-import { guide, type Scheduler } from '@transfusion/schedulers';
+import { nextTask, TransfusionError } from '@transfusion/core';
+import type { SamplingPlan } from '@transfusion/schedulers';
 import type { ImageLayout } from './config.js';
+import type { Denoiser } from './denoiser.js';
+import type { Fault } from './fault-code.js';
 import { initialNoise, stepNoise } from './noise.js';
 import type { SequenceBatch } from './sequence-batch.js';
 
-/** One image to draw. Its rows end with BOI. */
-export interface DenoisedImage {
-  /** Row of the batch whose sequence the image continues. */
-  row: number;
-  /** Row with BOS BOI only; needed unless the guidance is 1. */
-  unconditionalRow?: number;
-  /** Which of the seed's noises it starts from. */
-  noiseIndex: number;
-}
-
 export interface DenoiseOptions {
+  /**
+   * Sequence i ends with the BOI of image i. Unless the guidance is 1, sequence `rows / 2 + i` is BOS BOI.
+   */
   batch: SequenceBatch;
   layout: ImageLayout;
-  scheduler: Scheduler;
+  plan: SamplingPlan;
   guidance: number;
   seed: number;
-  images: readonly DenoisedImage[];
+  /** Of each image, which of the seed's noises it starts from. */
+  noiseIndices: readonly number[];
   signal?: AbortSignal;
 }
 
-export interface DenoiseStep {
-  /** Steps done, from 1. */
+export interface DenoisedStep {
+  /** Steps taken, from 1. The device may still be at work on the last of them. */
   step: number;
   steps: number;
-  /** The present estimates of the clean images, [patches, patchValues] each. */
-  estimates(): Float32Array[];
+  /** Reads the present estimates of the clean images, [height, width, channels] of latents each. To be called before the next step is asked for. */
+  estimates(): Promise<Float32Array[]>;
 }
 
 /**
  * Denoises the images together: all conditional and unconditional halves are one batch, and only the patches are computed
- * anew in each step. Afterwards the sequences stand where they stood: append the result with `appendImages`.
+ * anew in each step. The images stay on the device until the last step is done, unless estimates are asked for. Afterwards
+ * the sequences stand where they stood: append the result with `appendImages`. Whoever leaves before the end must `return` it,
+ * so that nothing is at work on the batch any more.
  *
- * @returns the clean images, [patches, patchValues] each
+ * @returns the clean images, [height, width, channels] of latents each
  * @throws TransfusionError SAMPLER_NOT_FINITE; what `signal` was aborted with
  */
-export async function* denoise(options: DenoiseOptions): AsyncGenerator<DenoiseStep, Float32Array[]> {
-  const { layout, scheduler, images, seed, signal } = options;
-  const { timesteps } = scheduler;
-  let samples = images.map(({ noiseIndex }) => initialNoise(layout, seed, noiseIndex));
-  for (let step = 0; step < timesteps.length; step++) {
-    signal?.throwIfAborted();
-    const predictions = await predict(options, samples, timesteps[step]);
-    // Before the estimate is clamped, which would hide infinities.
-    checkFinite(predictions, `the model's prediction in step ${step + 1} of ${timesteps.length}`);
-    const before = samples;
-    const addsNoise = scheduler.x0StepCoefficients(step).previousFromNoise !== 0;
-    samples = samples.map((sample, i) => {
-      const noise = addsNoise ? stepNoise(layout, { seed, image: images[i].noiseIndex, step }) : undefined;
-      return scheduler.step({ prediction: predictions[i], stepIndex: step, sample, noise });
-    });
-    const estimates = () => before.map((sample, i) => estimateClean(scheduler, step, sample, predictions[i]));
-    yield { step: step + 1, steps: timesteps.length, estimates };
+export async function* denoise(options: DenoiseOptions): AsyncGenerator<DenoisedStep, Float32Array[]> {
+  const { batch, layout, plan, guidance, seed, noiseIndices, signal } = options;
+  const { steps, evaluations } = plan;
+  const noise = noiseIndices.map((image) => initialNoise(layout, seed, image));
+  const denoiser = await batch.beginImages({ guided: guidance !== 1, noise });
+  let running = Promise.resolve();
+  try {
+    for (const [index, evaluation] of evaluations.entries()) {
+      await nextTask();
+      signal?.throwIfAborted();
+      const { step, next } = evaluation;
+      if (next.noise !== 0) denoiser.setNoise(noiseIndices.map((image) => stepNoise(layout, { seed, image, step })));
+      // While the device is at work on one evaluation the next is handed to it, and no more: the work can be cancelled.
+      const before = running;
+      running = denoiser.run(evaluation, { index, guidance });
+      // Failures are met where it is awaited.
+      running.catch(() => {});
+      await before;
+      if (step === evaluations[index + 1]?.step) continue;
+      yield { step: step + 1, steps, estimates: () => denoiser.estimates() };
+    }
+    await running;
+    return await finished(denoiser, plan);
+  } finally {
+    // Whoever is given the batch next finds it at rest.
+    await running.catch(() => {});
   }
-  checkFinite(samples, 'the scheduler');
-  return samples;
 }
 
-/** Guided predictions. */
-async function predict(
-  { batch, guidance, images }: DenoiseOptions,
-  samples: readonly Float32Array[],
-  timestep: number,
+/** `denoise` to its end. @param onStep called after every step, and waited for */
+export async function denoiseAll(
+  options: DenoiseOptions,
+  onStep: (step: DenoisedStep) => unknown = () => {},
 ): Promise<Float32Array[]> {
-  const latents = new Map<number, Float32Array>();
-  images.forEach(({ row, unconditionalRow }, i) => {
-    latents.set(row, samples[i]);
-    if (guidance !== 1 && unconditionalRow !== undefined) latents.set(unconditionalRow, samples[i]);
-  });
-  const predictions = await batch.predictImages(latents, timestep);
-  return images.map(({ row, unconditionalRow }) => {
-    const conditional = predictions.get(row)!;
-    const unconditional = unconditionalRow === undefined ? undefined : predictions.get(unconditionalRow);
-    return unconditional ? guide(unconditional, conditional, guidance) : conditional;
-  });
-}
-
-function estimateClean(scheduler: Scheduler, step: number, sample: Float32Array, prediction: Float32Array) {
-  const { x0FromSample, x0FromPrediction, clamp } = scheduler.x0StepCoefficients(step);
-  return sample.map((value, i) =>
-    Math.min(Math.max(x0FromSample * value + x0FromPrediction * prediction[i], -clamp), clamp),
-  );
+  const steps = denoise(options);
+  try {
+    let result = await steps.next();
+    while (!result.done) {
+      await onStep(result.value);
+      result = await steps.next();
+    }
+    return result.value;
+  } finally {
+    await steps.return([]);
+  }
 }
 
 /** @throws TransfusionError SAMPLER_NOT_FINITE */
-function checkFinite(images: readonly Float32Array[], where: string): void {
-  const bad = images.findIndex((image) => !image.every(Number.isFinite));
-  if (bad < 0) return;
-  const at = images[bad].findIndex((value) => !Number.isFinite(value));
-  throw new TransfusionError({
+async function finished(denoiser: Denoiser, { steps, evaluations }: SamplingPlan): Promise<Float32Array[]> {
+  const samples = await denoiser.samples();
+  const fault = await denoiser.fault();
+  if (fault) {
+    const { step } = evaluations[fault.evaluation];
+    throw notFinite(fault, samples.length, `the model's prediction in step ${step + 1} of ${steps}`);
+  }
+  samples.forEach((sample, image) => {
+    const index = sample.findIndex((value) => !Number.isFinite(value));
+    if (index >= 0) throw notFinite({ image, index, value: sample[index] }, samples.length, 'the scheduler');
+  });
+  return samples;
+}
+
+function notFinite({ image, index, value }: Fault & { image: number }, images: number, where: string) {
+  return new TransfusionError({
     code: 'SAMPLER_NOT_FINITE',
-    message: `image ${bad + 1} of ${images.length}: value ${at} of ${where} is ${images[bad][at]}`,
+    message: `image ${image + 1} of ${images}: value ${index} of ${where} is ${value}`,
     fix: "the model's weights are damaged, or its training diverged: use an earlier checkpoint",
   });
 }

@@ -1,6 +1,7 @@
 /** @file Many images at once, one for each caption. */
+import { drawingPrefix } from '@transfusion/data';
 import { z } from 'zod';
-import { type DenoisedImage, denoise } from './denoise.js';
+import { type DenoisedStep, denoiseAll } from './denoise.js';
 import { type ImageSampling, type ImageSamplingOptions, resolveImageSampling } from './image-sampling.js';
 import { parseOptions } from './parse-options.js';
 import { checkContext, chunks, decodeImages, type Pipeline } from './pipeline.js';
@@ -13,8 +14,21 @@ export interface DrawImagesOptions extends ImageSamplingOptions {
   /** Most prompts in one batch (guidance doubles its rows); default 16. */
   maxBatch?: number;
   signal?: AbortSignal;
-  /** Called after every denoising step of every batch. */
-  onStep?: (progress: { step: number; steps: number }) => void;
+  /** Called after every denoising step of every batch, and waited for. */
+  onStep?: (progress: DrawingProgress) => unknown;
+}
+
+export interface DrawingProgress {
+  /** Steps taken, of all batches, from 1. */
+  step: number;
+  steps: number;
+  /** Which of the prompts the batch begins with. */
+  first: number;
+  /**
+   * The present estimates of the batch's images, [size, size, 3] in [-1, 1] each. Read from the device and decoded when
+   * called, which is to be before `onStep` has returned.
+   */
+  previews(): Promise<Float32Array[]>;
 }
 
 const optionsSchema = z.object({
@@ -30,20 +44,23 @@ export async function drawImages(pipeline: Pipeline, given: DrawImagesOptions): 
   const image = resolveImageSampling(pipeline.config, imageOptions);
   const contexts = options.prompts.map((prompt) => captionContext(pipeline, prompt));
   const batches = chunks(contexts.length, options.maxBatch);
-  const steps = batches.length * image.scheduler.timesteps.length;
+  const steps = batches.length * image.plan.steps;
   let step = 0;
   const images: Float32Array[] = [];
   for (const { begin, end } of batches) {
-    const patches = await drawBatch(pipeline, image, {
+    const latents = await drawBatch(pipeline, image, {
       contexts: contexts.slice(begin, end),
       // All batches have the size of the first, so that they are served by the same compiled functions.
       size: batches[0].end,
       firstIndex: begin,
       seed: options.seed,
       signal,
-      onStep: () => onStep?.({ step: ++step, steps }),
+      onStep: ({ estimates }) => {
+        const previews = async () => decodeImages(pipeline, await estimates());
+        return onStep?.({ step: ++step, steps, first: begin, previews });
+      },
     });
-    images.push(...(await decodeImages(pipeline, patches)));
+    images.push(...(await decodeImages(pipeline, latents)));
   }
   return images;
 }
@@ -51,7 +68,7 @@ export async function drawImages(pipeline: Pipeline, given: DrawImagesOptions): 
 /** BOS caption BOI. @throws TransfusionError SAMPLER_CONTEXT */
 function captionContext(pipeline: Pipeline, prompt: string): number[] {
   const { special } = pipeline.tokenizer;
-  const tokens = [special.bos, ...pipeline.tokenizer.encode(prompt), special.boi];
+  const tokens = drawingPrefix(pipeline.tokenizer.encode(prompt), special);
   const shown = prompt.length > 40 ? `${prompt.slice(0, 37)}...` : prompt;
   checkContext(pipeline, `the prompt ${JSON.stringify(shown)} with its image`, tokens.length + pipeline.layout.patches);
   return tokens;
@@ -63,7 +80,7 @@ interface Batch {
   firstIndex: number;
   seed: number;
   signal?: AbortSignal;
-  onStep: () => void;
+  onStep: (step: DenoisedStep) => unknown;
 }
 
 async function drawBatch(pipeline: Pipeline, image: ImageSampling, options: Batch): Promise<Float32Array[]> {
@@ -78,16 +95,8 @@ async function drawBatch(pipeline: Pipeline, image: ImageSampling, options: Batc
     const rows = new Map(contexts.map((tokens, i) => [i, tokens]));
     if (guided) contexts.forEach((_, i) => rows.set(size + i, [bos, boi]));
     await batch.appendTokens(rows);
-    const images = contexts.map((_, i): DenoisedImage => {
-      return { row: i, unconditionalRow: guided ? size + i : undefined, noiseIndex: firstIndex + i };
-    });
-    const steps = denoise({ ...image, batch, layout: pipeline.layout, seed, signal, images });
-    let result = await steps.next();
-    while (!result.done) {
-      onStep();
-      result = await steps.next();
-    }
-    return result.value;
+    const noiseIndices = contexts.map((_, i) => firstIndex + i);
+    return await denoiseAll({ ...image, batch, layout: pipeline.layout, seed, signal, noiseIndices }, onStep);
   } finally {
     pipeline.pool.give(batch);
   }

@@ -1,15 +1,16 @@
 /** @file The decoding algorithm (paper section 3.3; PAPER 1.10): language mode, diffusion mode, and back. */
+import { drawingPrefix, imageLength } from '@transfusion/data';
 import { PhiloxStream } from '@transfusion/tensor';
 import { z } from 'zod';
 import { sampleToken, type TextSampling, type TextSamplingOptions, textSamplingSchema } from './choose-token.js';
-import { denoise } from './denoise.js';
+import { type DenoisedStep, denoise } from './denoise.js';
 import { type ImageSampling, type ImageSamplingOptions, resolveImageSampling } from './image-sampling.js';
-import { IncrementalText } from './incremental-text.js';
 import { parseOptions } from './parse-options.js';
 import { allowedLogits, checkContext, decodeImages, type Pipeline } from './pipeline.js';
 import { encodePrompt, type PromptPart, type PromptPiece, promptLength, readPrompt } from './prompt.js';
 import { RandomPurpose } from './random-purpose.js';
 import type { SequenceBatch } from './sequence-batch.js';
+import { TextStream } from './text-stream.js';
 
 export interface GenerateOptions {
   /** What the document begins with; may be empty. */
@@ -38,8 +39,13 @@ export interface GenerateOptions {
 export type EndReason = 'eos' | 'stop' | 'maxTokens' | 'context';
 
 export type SamplerEvent =
-  /** A token was sampled; `text` is what it completes (empty inside a character of several tokens). */
+  /**
+   * A token was sampled; `text` is what it adds for sure: nothing inside a character of several tokens, or while it may be
+   * the beginning of a stop text. The texts of all events add up to those of `parts`.
+   */
   | { type: 'token'; id: number; text: string }
+  /** The rest of a text that has ended, where anything was held back. */
+  | { type: 'text'; text: string }
   /** A denoising step is done. `preview`: [size, size, 3] in [-1, 1]. */
   | { type: 'denoise'; step: number; steps: number; preview?: Float32Array }
   /** [size, size, 3] in [-1, 1]. */
@@ -47,7 +53,7 @@ export type SamplerEvent =
   /** What was generated, the prompt not included. */
   | { type: 'done'; parts: PromptPart[]; reason: EndReason };
 
-const optionsSchema = z.object({
+const optionsSchema = z.strictObject({
   maxTokens: z.int().min(0).default(256),
   maxImages: z.int().min(0).default(4),
   seed: z.int().min(0).default(0),
@@ -65,11 +71,11 @@ export async function* generate(pipeline: Pipeline, given: GenerateOptions): Asy
   const maxImages = options.forceImage ? Math.max(1, options.maxImages) : options.maxImages;
   const pieces = await encodePrompt(pipeline, prompt);
   const length = promptLength(pipeline, pieces);
-  const imageLength = pipeline.layout.patches + 2;
+  const perImage = imageLength(pipeline.layout.patches);
   // BOI and the patches of a forced image; nothing needs to follow it.
-  if (options.forceImage) checkContext(pipeline, 'the prompt with its image', length + imageLength - 1);
+  if (options.forceImage) checkContext(pipeline, 'the prompt with its image', length + perImage - 1);
   else checkContext(pipeline, 'the prompt', length);
-  const capacity = Math.min(pipeline.config.model.maxPositions, length + options.maxTokens + maxImages * imageLength);
+  const capacity = Math.min(pipeline.config.model.maxPositions, length + options.maxTokens + maxImages * perImage);
   const rows = maxImages > 0 && image.guidance !== 1 ? 2 : 1;
   const batch = pipeline.pool.take({ rows, capacity });
   try {
@@ -95,14 +101,14 @@ class Generation {
   readonly #options: GenerationOptions;
   readonly #parts: PromptPart[] = [];
   readonly #random: PhiloxStream;
-  #text: IncrementalText;
+  #text: TextStream;
   #tokens = 0;
   #images = 0;
 
   constructor(options: GenerationOptions) {
     this.#options = options;
     this.#random = new PhiloxStream(options.seed, RandomPurpose.token);
-    this.#text = new IncrementalText(options.pipeline.tokenizer);
+    this.#text = this.#beginText();
   }
 
   async *run(pieces: readonly PromptPiece[]): AsyncGenerator<SamplerEvent, void> {
@@ -110,25 +116,26 @@ class Generation {
     const { special } = pipeline.tokenizer;
     // The last piece is tokens: what is written goes on with their text.
     const last = pieces.at(-1);
-    if (last && 'tokens' in last) this.#text = new IncrementalText(pipeline.tokenizer, last.tokens);
+    if (last && 'tokens' in last) this.#text = this.#beginText(last.tokens);
     let logits = await readPrompt(batch, pieces, signal);
     for (let isFirst = true; ; isFirst = false) {
       signal?.throwIfAborted();
       const isForced = isFirst && forceImage;
       const reason = isForced ? undefined : this.#limit();
-      if (reason) return yield this.#done(reason);
+      if (reason) return yield* this.#done(reason);
       const id = isForced ? special.boi : this.#choose(logits);
-      if (id === special.eos) return yield this.#done('eos');
+      if (id === special.eos) return yield* this.#done('eos');
       if (id === special.boi) {
-        const patches = yield* this.#draw();
-        if (this.#tokens === maxTokens) return yield this.#done('maxTokens');
-        if (this.#room() < pipeline.layout.patches + 1) return yield this.#done('context');
-        await batch.appendImages(new Map([[DOCUMENT, patches]]));
+        if (yield* this.#endText()) return yield* this.#done('stop');
+        const latents = yield* this.#draw();
+        if (this.#tokens === maxTokens) return yield* this.#done('maxTokens');
+        if (this.#room() < imageLength(pipeline.layout.patches) - 1) return yield* this.#done('context');
+        await batch.appendImages(new Map([[DOCUMENT, latents]]));
         logits = await batch.appendTokensAlone(DOCUMENT, [special.eoi]);
       } else {
         yield { type: 'token', id, text: this.#text.push(id) };
         this.#tokens++;
-        if (this.#stopIndex() !== undefined) return yield this.#done('stop');
+        if (this.#text.stopped) return yield* this.#done('stop');
         if (this.#tokens < maxTokens) logits = await batch.appendTokensAlone(DOCUMENT, [id]);
       }
     }
@@ -146,53 +153,65 @@ class Generation {
 
   #choose(logits: Float32Array): number {
     const { pipeline, text, maxImages } = this.#options;
-    const boi = this.#images < maxImages && this.#room() >= pipeline.layout.patches + 2;
+    const boi = this.#images < maxImages && this.#room() >= imageLength(pipeline.layout.patches);
     return sampleToken(allowedLogits(pipeline, logits, { boi }), text, this.#random.uniform());
   }
 
-  /** Diffusion mode: appends BOI, denoises; returns the clean patches. */
+  /** Diffusion mode: appends BOI, denoises; returns the clean latents. */
   async *#draw(): AsyncGenerator<SamplerEvent, Float32Array> {
-    const { batch, pipeline, image, seed, signal, previewEvery } = this.#options;
-    const { bos, boi } = pipeline.tokenizer.special;
-    this.#endText();
-    await batch.appendTokensAlone(DOCUMENT, [boi]);
+    const { batch, pipeline, image, seed, signal } = this.#options;
+    const { special } = pipeline.tokenizer;
+    await batch.appendTokensAlone(DOCUMENT, [special.boi]);
     const guided = image.guidance !== 1;
-    if (guided && batch.length(UNCONDITIONAL) === 0) await batch.appendTokensAlone(UNCONDITIONAL, [bos, boi]);
-    const target = { row: DOCUMENT, unconditionalRow: guided ? UNCONDITIONAL : undefined, noiseIndex: this.#images };
-    const steps = denoise({ ...image, batch, layout: pipeline.layout, seed, signal, images: [target] });
-    let result = await steps.next();
-    while (!result.done) {
-      const { step, steps: total, estimates } = result.value;
-      const isPreviewed = previewEvery !== undefined && step % previewEvery === 0 && step < total;
-      const preview = isPreviewed ? (await decodeImages(pipeline, estimates()))[0] : undefined;
-      yield { type: 'denoise', step, steps: total, ...(preview && { preview }) };
-      result = await steps.next();
+    if (guided && batch.length(UNCONDITIONAL) === 0) {
+      await batch.appendTokensAlone(UNCONDITIONAL, drawingPrefix([], special));
     }
-    const [patches] = result.value;
-    const [drawn] = await decodeImages(pipeline, [patches]);
+    const noiseIndices = [this.#images];
+    const steps = denoise({ ...image, batch, layout: pipeline.layout, seed, signal, noiseIndices });
+    try {
+      let result = await steps.next();
+      while (!result.done) {
+        yield await this.#stepEvent(result.value);
+        result = await steps.next();
+      }
+      return yield* this.#endImage(result.value[0]);
+    } finally {
+      await steps.return([]);
+    }
+  }
+
+  async #stepEvent({ step, steps, estimates }: DenoisedStep): Promise<SamplerEvent> {
+    const { pipeline, previewEvery } = this.#options;
+    const isPreviewed = previewEvery !== undefined && step % previewEvery === 0 && step < steps;
+    const preview = isPreviewed ? (await decodeImages(pipeline, await estimates()))[0] : undefined;
+    return { type: 'denoise', step, steps, ...(preview && { preview }) };
+  }
+
+  async *#endImage(latents: Float32Array): AsyncGenerator<SamplerEvent, Float32Array> {
+    const [drawn] = await decodeImages(this.#options.pipeline, [latents]);
     this.#images++;
     this.#parts.push({ image: drawn });
     yield { type: 'image', image: drawn };
-    return patches;
+    return latents;
   }
 
-  #stopIndex(): number | undefined {
-    const { stop } = this.#options;
-    if (stop.length === 0) return undefined;
-    const { text } = this.#text;
-    const found = stop.map((each) => text.indexOf(each)).filter((index) => index >= 0);
-    return found.length > 0 ? Math.min(...found) : undefined;
+  #beginText(before: readonly number[] = []): TextStream {
+    const { pipeline, stop } = this.#options;
+    return new TextStream(pipeline.tokenizer, { before, stop });
   }
 
-  /** Moves the text written so far to the parts. */
-  #endText(): void {
-    const text = this.#text.text.slice(0, this.#stopIndex());
+  /** Gives the rest of the text written so far and moves it to the parts. Returns whether a stop text has come. */
+  *#endText(): Generator<SamplerEvent, boolean> {
+    const rest = this.#text.end();
+    if (rest !== '') yield { type: 'text', text: rest };
+    const { text, stopped } = this.#text;
     if (text !== '') this.#parts.push({ text });
-    this.#text = new IncrementalText(this.#options.pipeline.tokenizer);
+    this.#text = this.#beginText();
+    return stopped;
   }
 
-  #done(reason: EndReason): SamplerEvent {
-    this.#endText();
-    return { type: 'done', parts: this.#parts, reason };
+  *#done(reason: EndReason): Generator<SamplerEvent, void> {
+    const stopped = yield* this.#endText();
+    yield { type: 'done', parts: this.#parts, reason: stopped ? 'stop' : reason };
   }
 }

@@ -26,15 +26,6 @@ export class IncrementalText {
     this.#before = before;
   }
 
-  get ids(): readonly number[] {
-    return this.#ids;
-  }
-
-  /** The whole text so far. */
-  get text(): string {
-    return this.#decoder.decode(this.#ids, { context: this.#before });
-  }
-
   /** The text that a token completes; empty while a character is not complete. */
   push(id: number): string {
     this.#ids.push(id);

@@ -1,5 +1,11 @@
 /** @file @transfusion/sampler: text and images out of a trained model. `generate.ts` is the paper's decoding algorithm. */
 
+export {
+  diffusionConfigSchema,
+  type SchedulerName,
+  samplingDefaultsSchema,
+  schedulerNames,
+} from '@transfusion/schedulers';
 export type { CaptionImagesOptions } from './caption-images.js';
 export {
   greedyToken,
@@ -11,7 +17,6 @@ export {
   tokenDistribution,
 } from './choose-token.js';
 export {
-  diffusionConfigSchema,
   type ImageLayout,
   imageConfigSchema,
   imageLayout,
@@ -19,11 +24,12 @@ export {
   type PipelineConfig,
   type PipelineConfigInput,
   pipelineConfigSchema,
-  samplingDefaultsSchema,
 } from './config.js';
-export type { DrawImagesOptions } from './draw-images.js';
+export type { DrawImagesOptions, DrawingProgress } from './draw-images.js';
 export type { EndReason, GenerateOptions, SamplerEvent } from './generate.js';
 export { type ImageSamplingOptions, imageSamplingSchema } from './image-sampling.js';
+export { type LoadedModel, loadModel, openModel, readModel, type StoredModel } from './model-folder.js';
+export { type NamedTensor, parameterTensors } from './parameter-tensors.js';
 export type { SamplerTokenizer } from './pipeline.js';
 export type { PromptPart } from './prompt.js';
 export { createSampler, type Sampler, type SamplerOptions } from './sampler.js';

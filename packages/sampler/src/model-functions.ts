@@ -1,12 +1,26 @@
-/** @file The two compiled functions of decoding: reading tokens, and predicting patches. Both fill the KV cache. */
-import { type Backend, compile, constant, f32, gather, i32, type Variable } from '@transfusion/tensor';
+/** @file Reading tokens and predicting patches, compiled. Both fill the KV cache. `denoiser.ts` has the denoising step. */
+import { patchCount } from '@transfusion/data';
+import {
+  type Backend,
+  compile,
+  constant,
+  f32,
+  gather,
+  i32,
+  type MapTree,
+  type Tensor,
+  type TensorSpec,
+  type Variable,
+} from '@transfusion/tensor';
 import {
   forward,
+  type LayerCache,
   languageLogits,
   type ModelConfig,
-  predictPatches,
+  predictLatents,
   type TransfusionParameters,
 } from '@transfusion/transformer';
+import type { LatentShape } from '@transfusion/vae';
 
 /** Keys and values of every layer, [rows * capacity, kvHeads, headDim] each. */
 export type CacheVariables = { key: Variable; value: Variable }[];
@@ -21,7 +35,7 @@ export interface FunctionOptions {
 }
 
 /** Positions of a call, [batch, queries]: see `SequenceInputs` and `CacheContext` of @transfusion/transformer. */
-function positionSpecs(batch: number, queries: number) {
+export function positionSpecs(batch: number, queries: number) {
   const spec = i32(batch, queries);
   return { positions: spec, begin: spec, end: spec, rows: spec };
 }
@@ -34,8 +48,7 @@ export function compileTokenFunction({ queries, ...options }: FunctionOptions & 
     name: `tokens ${batch}x${queries}`,
     inputs: { ...positionSpecs(batch, queries), tokens: i32(batch, queries), last: i32(batch) },
     state: { parameters, layers },
-    fn: ({ rows, last, ...given }, state) => {
-      const inputs = { ...given, patchIndex: constant(new Int32Array(batch * queries).fill(-1), [batch, queries]) };
+    fn: ({ rows, last, ...inputs }, state) => {
       const { hidden, cache } = forward(config, state.parameters, inputs, { cache: { rows, layers: state.layers } });
       const lastHidden = gather(hidden.reshape([-1, config.channels]), last);
       return { outputs: { logits: languageLogits(state.parameters, lastHidden) }, updates: { layers: cache } };
@@ -44,31 +57,45 @@ export function compileTokenFunction({ queries, ...options }: FunctionOptions & 
 }
 export type TokenFunction = Awaited<ReturnType<typeof compileTokenFunction>>;
 
-/** One image of `patches` patches per sequence: latents [batch, patches, patchValues] to the model's prediction. */
-export function compilePatchFunction({ patches, ...options }: FunctionOptions & { patches: number }) {
+/** One image per sequence: latents [batch, height, width, channels] to the model's prediction. */
+export function compilePatchFunction({ latent, ...options }: FunctionOptions & { latent: LatentShape }) {
   const { backend, config, parameters, layers, batch } = options;
+  const patches = patchCount(latent, config.patchSize);
   return compile({
     backend,
     name: `patches ${batch}x${patches}`,
     inputs: {
       ...positionSpecs(batch, patches),
-      latents: f32(batch, patches, config.patchValues),
+      latents: f32(batch, latent.height, latent.width, latent.channels),
       timesteps: f32(batch),
     },
     state: { parameters, layers },
-    fn: ({ rows, latents, ...positions }, state) => {
-      const patchIndex = constant(
-        Int32Array.from({ length: batch * patches }, (_, i) => i),
-        [batch, patches],
-      );
-      const tokens = constant(new Int32Array(batch * patches).fill(-1), [batch, patches]);
-      const inputs = { ...positions, tokens, patchIndex, patches: latents };
-      const { hidden, cache } = forward(config, state.parameters, inputs, { cache: { rows, layers: state.layers } });
-      return {
-        outputs: { prediction: predictPatches(state.parameters, hidden, patchIndex) },
-        updates: { layers: cache },
-      };
+    fn: (inputs, state) => {
+      const { prediction, cache } = predictInGraph(config, state, inputs);
+      return { outputs: { prediction }, updates: { layers: cache } };
     },
   });
 }
 export type PatchFunction = Awaited<ReturnType<typeof compilePatchFunction>>;
+
+/** The model's prediction for one image per sequence, like `latents`, and the cache with the image's keys and values. */
+export function predictInGraph(
+  config: ModelConfig,
+  state: { parameters: TransfusionParameters<Tensor>; layers: LayerCache[] },
+  inputs: MapTree<ReturnType<typeof positionSpecs>, TensorSpec, Tensor> & { latents: Tensor; timesteps: Tensor },
+): { prediction: Tensor; cache: LayerCache[] } {
+  const { rows, latents, timesteps, ...given } = inputs;
+  const [batch, height, width] = latents.shape;
+  const patches = patchCount({ height, width }, config.patchSize);
+  const count = batch * patches;
+  const patchIndex = constant(
+    Int32Array.from({ length: count }, (_, i) => i),
+    [batch, patches],
+  );
+  const tokens = constant(new Int32Array(count).fill(-1), [batch, patches]);
+  const sequence = { ...given, tokens, images: [{ latents, timesteps, patchIndex }] };
+  const { hidden, groups, cache } = forward(config, state.parameters, sequence, {
+    cache: { rows, layers: state.layers },
+  });
+  return { prediction: predictLatents(hidden, groups[0], patchIndex), cache };
+}

@@ -1,17 +1,15 @@
 /** @file Unit Gaussian noise of an image, drawn on the host: the same on every backend, whatever the patch size. */
-import { patchify } from '@transfusion/data';
 import { PhiloxStream } from '@transfusion/tensor';
 import type { ImageLayout } from './config.js';
 import { RandomPurpose } from './random-purpose.js';
 
-/** Noise in the order of the latents [height, width, channels], patchified. */
-function draw(stream: PhiloxStream, { latent, grid }: ImageLayout): Float32Array {
+function draw(stream: PhiloxStream, { latent }: ImageLayout): Float32Array {
   const noise = new Float32Array(latent.height * latent.width * latent.channels);
   for (let i = 0; i < noise.length; i++) noise[i] = stream.normal();
-  return patchify({ ...grid, image: noise });
+  return noise;
 }
 
-/** x_T of image number `image` of a seed: [patches, patchValues]. */
+/** x_T of image number `image` of a seed: [height, width, channels]. */
 export function initialNoise(layout: ImageLayout, seed: number, image: number): Float32Array {
   return draw(new PhiloxStream(seed, RandomPurpose.initialNoise, image), layout);
 }

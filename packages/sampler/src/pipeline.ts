@@ -1,6 +1,6 @@
 /** @file What every way of sampling shares: the model's parts, and images and prompts in the model's terms. */
 import { TransfusionError } from '@transfusion/core';
-import { patchify, unpatchify } from '@transfusion/data';
+import { imageLength } from '@transfusion/data';
 import type { Tokenizer } from '@transfusion/tokenizer';
 import type { ImageCodec } from '@transfusion/vae';
 import type { ImageLayout, PipelineConfig } from './config.js';
@@ -16,17 +16,15 @@ export interface Pipeline {
   pool: SequencePool;
 }
 
-/** Images [size, size, 3] in [-1, 1] to patchified latents [patches, patchValues]. @throws TransfusionError CODEC_SHAPE */
+/** Images [size, size, 3] in [-1, 1] to latents [height, width, channels]. @throws TransfusionError CODEC_SHAPE */
 export async function encodeImages(pipeline: Pipeline, images: readonly Float32Array[]): Promise<Float32Array[]> {
-  const { size, grid } = pipeline.layout;
-  const latents = await pipeline.codec.encode({ height: size, width: size, images });
-  return latents.map((image) => patchify({ ...grid, image }));
+  const { size } = pipeline.layout;
+  return pipeline.codec.encode({ height: size, width: size, images });
 }
 
 /** The inverse of `encodeImages`, clamped to [-1, 1]. */
-export async function decodeImages(pipeline: Pipeline, patches: readonly Float32Array[]): Promise<Float32Array[]> {
-  const { size, grid } = pipeline.layout;
-  const latents = patches.map((image) => unpatchify({ ...grid, patches: image }));
+export async function decodeImages(pipeline: Pipeline, latents: readonly Float32Array[]): Promise<Float32Array[]> {
+  const { size } = pipeline.layout;
   const images = await pipeline.codec.decode({ height: size, width: size, latents });
   return images.map((image) => image.map((value) => Math.min(Math.max(value, -1), 1)));
 }
@@ -50,7 +48,7 @@ export function checkContext(pipeline: Pipeline, what: string, positions: number
   throw new TransfusionError({
     code: 'SAMPLER_CONTEXT',
     message: `${what} takes ${positions} positions, the model has ${maxPositions}`,
-    fix: `shorten it by ${positions - maxPositions} tokens or more (an image takes ${pipeline.layout.patches + 2} positions)`,
+    fix: `shorten it by ${positions - maxPositions} tokens or more (an image takes ${imageLength(pipeline.layout.patches)} positions)`,
   });
 }
 

@@ -95,6 +95,28 @@ describe('generate', () => {
     expect(full.at(-1)).toEqual({ type: 'done', parts: [{ text: 'A'.repeat(60) }], reason: 'context' });
   });
 
+  test('the texts of the events are those of the parts, whatever is written and wherever it stops', async () => {
+    const reasons = new Set<string>();
+    for (let seed = 0; seed < 24; seed++) {
+      const events = await collect({
+        ...{ prompt: [{ text: 'x' }], seed, maxTokens: 12, maxImages: 2, image: { steps: 1 } },
+        text: { temperature: 3 },
+        stop: seed % 2 === 0 ? [...'abcdefghijklmnopqrstuvwxyz'] : ['\ufffd\ufffd', 'zz'],
+      });
+      const texts = [''];
+      for (const event of events) {
+        if (event.type === 'image') texts.push('');
+        if ('text' in event) texts[texts.length - 1] += event.text;
+      }
+      const done = events.at(-1)!;
+      if (done.type !== 'done') throw new Error('the last event is not done');
+      reasons.add(done.reason);
+      const written = done.parts.flatMap((part) => ('text' in part ? [part.text] : []));
+      expect(texts.filter((text) => text !== '')).toEqual(written);
+    }
+    expect([...reasons]).toEqual(expect.arrayContaining(['stop', 'maxTokens']));
+  });
+
   test('gives previews of the clean image', async () => {
     const events = await collect({ prompt: [], forceImage: true, maxTokens: 0, previewEvery: 2, image: { steps: 5 } });
     const previews = events.map((event) => event.type === 'denoise' && event.preview !== undefined);
@@ -155,6 +177,7 @@ describe('generate', () => {
     );
     await expect(collect({ prompt: [{ image: new Float32Array(3) }] })).rejects.toThrow(/CODEC_SHAPE.*3 values/);
     await expect(collect({ prompt: [], seed: -1 })).rejects.toThrow(/SAMPLER_OPTIONS.*seed/s);
+    await expect(collect({ prompt: [], maxToken: 3 } as never)).rejects.toThrow(/SAMPLER_OPTIONS.*maxToken/s);
     await expect(collect({ prompt: [], text: { temperature: -1 } })).rejects.toThrow(/SAMPLER_OPTIONS.*temperature/s);
     await expect(collect({ prompt: [], maxToken: 1 } as never)).rejects.toThrow(
       /SAMPLER_OPTIONS: generate has a problem:\n {2}maxToken: unknown key; did you mean "maxTokens"\?/,
@@ -214,6 +237,31 @@ describe('drawImages', () => {
     const events = await collect({ prompt: [{ text: 'red' }], forceImage: true, maxTokens: 0, seed: 9, image });
     expect(greatestDifference(imagesOf(events)[0], together[0])).toBeLessThan(1e-4);
     expect(await sampler.drawImages({ prompts: [] })).toEqual([]);
+  });
+
+  test('gives previews to whoever asks, which change nothing', async () => {
+    const options = { prompts: ['red', 'blue', 'x'], maxBatch: 2, steps: 3, guidance: 2, seed: 9 };
+    const drawn = await sampler.drawImages(options);
+    const seen: [first: number, previews: Float32Array[]][] = [];
+    const again = await sampler.drawImages({
+      ...options,
+      onStep: async ({ first, previews }) => void seen.push([first, await previews()]),
+    });
+    expect(again).toEqual(drawn);
+    expect(seen.map(([first, previews]) => [first, previews.length])).toEqual([
+      ...Array(3).fill([0, 2]),
+      ...Array(3).fill([2, 1]),
+    ]);
+    // The last step of DDIM ends at its estimate.
+    expect([...seen[2][1], ...seen[5][1]].every((each, i) => greatestDifference(each, drawn[i]) < 1e-5)).toBe(true);
+    expect(greatestDifference(seen[0][1][0], drawn[0])).toBeGreaterThan(0.01);
+  });
+
+  test('is ended by what its callback throws', async () => {
+    const prompts = ['red'];
+    const onStep = () => Promise.reject(new Error('enough seen'));
+    await expect(sampler.drawImages({ prompts, onStep })).rejects.toThrow('enough seen');
+    expect(await sampler.drawImages({ prompts })).toHaveLength(1);
   });
 
   test('an image depends on its own prompt only, bit for bit', async () => {

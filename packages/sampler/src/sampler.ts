@@ -51,7 +51,7 @@ export function createSampler(options: SamplerOptions): Sampler {
   const { backend, config, parameters, tokenizer, codec } = options;
   checkParts(options);
   const layout = imageLayout(config);
-  const pool = new SequencePool({ backend, config: config.model, parameters, patches: layout.patches });
+  const pool = new SequencePool({ backend, config: config.model, parameters, latent: layout.latent });
   const pipeline: Pipeline = { config, layout, tokenizer, codec, pool };
   return {
     config,

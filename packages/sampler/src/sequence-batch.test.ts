@@ -1,5 +1,4 @@
-import type { Document } from '@transfusion/data';
-import { patchify } from '@transfusion/data';
+import type { Document, ImagePart } from '@transfusion/data';
 import { type Backend, OutOfMemoryError } from '@transfusion/tensor';
 import { openWasm } from '@transfusion/wasm';
 import { imageLayout } from './config.js';
@@ -11,7 +10,7 @@ const config = tinyConfig();
 const layout = imageLayout(config);
 const { bos, boi, eoi, eos } = byteTokenizer().special;
 const ids = (text: string) => byteTokenizer().encode(text);
-const patches = (seed: number) => patchify({ ...layout.grid, image: testImage(seed) });
+const image = (seed: number): ImagePart => ({ kind: 'image', ...layout.latent, latents: testImage(seed) });
 const TOLERANCE = 1e-4;
 
 let backend: Backend;
@@ -23,16 +22,16 @@ beforeAll(async () => {
 afterAll(() => backend.dispose());
 
 function openBatch(rows: number, capacity = 64): SequenceBatch {
-  return new SequenceBatch({ backend, config: config.model, parameters, patches: layout.patches, rows, capacity });
+  return new SequenceBatch({ backend, config: config.model, parameters, latent: layout.latent, rows, capacity });
 }
 
 /** Text, an image, text, an image, text. */
 const document: Document = {
   parts: [
     { kind: 'text', ids: [bos, ...ids('a red')] },
-    { kind: 'image', latents: patches(1) },
+    image(1),
     { kind: 'text', ids: ids('then blue') },
-    { kind: 'image', latents: patches(2) },
+    image(2),
     { kind: 'text', ids: [...ids('end'), eos] },
   ],
 };
@@ -49,9 +48,9 @@ describe('decoding with a cache equals one pass over the whole sequence', () => 
       }
     };
     await read([bos, ...ids('a red'), boi]);
-    await batch.appendImages(new Map([[0, patches(1)]]));
+    await batch.appendImages(new Map([[0, testImage(1)]]));
     await read([eoi, ...ids('then blue'), boi]);
-    await batch.appendImages(new Map([[0, patches(2)]]));
+    await batch.appendImages(new Map([[0, testImage(2)]]));
     await read([eoi, ...ids('end'), eos]);
     expect(batch.length(0)).toBe(whole.logits.length);
     expect(logits.size).toBe(whole.logits.length - 2 * layout.patches);
@@ -88,16 +87,15 @@ describe('decoding with a cache equals one pass over the whole sequence', () => 
       [500, 4],
       [3, 5],
     ]) {
-      const predictions = await batch.predictImages(new Map([0, 1].map((row) => [row, patches(seed + row)])), timestep);
+      const predictions = await batch.predictImages(
+        new Map([0, 1].map((row) => [row, testImage(seed + row)])),
+        timestep,
+      );
       for (const [row, caption] of [[...ids('a longer caption')], []].entries()) {
         const whole = await wholeSequence({
           ...{ backend, config, parameters, timesteps: [timestep] },
           document: {
-            parts: [
-              { kind: 'text', ids: [bos, ...caption] },
-              { kind: 'image', latents: patches(seed + row) },
-              { kind: 'text', ids: [eos] },
-            ],
+            parts: [{ kind: 'text', ids: [bos, ...caption] }, image(seed + row), { kind: 'text', ids: [eos] }],
           },
         });
         expect(greatestDifference(predictions.get(row)!, whole.predictions[0])).toBeLessThan(TOLERANCE);
@@ -110,8 +108,8 @@ describe('decoding with a cache equals one pass over the whole sequence', () => 
   test('after denoising, text goes on from the clean image: no noisy key is left', async () => {
     const batch = openBatch(1);
     await batch.appendTokensAlone(0, [bos, ...ids('a red'), boi]);
-    for (const timestep of [999, 400]) await batch.predictImages(new Map([[0, patches(9)]]), timestep);
-    await batch.appendImages(new Map([[0, patches(1)]]));
+    for (const timestep of [999, 400]) await batch.predictImages(new Map([[0, testImage(9)]]), timestep);
+    await batch.appendImages(new Map([[0, testImage(1)]]));
     const logits = await batch.appendTokensAlone(0, [eoi]);
     const whole = await wholeSequence({ backend, config, parameters, document, timesteps: [0, 999] });
     expect(greatestDifference(logits, whole.logits[batch.length(0) - 1])).toBeLessThan(TOLERANCE);
@@ -131,7 +129,10 @@ describe('rows of a batch', () => {
           [2, [bos, ...ids(`${others}!`), boi]],
         ]),
       );
-      const images = await batch.predictImages(new Map([1, 2].map((row) => [row, patches(row + others.length)])), 700);
+      const images = await batch.predictImages(
+        new Map([1, 2].map((row) => [row, testImage(row + others.length)])),
+        700,
+      );
       return [logits.get(1)!, images.get(1)!];
     };
     const [logits, image] = await run('one');
@@ -139,7 +140,7 @@ describe('rows of a batch', () => {
     expect(sameLogits).toEqual(logits);
     batch.clear();
     await batch.appendTokens(new Map([[1, [bos, ...ids('mine'), boi]]]));
-    const alone = await batch.predictImages(new Map([[1, patches(1 + 3)]]), 700);
+    const alone = await batch.predictImages(new Map([[1, testImage(1 + 3)]]), 700);
     expect(alone.get(1)).toEqual(image);
     batch.dispose();
   });
@@ -166,7 +167,7 @@ describe('rows of a batch', () => {
     await expect(batch.appendTokensAlone(0, ids('more'))).rejects.toThrow(
       /SAMPLER_CONTEXT_FULL.*sequence 0 would have 9 positions, there is room for 8/,
     );
-    await expect(batch.predictImages(new Map([[0, patches(1)]]), 0)).rejects.toThrow(/SAMPLER_CONTEXT_FULL/);
+    await expect(batch.predictImages(new Map([[0, testImage(1)]]), 0)).rejects.toThrow(/SAMPLER_CONTEXT_FULL/);
     expect(batch.length(0)).toBe(5);
     batch.dispose();
   });
@@ -175,7 +176,7 @@ describe('rows of a batch', () => {
 test('a prompt of several pieces is read like one of a single piece', async () => {
   const long = tinyConfig({ model: { ...config.model, maxPositions: 600 } });
   const batch = new SequenceBatch({
-    ...{ backend, parameters, config: long.model, patches: layout.patches, rows: 1, capacity: 600 },
+    ...{ backend, parameters, config: long.model, latent: layout.latent, rows: 1, capacity: 600 },
   });
   const tokens = Array.from({ length: 300 }, (_, i) => (i * 37) % 256);
   const logits = await batch.appendTokensAlone(0, tokens);
@@ -191,7 +192,7 @@ test('nothing is left on the device after dispose', async () => {
   const before = backend.stats();
   const batch = openBatch(2);
   await batch.appendTokens(new Map([[0, [bos, boi]]]));
-  await batch.appendImages(new Map([[0, patches(1)]]));
+  await batch.appendImages(new Map([[0, testImage(1)]]));
   expect(backend.stats().liveBytes).toBeGreaterThan(before.liveBytes);
   batch.dispose();
   await new Promise((resolve) => setImmediate(resolve));
@@ -214,12 +215,12 @@ test('a function that could not be compiled is compiled by the next call', async
     dispose: () => backend.dispose(),
   };
   const batch = new SequenceBatch({
-    ...{ backend: scarce, parameters, config: config.model, patches: layout.patches, rows: 1, capacity: 32 },
+    ...{ backend: scarce, parameters, config: config.model, latent: layout.latent, rows: 1, capacity: 32 },
   });
   await expect(batch.appendTokensAlone(0, [bos, boi])).rejects.toThrow(/no room now/);
-  await expect(batch.predictImages(new Map([[0, patches(1)]]), 0)).rejects.toThrow(/no room now/);
+  await expect(batch.predictImages(new Map([[0, testImage(1)]]), 0)).rejects.toThrow(/no room now/);
   await batch.appendTokensAlone(0, [bos, boi]);
-  const prediction = await batch.predictImages(new Map([[0, patches(1)]]), 0);
-  expect(prediction.get(0)).toHaveLength(patches(1).length);
+  const prediction = await batch.predictImages(new Map([[0, testImage(1)]]), 0);
+  expect(prediction.get(0)).toHaveLength(testImage(1).length);
   batch.dispose();
 });

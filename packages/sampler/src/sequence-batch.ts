@@ -1,7 +1,11 @@
 /** @file A batch of growing sequences whose keys and values stay on the device. */
-import { TransfusionError } from '@transfusion/core';
+import { nextTask, TransfusionError } from '@transfusion/core';
+import { patchCount } from '@transfusion/data';
 import { type Backend, createVariable, type Variable } from '@transfusion/tensor';
 import type { ModelConfig, TransfusionParameters } from '@transfusion/transformer';
+import type { LatentShape } from '@transfusion/vae';
+import { Denoiser } from './denoiser.js';
+import { Kept } from './kept.js';
 import {
   type CacheVariables,
   compilePatchFunction,
@@ -9,14 +13,14 @@ import {
   type PatchFunction,
   type TokenFunction,
 } from './model-functions.js';
-import { nextTask } from './next-task.js';
+import { PositionArrays } from './position-arrays.js';
 
 export interface SequenceBatchOptions {
   backend: Backend;
   config: ModelConfig;
   parameters: TransfusionParameters<Variable>;
-  /** Patches of an image. */
-  patches: number;
+  /** Size of a latent image. */
+  latent: LatentShape;
   /** Sequences. */
   rows: number;
   /** Positions that a sequence may have. */
@@ -38,16 +42,19 @@ export class SequenceBatch {
   readonly rows: number;
   readonly capacity: number;
   readonly #options: SequenceBatchOptions;
+  readonly #patches: number;
   readonly #layers: CacheVariables;
   readonly #lengths: number[];
   /** By batch and queries. */
-  readonly #tokenFunctions = new Map<string, Promise<TokenFunction>>();
-  #patchFunction: Promise<PatchFunction> | undefined;
+  readonly #tokenFunctions = new Kept<TokenFunction>();
+  readonly #patchFunctions = new Kept<PatchFunction>();
+  readonly #denoisers = new Kept<Denoiser>();
 
   /** @throws OutOfMemoryError */
   constructor(options: SequenceBatchOptions) {
     const { rows, capacity } = options;
     this.#options = options;
+    this.#patches = patchCount(options.latent, options.config.patchSize);
     this.rows = rows;
     this.capacity = capacity;
     this.#lengths = new Array<number>(rows).fill(0);
@@ -83,7 +90,7 @@ export class SequenceBatch {
    * The model's prediction for one image per row, noised to `timestep`, that stands at the end of the row's sequence. The
    * sequences do not grow.
    *
-   * @param latents patchified, [patches, patchValues], by row
+   * @param latents [height, width, channels], by row
    * @returns like `latents`
    * @throws TransfusionError SAMPLER_CONTEXT_FULL
    */
@@ -91,40 +98,46 @@ export class SequenceBatch {
     latents: ReadonlyMap<number, Float32Array>,
     timestep: number,
   ): Promise<Map<number, Float32Array>> {
-    const { patches, config } = this.#options;
-    const values = patches * config.patchValues;
-    const places = new PositionArrays(this.rows, patches);
+    const { height, width, channels } = this.#options.latent;
+    const values = height * width * channels;
+    const places = this.#imagePositions([...latents.keys()]);
     const input = new Float32Array(this.rows * values);
-    for (const [row, image] of latents) {
-      this.#checkRoom(row, patches);
-      const begin = this.#keyBase(row, this.rows);
-      const end = begin + this.#lengths[row] + patches;
-      for (let i = 0; i < patches; i++) {
-        const position = this.#lengths[row] + i;
-        places.set(row * patches + i, { position, begin, end, cacheRow: row * this.capacity + position });
-      }
-      input.set(image, row * values);
-    }
-    const predict = await this.#compiledPatchFunction();
+    for (const [row, image] of latents) input.set(image, row * values);
+    const predict = await this.#patchFunctions.get('', () =>
+      compilePatchFunction({ ...this.#options, layers: this.#layers, batch: this.rows }),
+    );
     await nextTask();
     const timesteps = new Float32Array(this.rows).fill(timestep);
     const { prediction } = await predict.run({ ...places.arrays, latents: input, timesteps });
     return new Map([...latents.keys()].map((row) => [row, prediction.slice(row * values, (row + 1) * values)]));
   }
 
+  /**
+   * Begins to denoise images that stand at the end of the first sequences, one each, in the order of `noise`. The sequences
+   * do not grow, and must not while the images are denoised.
+   *
+   * @param options.guided image i has its unconditional context at the end of sequence `rows / 2 + i`
+   * @param options.noise pure noise, [height, width, channels] of each image
+   * @throws TransfusionError SAMPLER_CONTEXT_FULL
+   */
+  async beginImages({ guided, noise }: { guided: boolean; noise: readonly Float32Array[] }): Promise<Denoiser> {
+    const rows = noise.flatMap((_, i) => (guided ? [i, this.rows / 2 + i] : [i]));
+    const places = this.#imagePositions(rows);
+    const denoiser = await this.#denoisers.get(guided ? 'guided' : '', () =>
+      Denoiser.open({ ...this.#options, layers: this.#layers, batch: this.rows, guided }),
+    );
+    denoiser.begin(noise, places);
+    return denoiser;
+  }
+
   /** Appends clean images: context for what follows, at timestep 0 (the cleanest that training knows). */
   async appendImages(latents: ReadonlyMap<number, Float32Array>): Promise<void> {
     await this.predictImages(latents, 0);
-    for (const row of latents.keys()) this.#lengths[row] += this.#options.patches;
+    for (const row of latents.keys()) this.#lengths[row] += this.#patches;
   }
 
   dispose(): void {
-    for (const compiled of [...this.#tokenFunctions.values(), this.#patchFunction]) {
-      compiled?.then(
-        (loaded) => loaded.dispose(),
-        () => {},
-      );
-    }
+    for (const kept of [this.#tokenFunctions, this.#patchFunctions, this.#denoisers]) kept.dispose();
     for (const { key, value } of this.#layers) {
       key.destroy();
       value.destroy();
@@ -160,7 +173,9 @@ export class SequenceBatch {
       });
       last[slot(row)] = slot(row) * queries + appended.length - 1;
     }
-    const read = await this.#tokenFunction(batch, queries);
+    const read = await this.#tokenFunctions.get(`${batch}x${queries}`, () =>
+      compileTokenFunction({ ...this.#options, layers: this.#layers, batch, queries }),
+    );
     await nextTask();
     const { logits } = await read.run({ ...places.arrays, tokens: ids, last });
     const vocabulary = this.#options.config.vocabularySize;
@@ -170,25 +185,20 @@ export class SequenceBatch {
     );
   }
 
-  #tokenFunction(batch: number, queries: number): Promise<TokenFunction> {
-    const name = `${batch}x${queries}`;
-    const known = this.#tokenFunctions.get(name);
-    if (known) return known;
-    const compiled = compileTokenFunction({ ...this.#options, layers: this.#layers, batch, queries });
-    this.#tokenFunctions.set(name, compiled);
-    // What failed, say for lack of memory, is tried again by the next call.
-    compiled.catch(() => this.#tokenFunctions.delete(name));
-    return compiled;
-  }
-
-  #compiledPatchFunction(): Promise<PatchFunction> {
-    if (this.#patchFunction) return this.#patchFunction;
-    const compiled = compilePatchFunction({ ...this.#options, layers: this.#layers, batch: this.rows });
-    this.#patchFunction = compiled;
-    compiled.catch(() => {
-      this.#patchFunction = undefined;
-    });
-    return compiled;
+  /** Where images at the end of the rows' sequences are. @throws TransfusionError SAMPLER_CONTEXT_FULL */
+  #imagePositions(rows: readonly number[]): PositionArrays {
+    const patches = this.#patches;
+    const places = new PositionArrays(this.rows, patches);
+    for (const row of rows) {
+      this.#checkRoom(row, patches);
+      const begin = this.#keyBase(row, this.rows);
+      const end = begin + this.#lengths[row] + patches;
+      for (let i = 0; i < patches; i++) {
+        const position = this.#lengths[row] + i;
+        places.set(row * patches + i, { position, begin, end, cacheRow: row * this.capacity + position });
+      }
+    }
+    return places;
   }
 
   /** Index of a row's first key, as a call for `batch` sequences counts keys. */
@@ -203,23 +213,6 @@ export class SequenceBatch {
       code: 'SAMPLER_CONTEXT_FULL',
       message: `sequence ${row} would have ${needed} positions, there is room for ${this.capacity}`,
     });
-  }
-}
-
-/** The i32 inputs that say where each of [batch, queries] positions is. Positions that are not set see and store nothing. */
-class PositionArrays {
-  readonly arrays: Record<'positions' | 'begin' | 'end' | 'rows', Int32Array>;
-
-  constructor(batch: number, queries: number) {
-    const zeros = () => new Int32Array(batch * queries);
-    this.arrays = { positions: zeros(), begin: zeros(), end: zeros(), rows: zeros().fill(-1) };
-  }
-
-  set(at: number, place: { position: number; begin: number; end: number; cacheRow: number }): void {
-    this.arrays.positions[at] = place.position;
-    this.arrays.begin[at] = place.begin;
-    this.arrays.end[at] = place.end;
-    this.arrays.rows[at] = place.cacheRow;
   }
 }
 

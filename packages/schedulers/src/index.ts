@@ -1,7 +1,17 @@
-export { createScheduler, type SchedulerOptions, schedulerSchema } from './create-scheduler.js';
-export { type DdimConfig, type DdimOptions, DdimScheduler, ddimSchema } from './ddim.js';
-export { type DdpmConfig, type DdpmOptions, DdpmScheduler, ddpmSchema, posterior } from './ddpm.js';
-export { type EulerConfig, type EulerOptions, EulerScheduler, eulerSchema } from './euler.js';
+/** @file @transfusion/schedulers: noise schedules, parameterisations, samplers, learning rates. `plan.ts` is the contract. */
+
+export {
+  type DiffusionConfig,
+  diffusionConfigSchema,
+  diffusionObjective,
+  diffusionScheduler,
+  type SamplingDefaults,
+  type SamplingOptions,
+  samplingDefaultsSchema,
+  samplingOptionsSchema,
+  samplingProblems,
+} from './diffusion-config.js';
+export type { FloatArray } from './float-array.js';
 export { guide } from './guidance.js';
 export {
   createLearningRate,
@@ -11,6 +21,7 @@ export {
 } from './learning-rate.js';
 export { minSnrWeight } from './min-snr.js';
 export {
+  addNoise,
   cosineBetas,
   createNoiseSchedule,
   type NoiseLevel,
@@ -36,12 +47,24 @@ export {
   type TargetCoefficients,
   targetCoefficients,
 } from './parameterisation.js';
+export type { Evaluation, NextCoefficients, SampleState, SamplingPlan, X0Coefficients } from './plan.js';
+export { posterior } from './samplers/ddpm.js';
+export type { SamplerConfig, SamplerDefinition, SamplerRun } from './samplers/definition.js';
 export {
-  type FloatArray,
-  Scheduler,
-  type SchedulerConfig,
-  type StepCoefficients,
-  type StepOptions,
-  type X0StepCoefficients,
+  createScheduler,
+  type Scheduler,
+  type SchedulerName,
+  type SchedulerOptions,
+  type StepOption,
+  schedulerNames,
+  schedulerSchema,
+  stepOptionsOf,
 } from './scheduler.js';
-export { shiftNoiseLevel, spacedTimesteps, spacingSchema, type TimestepSpacing } from './spacing.js';
+export { shiftedTimesteps, shiftNoiseLevel, spacedTimesteps, spacingSchema, type TimestepSpacing } from './spacing.js';
+export {
+  EVALUATION_COEFFICIENTS,
+  evaluationCoefficients,
+  guideInGraph,
+  updateSampleInGraph,
+} from './update-in-graph.js';
+export { initialState, updateSample } from './update-sample.js';

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { posterior } from './ddpm.js';
 import { cosineBetas, createNoiseSchedule, signalToNoiseRatio } from './noise-schedule.js';
+import { posterior } from './samplers/ddpm.js';
 
 interface Golden {
   cosine: Record<

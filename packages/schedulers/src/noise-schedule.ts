@@ -4,11 +4,14 @@
  * Every schedule shares one timestep axis: `0 .. trainTimesteps - 1`, where the paper's t is `timestep + 1`, so that
  * `trainTimesteps - 1` is the noisiest and `-1` is the clean image (signal 1, noise 0).
  */
+
 import { TransfusionError } from '@transfusion/core';
 import { z } from 'zod';
 import { parseConfig } from './config.js';
+import { checkSameLength, type FloatArray } from './float-array.js';
 
-const trainTimesteps = z.number().int().min(1).default(1000).describe('Number of timesteps that training draws from.');
+export const trainTimestepsSchema = z.number().int().min(1).default(1000);
+const trainTimesteps = trainTimestepsSchema.describe('Number of timesteps that training draws from.');
 
 export const noiseScheduleSchema = z.discriminatedUnion('type', [
   z
@@ -61,6 +64,25 @@ export function createNoiseSchedule(options: NoiseScheduleOptions = { type: 'cos
 /** `signal^2 / noise^2`: infinite for the clean image. */
 export function signalToNoiseRatio({ signal, noise }: NoiseLevel): number {
   return (signal * signal) / (noise * noise);
+}
+
+/**
+ * `x_t = signal * x0 + noise * epsilon`, in an array of the sample's type.
+ *
+ * @param options.sample the clean x0, any shape, flattened
+ * @param options.timestep `0 .. trainTimesteps - 1`
+ * @throws TransfusionError `SCHEDULER_TIMESTEP_RANGE`, `SCHEDULER_LENGTH_MISMATCH`
+ */
+export function addNoise<Values extends FloatArray>(options: {
+  noiseSchedule: NoiseSchedule;
+  sample: Values;
+  noise: FloatArray;
+  timestep: number;
+}): Values {
+  const { noiseSchedule, sample, noise, timestep } = options;
+  checkSameLength('sample', sample, 'noise', noise);
+  const level = noiseSchedule.level(timestep);
+  return sample.map((value, i) => level.signal * value + level.noise * noise[i]) as Values;
 }
 
 /** The betas of the cosine schedule; index i is the paper's t = i + 1. */

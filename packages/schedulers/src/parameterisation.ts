@@ -4,8 +4,10 @@
  * Every target is `targetSignal * x0 + targetNoise * epsilon`, and `x_t = signal * x0 + noise * epsilon`: two linear
  * equations, so any prediction together with x_t gives x0 and epsilon, and those give any other prediction.
  */
+
 import { TransfusionError } from '@transfusion/core';
 import { z } from 'zod';
+import { checkSameLength, type FloatArray } from './float-array.js';
 import type { NoiseLevel } from './noise-schedule.js';
 
 export const parameterisationSchema = z
@@ -81,30 +83,15 @@ export function conversionCoefficients(options: {
  * @param options.prediction the network's output, as long as `sample`
  * @returns an array of the prediction's type
  */
-export function convertPrediction<Values extends Float32Array | Float64Array>(options: {
+export function convertPrediction<Values extends FloatArray>(options: {
   from: Parameterisation;
   to: Parameterisation;
   level: NoiseLevel;
-  sample: Float32Array | Float64Array;
+  sample: FloatArray;
   prediction: Values;
 }): Values {
   const { sample, prediction } = options;
   checkSameLength('sample', sample, 'prediction', prediction);
   const coefficients = conversionCoefficients(options);
   return prediction.map((value, i) => coefficients.sample * sample[i] + coefficients.prediction * value) as Values;
-}
-
-/** @throws TransfusionError `SCHEDULER_LENGTH_MISMATCH` */
-export function checkSameLength(
-  nameA: string,
-  a: { readonly length: number },
-  nameB: string,
-  b: { readonly length: number },
-): void {
-  if (a.length === b.length) return;
-  throw new TransfusionError({
-    code: 'SCHEDULER_LENGTH_MISMATCH',
-    message: `${nameA} has ${a.length} values, ${nameB} has ${b.length}`,
-    fix: 'pass arrays of the same image or batch',
-  });
 }

@@ -42,6 +42,25 @@ export function spacedTimesteps(options: {
   return Array.from({ length: steps }, (_, i) => timestep[spacing](i));
 }
 
+/**
+ * Timesteps on the flow schedule, noisiest first: even in noise level, then shifted. They lie between whole timesteps
+ * where the step count does not divide the axis.
+ *
+ * @param options.steps 1 or more
+ * @throws TransfusionError `SCHEDULER_STEPS_RANGE`
+ */
+export function shiftedTimesteps(options: { shift: number; steps: number; trainTimesteps: number }): number[] {
+  const { shift, steps, trainTimesteps } = options;
+  if (!Number.isInteger(steps) || steps < 1) {
+    throw new TransfusionError({
+      code: 'SCHEDULER_STEPS_RANGE',
+      message: `${steps} sampling steps`,
+      fix: 'use a whole number, 1 or more',
+    });
+  }
+  return Array.from({ length: steps }, (_, i) => shiftNoiseLevel((steps - i) / steps, shift) * trainTimesteps - 1);
+}
+
 /** As Python and numpy round, which the published spacings come from. */
 function roundHalfToEven(value: number): number {
   const floor = Math.floor(value);

@@ -1,9 +1,8 @@
 /** @file Reverse-mode differentiation of the graph (no numbers are involved). */
-import type { GraphNode } from './graph/node.js';
+import type { GraphNode, Tensor } from './graph/node.js';
 import { shapeError, showShape } from './graph/shape.js';
 import { detachOp } from './ops/detach.js';
 import { scalar } from './ops/leaf.js';
-import type { Tensor } from './tensor.js';
 
 /**
  * Gradients of a scalar `loss` with respect to each tensor of `wrt`, which may be any tensors of its graph. A tensor

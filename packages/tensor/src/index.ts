@@ -6,15 +6,16 @@ export {
   compile,
   f32,
   i32,
-  isTensor,
+  isTensorSpec,
   type Precision,
-  TensorSpec,
+  type TensorSpec,
   type Updates,
 } from './compiler/compile.js';
-export { flattenTree, type LeafTest, type MapTree, mapTree, type Tree } from './compiler/tree.js';
+export { flattenTree, type LeafTest, type MapTree, mapTree } from './compiler/tree.js';
 export { createVariable, isVariable, Variable } from './compiler/variable.js';
 export * from './errors.js';
 export { grad } from './grad.js';
+export type { Operand, Tensor } from './graph/node.js';
 export { type Shape, showShape, sizeOf } from './graph/shape.js';
 export { type AdamWAttributes, type AdamWStep, adamw } from './ops/adamw.js';
 export { type AttentionOptions, attention } from './ops/attention.js';
@@ -28,12 +29,16 @@ export { type RandomOptions, randomNormal, randomUniform } from './ops/random.js
 export { rmsNorm } from './ops/rms-norm.js';
 export { type RopeTable, rope, ropeTable } from './ops/rope.js';
 export { gather, scatterAdd, writeRows } from './ops/rows.js';
-export * from './philox.js';
+export { normals, PhiloxStream, uniforms } from './philox.js';
 export { type ChromeTrace, chromeTrace } from './profile/chrome-trace.js';
 export { formatProfile, type ProfileRow, summarise } from './profile/summary.js';
 export type * from './program/backend.js';
-export type * from './program/kernels.js';
+export { checkBufferSize, checkProgram, checkRunInputs, checkStates, checkWrite, inputsOf } from './program/checks.js';
+export * from './program/faults.js';
+export { typeRegisters } from './program/kernels/expression.js';
+export type * from './program/kernels/index.js';
+export { describeKernel } from './program/kernels/index.js';
 export type { BufferStorage, BufferType, DType, Program, ProgramBuffer } from './program/program.js';
 export { BYTES_PER_ELEMENT, bufferBytes } from './program/program.js';
 export { evaluate } from './reference/evaluate.js';
-export { type Operand, select, Tensor } from './tensor.js';
+export { isTensor, select } from './tensor.js';

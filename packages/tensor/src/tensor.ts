@@ -1,5 +1,5 @@
-/** @file A symbolic tensor: a shape and a dtype, no values. Its methods add operations to the graph. */
-import { apply, type GraphNode, setTensorClass } from './graph/node.js';
+/** @file What the methods of a tensor do: each adds operations to the graph. `graph/node.ts` documents them. */
+import { apply, type GraphNode, type Operand, setTensorClass, type Tensor } from './graph/node.js';
 import { broadcastShapes, normaliseAxis, type Shape, sameShape, shapeError, showShape, sizeOf } from './graph/shape.js';
 import { detachOp } from './ops/detach.js';
 import { binaryOp, selectOp, unaryOp } from './ops/elementwise.js';
@@ -8,14 +8,10 @@ import { matmulOp } from './ops/matmul.js';
 import { broadcastOp, padOp, permuteOp, reshapeOp, sliceOp } from './ops/movement.js';
 import { reduceOp } from './ops/reduce.js';
 import { softmaxOp } from './ops/softmax.js';
-import type { BinaryOp, UnaryOp } from './program/kernels.js';
+import type { BinaryOp, UnaryOp } from './program/kernels/index.js';
 import type { DType } from './program/program.js';
 
-/** A tensor, or a number that repeats over the other operand's shape. */
-export type Operand = Tensor | number;
-
-/** One output of a graph node. */
-export class Tensor {
+class GraphTensor implements Tensor {
   constructor(
     readonly node: GraphNode,
     readonly output: number,
@@ -33,17 +29,13 @@ export class Tensor {
     return this.shape.length;
   }
 
-  /** Number of elements. */
   get size(): number {
     return sizeOf(this.shape);
   }
 
-  /** The same values, which gradients take for a constant: nothing reaches `this` through the result. Costs nothing. */
   detach(): Tensor {
     return apply(detachOp, [this], null);
   }
-
-  // Arithmetic. Shapes broadcast by NumPy's rule.
 
   add(other: Operand): Tensor {
     return binary('add', this, other);
@@ -57,7 +49,6 @@ export class Tensor {
   div(other: Operand): Tensor {
     return binary('div', this, other);
   }
-  /** this ** exponent; NaN for a negative base and a fractional exponent. */
   pow(exponent: Operand): Tensor {
     return binary('pow', this, exponent);
   }
@@ -67,8 +58,6 @@ export class Tensor {
   minimum(other: Operand): Tensor {
     return binary('min', this, other);
   }
-
-  // Comparisons give 1.0 where true, 0.0 where false, and have no gradient.
 
   less(other: Operand): Tensor {
     return binary('less', this, other);
@@ -104,7 +93,6 @@ export class Tensor {
   sqrt(): Tensor {
     return unary('sqrt', this);
   }
-  /** 1 / sqrt(this) */
   rsqrt(): Tensor {
     return unary('rsqrt', this);
   }
@@ -123,7 +111,6 @@ export class Tensor {
   sigmoid(): Tensor {
     return unary('sigmoid', this);
   }
-  /** Largest whole number not above; its gradient is taken as zero. */
   floor(): Tensor {
     return unary('floor', this);
   }
@@ -133,24 +120,18 @@ export class Tensor {
   square(): Tensor {
     return this.mul(this);
   }
-  /** x sigmoid(x) */
   silu(): Tensor {
     return this.mul(this.sigmoid());
   }
-  /** x Phi(x), by the error function (not the tanh approximation). */
   gelu(): Tensor {
     return this.mul(this.mul(Math.SQRT1_2).erf().add(1).mul(0.5));
   }
-  /** i32 -> f32, exact below 2^24. */
   toFloat(): Tensor {
     return this.dtype === 'f32' ? this : unary('toFloat', this);
   }
-  /** f32 -> i32, towards zero. */
   toInt(): Tensor {
     return this.dtype === 'i32' ? this : unary('toInt', this);
   }
-
-  // Reductions. No axes: all of them. The reduced axes disappear, or have length 1 with `keepAxes`.
 
   sum(axes?: number | readonly number[], keepAxes = false): Tensor {
     return reduce('sum', this, axes, keepAxes);
@@ -163,9 +144,6 @@ export class Tensor {
     return total.mul(total.size / this.size);
   }
 
-  // Moving elements.
-
-  /** Same elements in row-major order; one length may be -1 and is inferred. */
   reshape(shape: Shape): Tensor {
     const unknown = shape.indexOf(-1);
     let target = shape;
@@ -175,24 +153,20 @@ export class Tensor {
     }
     return sameShape(target, this.shape) ? this : apply(reshapeOp, [this], { shape: [...target] });
   }
-  /** Axis i of the result is axis axes[i] of this. */
   permute(axes: readonly number[]): Tensor {
     return axes.every((axis, i) => axis === i) && axes.length === this.rank
       ? this
       : apply(permuteOp, [this], { axes: [...axes] });
   }
-  /** The last two axes swapped. */
   transpose(): Tensor {
     if (this.rank < 2) throw shapeError(`transpose: needs at least two axes, got ${showShape(this.shape)}`);
     const axes = this.shape.map((_, axis) => axis);
     [axes[this.rank - 2], axes[this.rank - 1]] = [this.rank - 1, this.rank - 2];
     return this.permute(axes);
   }
-  /** Repeats axes of length 1 (and new leading axes) to `shape`. */
   broadcastTo(shape: Shape): Tensor {
     return sameShape(shape, this.shape) ? this : apply(broadcastOp, [this], { shape: [...shape] });
   }
-  /** Elements begin <= i < end of one axis. */
   slice(axis: number, begin: number, end: number): Tensor {
     const along = normaliseAxis('slice', axis, this.rank);
     if (begin === 0 && end === this.shape[along]) return this;
@@ -201,7 +175,6 @@ export class Tensor {
       end: this.shape.map((length, i) => (i === along ? end : length)),
     });
   }
-  /** Zeros before and after one axis. */
   pad(axis: number, before: number, after: number): Tensor {
     const along = normaliseAxis('pad', axis, this.rank);
     if (before === 0 && after === 0) return this;
@@ -211,27 +184,25 @@ export class Tensor {
     });
   }
 
-  /**
-   * Matrix product over the last two axes: [..., m, k] @ [..., k, n] -> [..., m, n]. `other` is a matrix shared by all,
-   * or has the same leading axes. A transpose of either side costs nothing.
-   */
   matmul(other: Tensor, options: { transposeA?: boolean; transposeB?: boolean } = {}): Tensor {
     return apply(matmulOp, [this, other], {
       transposeA: options.transposeA ?? false,
       transposeB: options.transposeB ?? false,
     });
   }
-  /** Over the last axis. */
   softmax(): Tensor {
     return apply(softmaxOp, [this], { log: false });
   }
-  /** Over the last axis. */
   logSoftmax(): Tensor {
     return apply(softmaxOp, [this], { log: true });
   }
 }
 
-setTensorClass(Tensor);
+setTensorClass(GraphTensor);
+
+export function isTensor(value: unknown): value is Tensor {
+  return value instanceof GraphTensor;
+}
 
 function operand(value: Operand): Tensor {
   return typeof value === 'number' ? scalar(value) : value;

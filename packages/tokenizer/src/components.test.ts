@@ -8,7 +8,6 @@ import { createPreTokenizer } from './pre-tokenizers/create-pre-tokenizer.js';
 import { type ComponentConfig, Place } from './unsupported.js';
 
 const RUNS = Number(process.env['TOKENIZER_RUNS'] ?? 150);
-jest.setTimeout(120_000);
 const place = new Place('f.json', ['component']);
 const boolean = fc.boolean();
 const literals = fc.constantFrom(' ', 'a', '▁', '  ', '.', 'e\u0301', '😀', '##');

@@ -9,7 +9,6 @@ import { createNormalizer } from './normalizers/create-normalizer.js';
 import { Place } from './unsupported.js';
 
 const RUNS = Number(process.env['TOKENIZER_RUNS'] ?? 150);
-jest.setTimeout(120_000);
 const boolean = fc.boolean();
 const optional = <T>(arbitrary: fc.Arbitrary<T>) => fc.option(arbitrary, { nil: null });
 const characters = [...new Set(pieces.flatMap((piece) => Array.from(piece)))];

@@ -1,5 +1,5 @@
 /** @file Long work in parts: between them signals are delivered, and memory is given back. */
-import { nextTask } from './next-task.js';
+import { nextTask } from '@transfusion/core';
 
 /** Items of a part. */
 const PART = 64;

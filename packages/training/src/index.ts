@@ -53,6 +53,7 @@ export {
   stepOptionsOf,
 } from './optimisation.js';
 export { describeMemory, mebibytes, planRun, type RunPlan, type StepPlan } from './plan-step.js';
+export { profileSteps, type StepsProfile } from './profile-steps.js';
 export {
   type ModelFiles,
   type NamedTensor,
@@ -77,7 +78,8 @@ export {
   type StateValues,
   type TrainState,
 } from './train-state.js';
-export { type BatchSource, batchShape, createBatchSource, type TrainingExample } from './transfusion/batches.js';
+export { batchShape, type DocumentSize, documentSize, exampleSize } from './transfusion/batch-shape.js';
+export { type BatchSource, createBatchSource, type EvaluationBatch } from './transfusion/batches.js';
 export { fitCaptions } from './transfusion/caption-lengths.js';
 export {
   type TransfusionTrainingConfig,
@@ -87,19 +89,27 @@ export {
   transfusionFields,
   transfusionTrainingConfig,
 } from './transfusion/config.js';
-export type { Example, Split } from './transfusion/examples.js';
+export type {
+  DocumentExample,
+  Example,
+  Split,
+  TrainingDocument,
+  TrainingExample,
+} from './transfusion/examples.js';
+export { type DrawnExample, scoreCaptions, scoreDrawings } from './transfusion/generation-scores.js';
 export { evaluateHeldOut } from './transfusion/held-out.js';
 export { modelConfigOf } from './transfusion/model-config.js';
 export {
   type BatchShape,
   batchInputs,
+  type TransfusionInputs,
   type TransfusionObjectiveOptions,
   transfusionObjective,
 } from './transfusion/objective.js';
 export {
+  latentGrid,
   openTransfusionSession,
   PIXELS,
-  patchGrid,
   splitExamples,
   type TransfusionSession,
   type TransfusionSessionOptions,

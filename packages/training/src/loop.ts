@@ -1,7 +1,6 @@
 /** @file The loop that all kinds of training run in: steps, metrics, samples, checkpoints, and leaving when asked to. */
-import { TransfusionError } from '@transfusion/core';
+import { nextTask, TransfusionError } from '@transfusion/core';
 import { asDivergence } from './diverged.js';
-import { nextTask } from './next-task.js';
 import type { BatchArrays } from './objective.js';
 import type { TrainingSession } from './session.js';
 
@@ -72,8 +71,10 @@ export async function train(options: TrainOptions): Promise<TrainResult> {
     await nextTask();
     if (signal?.aborted) return leave(false);
     const begun = performance.now();
-    const [{ means, latest }, next] = await Promise.all([runStep(options, progress.step, batches), following()]);
-    batches = next;
+    // Both are waited for: who frees the state after an error must not do so under a step.
+    const [ran, made] = await Promise.allSettled([runStep(options, progress.step, batches), following()]);
+    const { means, latest } = fulfilled(ran);
+    batches = fulfilled(made);
     learningRate = latest.learningRate ?? learningRate;
     progress.step++;
     const seconds = (performance.now() - begun) / 1000;
@@ -101,6 +102,11 @@ export async function train(options: TrainOptions): Promise<TrainResult> {
   async function following(): Promise<BatchArrays[]> {
     return progress.step + 1 < steps ? session.batches(progress.step + 1) : [];
   }
+}
+
+function fulfilled<Value>(settled: PromiseSettledResult<Value>): Value {
+  if (settled.status === 'rejected') throw settled.reason;
+  return settled.value;
 }
 
 /** `tokensPerSecond` and the like, and `gflopPerSecond`. */

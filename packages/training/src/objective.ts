@@ -1,11 +1,11 @@
 /** @file What a model is trained for: its parameters, what a batch gives to the graph, and the losses. */
-import type { Backend, HostArray, Tensor, TensorSpec, Variable } from '@transfusion/tensor';
+import type { Backend, HostArray, MapTree, Tensor, TensorSpec, Variable } from '@transfusion/tensor';
 
-/** Arrays of a batch, by the names of an objective's inputs. */
-export type BatchArrays<Name extends string = string> = Record<Name, HostArray>;
+/** A batch: arrays in the place of the specs in a tree of inputs. */
+export type BatchArrays<Inputs = unknown> = MapTree<Inputs, TensorSpec, HostArray>;
 
 /** A batch in the graph. */
-export type BatchTensors<Inputs> = { [Name in keyof Inputs]: Tensor };
+export type BatchTensors<Inputs> = MapTree<Inputs, TensorSpec, Tensor>;
 
 /** What the losses are computed from besides a batch: trees of tensors. */
 export interface TracedState<Parameters = unknown, Discriminator = unknown, Constants = unknown> {
@@ -31,19 +31,14 @@ export interface ObjectiveLosses {
  * An objective: Transfusion's is one, those of the autoencoders are others. Everything that trains (the compiled step, the loop,
  * the checkpoint, the plan) asks for no more than this.
  */
-export interface Objective<
-  Inputs extends Record<string, TensorSpec> = Record<string, TensorSpec>,
-  Parameters = unknown,
-  Discriminator = unknown,
-  Constants = unknown,
-> {
+export interface Objective<Inputs = unknown, Parameters = unknown, Discriminator = unknown, Constants = unknown> {
   /** Shapes and starts of what is trained, averaged and kept: a tree of `ParameterSpec`. */
   readonly parameters: unknown;
   /** Those of a second player, which judges the first, is optimised by itself and is not kept in the model. */
   readonly discriminator?: unknown;
   /** Sums over the steps, such as how often each code was used: a tree of `ParameterSpec`, by name. */
   readonly counters?: Record<string, unknown>;
-  /** What a micro-batch gives. */
+  /** What a micro-batch gives: a tree of `TensorSpec`. */
   readonly inputs: Inputs;
   losses(state: TracedState<Parameters, Discriminator, Constants>, batch: BatchTensors<Inputs>): ObjectiveLosses;
   /** Work between steps, compiled. */

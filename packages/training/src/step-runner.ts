@@ -55,7 +55,10 @@ export async function createStepRunner(options: StepRunnerOptions): Promise<Step
   const stepOptions = stepOptionsOf(optimisation);
   let phase = phaseAt(phases, firstStep);
   let programs = await compilePrograms(backend, state, phase.objective, stepOptions);
-  const upkeep = await phase.objective.upkeep?.(backend, state);
+  const upkeep = await phase.objective.upkeep?.(backend, state).catch((error: unknown) => {
+    programs.dispose();
+    throw error;
+  });
   let found: Record<string, number> = {};
 
   const numbers = (step: number) => {

@@ -1,4 +1,4 @@
-import type { Backend, Variable } from '@transfusion/tensor';
+import type { Backend, HostArray, Variable } from '@transfusion/tensor';
 import { openWasm } from '@transfusion/wasm';
 import { compileLosses, compileStep } from './compile-step.js';
 import { createStepRunner, type StepResult } from './step-runner.js';
@@ -13,6 +13,9 @@ import {
 } from './testing/synthetic-run.js';
 import { destroyTrainState } from './train-state.js';
 import type { BatchArrays } from './transfusion/batches.js';
+
+/** Of an image. */
+const PATCHES = 4;
 
 let backend: Backend;
 beforeAll(async () => {
@@ -128,26 +131,33 @@ test('disposing gives everything back', async () => {
 
 describe('gradient accumulation', () => {
   /** Rows first to last of a batch whose images are one to a row. */
-  function rowsOf(batch: BatchArrays, run: SyntheticRun, first: number, last: number): BatchArrays {
-    const { rows, patchesPerImage: patches, sequenceLength } = run.sizes.batch;
-    const cut = Object.entries(batch).map(([name, array]) => {
-      const isShared = ['targetCount', 'imageCount', 'noiseSeed'].includes(name);
-      const width = array.length / rows;
-      const part = isShared ? array : array.slice(first * width, last * width);
-      if (name === 'patchIndex') return [name, part.map((patch) => (patch < 0 ? patch : patch - first * patches))];
-      if (name === 'patchPositions')
-        return [name, part.map((position) => (position < 0 ? position : position - first * sequenceLength))];
-      return [name, part];
-    });
-    return Object.fromEntries(cut) as BatchArrays;
+  function rowsOf(
+    { groups: [group], ...batch }: BatchArrays,
+    run: SyntheticRun,
+    first: number,
+    last: number,
+  ): BatchArrays {
+    const { rows, sequenceLength } = run.sizes.batch;
+    const cut = <Arrays extends Record<string, HostArray | undefined>>(arrays: Arrays, shift: number): Arrays => {
+      const parts = Object.entries(arrays).map(([name, array]) => {
+        if (!array || ['targetCount', 'imageCount', 'noiseSeed'].includes(name)) return [name, array];
+        const part = array.slice((first * array.length) / rows, (last * array.length) / rows);
+        if (name === 'patchIndex') return [name, part.map((patch) => (patch < 0 ? patch : patch - first * PATCHES))];
+        if (name === 'patchPositions') return [name, part.map((at) => (at < 0 ? at : at - first * shift))];
+        return [name, part];
+      });
+      return Object.fromEntries(parts) as Arrays;
+    };
+    return { ...cut(batch, sequenceLength), groups: [cut(group, sequenceLength)] };
   }
 
   test('two halves are one batch of twice the rows', async () => {
     // The target is the clean image and nothing is noised, so that the noise drawn for each half does not matter.
     const whole = syntheticRun({ diffusion: { parameterisation: 'sample' } });
     const noiseless = (batch: BatchArrays) => {
-      const noiseCoefficients = batch.noiseCoefficients.map((_, i) => (i % 4 === 0 || i % 4 === 2 ? 1 : 0));
-      return { ...batch, noiseCoefficients };
+      const [group] = batch.groups;
+      const noiseCoefficients = Float32Array.from(group.noiseCoefficients, (_, i) => (i % 2 === 0 ? 1 : 0));
+      return { ...batch, groups: [{ ...group, noiseCoefficients }] };
     };
     const halfRun = syntheticRun({ batch: { rows: 2, accumulation: 2 }, diffusion: { parameterisation: 'sample' } });
     const { sequenceLength } = whole.sizes.batch;
@@ -180,8 +190,9 @@ test('a step whose loss is no number stops the run and names the step', async ()
   const state = freshState(backend, run);
   const runner = await createStepRunner({ ...run, backend, state });
   const [batch] = run.batches.step(0);
-  const latents = Float32Array.from(batch.latents).fill(Number.NaN, 0, 1);
-  await expect(runner.run(17, [{ ...batch, latents }])).rejects.toMatchObject({
+  const [group] = batch.groups;
+  const latents = Float32Array.from(group.latents).fill(Number.NaN, 0, 1);
+  await expect(runner.run(17, [{ ...batch, groups: [{ ...group, latents }] }])).rejects.toMatchObject({
     code: 'TRAINING_DIVERGED',
     message: expect.stringMatching(/step 17: \w+ is NaN/),
   });

@@ -9,6 +9,7 @@ export const modelFields = {
   heads: z.int().min(1).describe('attention heads'),
   kvHeads: z.int().min(1).describe('key and value heads; divides heads; default: heads'),
   feedForward: z.int().min(1).describe("hidden width of SwiGLU; default Llama's rule: 8/3 channels, rounded up to 256"),
+  patchSize: z.int().min(1).describe('side of the square of latents that is one position of the sequence'),
   patchValues: z.int().min(1).describe('numbers in one patch: patch size squared times latent channels'),
   // Bounded because memory follows from it, and in a model folder no tensor's size vouches for it.
   maxPositions: z.int().min(1).max(1_048_576).describe('longest sequence'),
@@ -25,6 +26,7 @@ export const modelConfigSchema = z
     ...modelFields,
     kvHeads: modelFields.kvHeads.optional(),
     feedForward: modelFields.feedForward.optional(),
+    patchSize: modelFields.patchSize.default(1),
     maxPositions: modelFields.maxPositions.default(4096),
     ropeTheta: modelFields.ropeTheta.default(10_000),
     normEpsilon: modelFields.normEpsilon.default(1e-5),
@@ -39,6 +41,10 @@ export const modelConfigSchema = z
   .refine(({ heads, kvHeads }) => kvHeads === undefined || heads % kvHeads === 0, {
     message: 'kvHeads must divide heads',
     path: ['kvHeads'],
+  })
+  .refine(({ patchSize, patchValues }) => patchValues % patchSize ** 2 === 0, {
+    message: 'patchValues must be patchSize squared times the channels of a latent',
+    path: ['patchValues'],
   });
 
 export type ModelConfig = z.output<typeof modelConfigSchema>;
@@ -68,5 +74,5 @@ export const modelPresets = {
 export type ModelPreset = keyof typeof modelPresets;
 
 function preset(layers: number, channels: number, heads: number) {
-  return { layers, channels, heads, vocabularySize: 32_000, patchValues: 32 };
+  return { layers, channels, heads, vocabularySize: 32_000, patchSize: 2, patchValues: 32 };
 }

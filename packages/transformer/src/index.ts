@@ -11,10 +11,19 @@ export {
   modelFields,
   modelPresets,
 } from './config.js';
-export { type ForwardResult, forward, languageLogits, predictPatches, type SequenceInputs } from './model.js';
+export {
+  type ForwardResult,
+  forward,
+  type ImageGroup,
+  languageLogits,
+  type PatchedGroup,
+  predictLatents,
+  type SequenceInputs,
+} from './model.js';
 export {
   type AttentionParameters,
   type BlockParameters,
   type TransfusionParameters,
   transfusionSpec,
 } from './parameters.js';
+export { createPatcher, type LatentSize, type Patcher, type PatchVectors, patchify, unpatchify } from './patcher.js';

@@ -1,5 +1,5 @@
 import { constant, evaluate, type Tensor } from '@transfusion/tensor';
-import { forward, languageLogits, type ModelConfig, predictPatches } from './index.js';
+import { forward, languageLogits, type ModelConfig, predictLatents } from './index.js';
 import { plainModel } from './testing/plain-model.js';
 import {
   asTensors,
@@ -53,10 +53,10 @@ describe('the model, against plain loops', () => {
     const row = rowOf('ttBiiiiEtBiiiiE');
     const sees = row.tokens.map((_, i) => row.tokens.map((_, j) => j >= row.begin[i] && j < row.end[i]));
     const expected = plainModel({ config: model, weights, row, sees, patches, timesteps });
-    const { hidden } = forward(model, p, inputsOf([row], { patches, timesteps }));
+    const { hidden, groups } = forward(model, p, inputsOf([row], { patches, timesteps }));
     const at = row.patchIndex.flatMap((patch, i) => (patch >= 0 ? [i] : []));
     const logits = values(languageLogits(p, hidden));
-    const predictions = values(predictPatches(p, hidden, constant(Int32Array.from(at), [2, PATCHES])));
+    const predictions = values(predictLatents(hidden, groups[0], constant(Int32Array.from(at), [2, PATCHES])));
     const close = (actual: ArrayLike<number>, wanted: number[]) =>
       wanted.forEach((value, i) => expect(Math.abs(actual[i] - value)).toBeLessThan(2e-5 * (1 + Math.abs(value))));
     expect(logits.length).toBe(15 * model.vocabularySize);

@@ -4,29 +4,46 @@ import { checkpoint, gather, ropeTable, type Tensor } from '@transfusion/tensor'
 import { block, type CacheContext, type LayerCache, type SequenceContext } from './block.js';
 import type { ModelConfig } from './config.js';
 import type { TransfusionParameters } from './parameters.js';
+import { createPatcher, type Patcher } from './patcher.js';
 
-/** A batch of mixed sequences. B rows of T positions; `images` images in all, of `patches` patches each. */
+/** The images of one size in a batch of sequences. */
+export interface ImageGroup {
+  /** f32 [images, height, width, latent channels]: noised latents. */
+  latents: Tensor;
+  /** f32 [images]: diffusion timestep of each. */
+  timesteps: Tensor;
+  /** i32 [B, T]: which of this group's patches (of images * patches) is here; -1 elsewhere. */
+  patchIndex: Tensor;
+}
+
+/** A batch of mixed sequences: B rows of T positions. */
 export interface SequenceInputs {
   /** i32 [B, T]: token ids; -1 at patches. */
   tokens: Tensor;
-  /** i32 [B, T]: which patch (of images * patches) is here; -1 at tokens. */
-  patchIndex: Tensor;
   /** i32 [B, T]: rotary positions. */
   positions: Tensor;
   /** i32 [B, T]: each position sees begin <= key < end: causal for text, to the end of its image for a patch. */
   begin: Tensor;
   end: Tensor;
-  /** f32 [images, patches, patchValues]: noised latents, patchified. Absent in a text-only call. */
-  patches?: Tensor;
-  /** f32 [images]: diffusion timestep of each image. */
-  timesteps?: Tensor;
+  /** A group for each size of images; none in a text-only call. */
+  images?: readonly ImageGroup[];
 }
 
 export interface ForwardResult {
   /** [B, T, channels], after the final norm. */
   hidden: Tensor;
+  /** What `predictLatents` needs of each group. */
+  groups: readonly PatchedGroup[];
   /** The cache with this call's keys and values, if one was given. */
   cache: LayerCache[];
+}
+
+/** A group on its way through the transformer. */
+export interface PatchedGroup {
+  patcher: Patcher;
+  /** [images, channels] */
+  timesteps: Tensor;
+  skips: readonly Tensor[];
 }
 
 export interface ForwardOptions {
@@ -36,7 +53,7 @@ export interface ForwardOptions {
   checkpointBlocks?: boolean;
 }
 
-/** Embeds the sequence, runs the backbone. Heads are applied by `languageLogits` and `predictPatches`. */
+/** Embeds the sequence, runs the backbone. Heads are applied by `languageLogits` and `predictLatents`. */
 export function forward(
   config: ModelConfig,
   p: TransfusionParameters,
@@ -53,7 +70,8 @@ export function forward(
     begin,
     end,
   };
-  let x = embed(config, p, inputs);
+  const { x: embedded, groups } = embed(config, p, inputs);
+  let x = embedded;
   const stored: LayerCache[] = [];
   p.blocks.forEach((parameters, i) => {
     if (checkpointBlocks) {
@@ -65,17 +83,25 @@ export function forward(
     x = result.x;
     if (result.cache) stored.push(result.cache);
   });
-  return { hidden: rmsNorm(p.norm, x, config.normEpsilon), cache: stored };
+  return { hidden: rmsNorm(p.norm, x, config.normEpsilon), groups, cache: stored };
 }
 
-/** [B, T, channels]: embedded tokens, and at patch positions the linear patchifier's vectors plus the timestep's. */
-function embed(config: ModelConfig, p: TransfusionParameters, inputs: SequenceInputs): Tensor {
-  const text = gather(p.tokenEmbedding, inputs.tokens);
-  if (!inputs.patches || !inputs.timesteps) return text;
-  const [images, count] = inputs.patches.shape;
-  const time = embedTimesteps(config, p, inputs.timesteps).reshape([images, 1, config.channels]);
-  const vectors = linear(p.patchIn, inputs.patches).add(time);
-  return text.add(gather(vectors.reshape([images * count, config.channels]), inputs.patchIndex));
+/** [B, T, channels]: embedded tokens, and at patch positions the vectors that the patcher makes of the images. */
+function embed(
+  config: ModelConfig,
+  p: TransfusionParameters,
+  { tokens, images = [] }: SequenceInputs,
+): { x: Tensor; groups: PatchedGroup[] } {
+  let x = gather(p.tokenEmbedding, tokens);
+  const groups = images.map(({ latents, timesteps: plain, patchIndex }): PatchedGroup => {
+    const [, height, width] = latents.shape;
+    const patcher = createPatcher(config, p, { height, width });
+    const timesteps = embedTimesteps(config, p, plain);
+    const { vectors, skips } = patcher.before(latents, timesteps);
+    x = x.add(gather(vectors.reshape([-1, config.channels]), patchIndex));
+    return { patcher, timesteps, skips };
+  });
+  return { x, groups };
 }
 
 /** Timesteps [images] -> [images, channels]: sinusoid, linear, SiLU, linear (as in DiT). */
@@ -90,10 +116,14 @@ export function languageLogits(p: TransfusionParameters, hidden: Tensor): Tensor
 }
 
 /**
- * The model's prediction for patches, [images, patches, patchValues]: hidden states at `patchPositions`
- * (i32 [images, patches], positions among B * T; -1 for unused slots) through the output linear.
+ * The model's prediction for the images of a group, [images, height, width, latent channels]: hidden states at `patchPositions`
+ * (i32 [images, patches], positions among B * T; -1 for unused slots), through the patcher.
  */
-export function predictPatches(p: TransfusionParameters, hidden: Tensor, patchPositions: Tensor): Tensor {
+export function predictLatents(
+  hidden: Tensor,
+  { patcher, timesteps, skips }: PatchedGroup,
+  patchPositions: Tensor,
+): Tensor {
   const channels = hidden.shape.at(-1)!;
-  return linear(p.patchOut, gather(hidden.reshape([-1, channels]), patchPositions));
+  return patcher.after(gather(hidden.reshape([-1, channels]), patchPositions), timesteps, skips);
 }

@@ -11,12 +11,18 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFile
 import { createRequire } from 'node:module';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads';
 
 const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '..');
 /** What is written: constants of which file hold which module. Few engines want the wide one, so it can be left unread. */
 const outputs = {
   'src/generated/kernels.ts': { relaxedModule: 'relaxed', plainModule: 'plain' },
   'src/generated/wide-kernels.ts': { wideModule: 'wide' },
+};
+const variants = {
+  relaxed: { features: 'simd,threads,relaxed-simd', readFile: readSource },
+  plain: { features: 'simd,threads', readFile: readSource },
+  wide: { features: 'simd,threads,relaxed-simd', readFile: readWideSource },
 };
 const text = process.argv.includes('--text');
 
@@ -57,7 +63,10 @@ function readWideSource(name, baseDirectory) {
   return wide;
 }
 
-async function compile(asc, features, readFile = readSource) {
+/** Compiles one of `variants`. */
+async function compile(name) {
+  const { features, readFile } = variants[name];
+  const asc = await import('assemblyscript/asc');
   const written = new Map();
   const { error, stderr } = await asc.main(
     [
@@ -79,7 +88,15 @@ async function compile(asc, features, readFile = readSource) {
   if (error) throw new Error(`the kernels do not compile (${features}):\n${stderr.toString()}`);
   const warnings = stderr.toString().trim();
   if (warnings) console.warn(warnings);
-  return { binary: Buffer.from(written.get('module.wasm')), text: written.get('module.wat') };
+  return { binary: written.get('module.wasm'), text: written.get('module.wat') };
+}
+
+/** `compile` in a thread of its own. */
+function compileInThread(name) {
+  return new Promise((resolve, reject) => {
+    const worker = new Worker(fileURLToPath(import.meta.url), { workerData: name, argv: process.argv.slice(2) });
+    worker.on('message', resolve).on('error', reject);
+  });
 }
 
 /** Instantiates a module to see that its static data ends below the scratch. */
@@ -92,32 +109,33 @@ async function checkStaticData(name, binary) {
   if (end >= STATIC_END) throw new Error(`${name}: static data ends at ${end}, beyond the ${STATIC_END} it may use`);
 }
 
-const hash = fingerprint();
-const isBuilt = (file) => existsSync(file) && readFileSync(file, 'utf8').includes(hash);
-if (!text && Object.keys(outputs).every((file) => isBuilt(path.join(root, file)))) process.exit(0);
+if (isMainThread) await build();
+else parentPort.postMessage(await compile(workerData));
 
-process.chdir(root);
-const started = performance.now();
-const asc = await import('assemblyscript/asc');
-const modules = {
-  relaxed: await compile(asc, 'simd,threads,relaxed-simd'),
-  plain: await compile(asc, 'simd,threads'),
-  wide: await compile(asc, 'simd,threads,relaxed-simd', readWideSource),
-};
-for (const [name, module] of Object.entries(modules)) await checkStaticData(name, module.binary);
+async function build() {
+  const hash = fingerprint();
+  const isBuilt = (file) => existsSync(file) && readFileSync(file, 'utf8').includes(hash);
+  if (!text && Object.keys(outputs).every((file) => isBuilt(path.join(root, file)))) return;
 
-for (const [file, constants] of Object.entries(outputs)) {
-  const lines = Object.entries(constants).map(
-    ([constant, name]) => `export const ${constant} = '${modules[name].binary.toString('base64')}';`,
-  );
-  mkdirSync(path.dirname(file), { recursive: true });
-  const temporary = `${file}.${process.pid}`;
-  writeFileSync(temporary, [`// Written by scripts/build-kernels.mjs from sources ${hash}`, ...lines, ''].join('\n'));
-  renameSync(temporary, file);
+  process.chdir(root);
+  const started = performance.now();
+  const compiled = Object.keys(variants).map(async (name) => [name, await compileInThread(name)]);
+  const modules = Object.fromEntries(await Promise.all(compiled));
+  for (const [name, module] of Object.entries(modules)) await checkStaticData(name, module.binary);
+
+  for (const [file, constants] of Object.entries(outputs)) {
+    const lines = Object.entries(constants).map(
+      ([constant, name]) => `export const ${constant} = '${Buffer.from(modules[name].binary).toString('base64')}';`,
+    );
+    mkdirSync(path.dirname(file), { recursive: true });
+    const temporary = `${file}.${process.pid}`;
+    writeFileSync(temporary, [`// Written by scripts/build-kernels.mjs from sources ${hash}`, ...lines, ''].join('\n'));
+    renameSync(temporary, file);
+  }
+  if (text) {
+    mkdirSync('build', { recursive: true });
+    for (const [name, module] of Object.entries(modules)) writeFileSync(`build/${name}.wat`, module.text);
+  }
+  const sizes = Object.entries(modules).map(([name, { binary }]) => `${name} ${binary.length} bytes`);
+  console.log(`wasm kernels: ${sizes.join(', ')} in ${((performance.now() - started) / 1000).toFixed(1)} s`);
 }
-if (text) {
-  mkdirSync('build', { recursive: true });
-  for (const [name, module] of Object.entries(modules)) writeFileSync(`build/${name}.wat`, module.text);
-}
-const sizes = Object.entries(modules).map(([name, { binary }]) => `${name} ${binary.length} bytes`);
-console.log(`wasm kernels: ${sizes.join(', ')} in ${((performance.now() - started) / 1000).toFixed(1)} s`);

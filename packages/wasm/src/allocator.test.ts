@@ -42,7 +42,7 @@ describe('allocator', () => {
     const before = memory.buffer.byteLength;
     const attempt = () => subject.allocate(7 * MIB, "program 'train'");
     expect(attempt).toThrow(OutOfMemoryError);
-    expect(attempt).toThrow(/program 'train' needs 7.0 MiB.*2.0 MiB in 1 blocks are in use of 8.0 MiB/);
+    expect(attempt).toThrow(/program 'train' needs 7.0 MiB.*beside 1 blocks.*2.0 MiB of 8.0 MiB are in use/);
     expect(memory.buffer.byteLength).toBe(before);
     expect(subject.allocate(5 * MIB, 'one that fits')).toBeGreaterThan(0);
   });

@@ -1,5 +1,5 @@
 /** @file A first-fit allocator over wasm's memory: a sorted list of free ranges, joined when neighbours are freed. */
-import { OutOfMemoryError } from '@transfusion/tensor';
+import { formatBytes, memoryExhausted, type OutOfMemoryError } from '@transfusion/tensor';
 import { ALIGNMENT, align, PAGE_BYTES, TAIL_BYTES } from './layout.js';
 
 interface Range {
@@ -108,16 +108,14 @@ export class Allocator {
   }
 
   #refusal(bytes: number, purpose: string, cause?: unknown): OutOfMemoryError {
-    const reason = cause ? ` (the engine refused to grow the memory: ${cause})` : '';
-    return new OutOfMemoryError({
-      message:
-        `${purpose} needs ${megabytes(bytes)}, but at most ${megabytes(this.largestBytes)} can be allocated in one piece: ` +
-        `${megabytes(this.#usedBytes)} in ${this.blocks} blocks are in use of ${megabytes(this.#maxBytes)}${reason}`,
-      fix: 'use a smaller batch, shorter sequences or a smaller model; dispose programs and buffers that are no longer needed; raise maxBytes (wasm has at most 4 GiB), or use the webgpu backend',
+    const largest = `at most ${formatBytes(this.largestBytes)} in one piece, beside ${this.blocks} blocks`;
+    return memoryExhausted({
+      what: purpose,
+      bytes,
+      usedBytes: this.#usedBytes,
+      limitBytes: this.#maxBytes,
+      detail: cause ? `${largest}; the engine refused to grow the memory: ${cause}` : largest,
+      raise: 'raise maxBytes (wasm has at most 4 GiB), or use the webgpu backend',
     });
   }
-}
-
-function megabytes(bytes: number): string {
-  return `${(bytes / (1024 * 1024)).toFixed(1)} MiB`;
 }

@@ -3,10 +3,13 @@ import {
   type Backend,
   type BackendLimits,
   type BackendStats,
+  backendOptions,
+  checkBufferSize,
+  checkProgram,
+  checkStates,
   type DeviceBuffer,
   type Executable,
   type Program,
-  TransfusionError,
 } from '@transfusion/tensor';
 import { WasmBuffer } from './device-buffer.js';
 import { WasmExecutable } from './executable.js';
@@ -62,19 +65,18 @@ class WasmBackend implements Backend {
 
   createBuffer(elements: number): DeviceBuffer {
     this.#runtime.assertUsable();
+    checkBufferSize(elements, this.limits);
     return new WasmBuffer(this.#runtime, elements);
   }
 
   async load(program: Program, states: DeviceBuffer[]): Promise<Executable> {
     this.#runtime.assertUsable();
-    const own = states.map((state, index) => {
-      if (state instanceof WasmBuffer && state.runtime === this.#runtime) return state;
-      throw new TransfusionError({
-        code: 'STATE_MISMATCH',
-        message: `program '${program.name}': state ${index} was not created by this backend`,
-        fix: 'create the states with the createBuffer of the backend that loads the program',
-      });
-    });
+    checkProgram(program, this);
+    const own = checkStates(
+      program,
+      states,
+      (state): state is WasmBuffer => state instanceof WasmBuffer && state.runtime === this.#runtime,
+    );
     const begun = performance.now();
     const executable = new WasmExecutable(this.#runtime, program, own);
     this.#builtKernels += executable.commands;
@@ -100,17 +102,17 @@ class WasmBackend implements Backend {
 
 /**
  * Opens the CPU backend.
- * @throws BackendError (BACKEND_UNAVAILABLE) if the engine lacks WebAssembly SIMD or threads.
+ * @throws BackendError (BACKEND_UNAVAILABLE) if the engine lacks WebAssembly SIMD or threads; TransfusionError BACKEND_OPTIONS.
  */
 export async function openWasm(options: WasmOptions = {}): Promise<Backend> {
   const shared = canShareMemory();
   const wanted = options.threads ?? Math.min(availableThreads(), MAX_THREADS);
   if (!Number.isInteger(wanted) || wanted < 1 || wanted > MAX_THREADS) {
-    throw optionError(`threads is ${wanted}, but must be a whole number from 1 to ${MAX_THREADS}`);
+    throw backendOptions('openWasm', `threads is ${wanted}, but must be a whole number from 1 to ${MAX_THREADS}`);
   }
   const maxBytes = options.maxBytes ?? MOST_BYTES;
   if (!(maxBytes > 0 && maxBytes <= MOST_BYTES)) {
-    throw optionError(`maxBytes is ${maxBytes}, but must be above 0 and at most ${MOST_BYTES}`);
+    throw backendOptions('openWasm', `maxBytes is ${maxBytes}, but must be above 0 and at most ${MOST_BYTES}`);
   }
   const runtime = await Runtime.open({
     threads: shared ? wanted : 1,
@@ -120,8 +122,4 @@ export async function openWasm(options: WasmOptions = {}): Promise<Backend> {
   });
   const note = shared ? '' : ' (more threads need a cross-origin isolated page: COOP and COEP headers)';
   return new WasmBackend(runtime, note);
-}
-
-function optionError(message: string): TransfusionError {
-  return new TransfusionError({ code: 'WASM_OPTIONS', message: `openWasm: ${message}` });
 }

@@ -1,5 +1,5 @@
 /** @file A buffer in wasm memory that outlives programs. */
-import { BYTES_PER_ELEMENT, type DeviceBuffer, type HostArray, TransfusionError } from '@transfusion/tensor';
+import { BYTES_PER_ELEMENT, bufferDestroyed, checkWrite, type DeviceBuffer, type HostArray } from '@transfusion/tensor';
 import type { Runtime } from './runtime.js';
 
 /** Runs are over when `run` returns, so writes, reads and destruction are always in order. */
@@ -9,12 +9,6 @@ export class WasmBuffer implements DeviceBuffer {
   #address: number;
 
   constructor(runtime: Runtime, elements: number) {
-    if (!Number.isInteger(elements) || elements < 1) {
-      throw new TransfusionError({
-        code: 'BUFFER_SIZE',
-        message: `createBuffer(${elements}): a buffer has a whole number of elements, at least 1`,
-      });
-    }
     this.runtime = runtime;
     this.elements = elements;
     const bytes = elements * BYTES_PER_ELEMENT;
@@ -22,31 +16,16 @@ export class WasmBuffer implements DeviceBuffer {
     runtime.zero(this.#address, bytes);
   }
 
-  get destroyed(): boolean {
-    return this.#address < 0;
-  }
-
-  /** The byte address. */
+  /** The byte address. Throws once destroyed. */
   get address(): number {
     this.runtime.assertUsable();
-    if (this.destroyed) {
-      throw new TransfusionError({
-        code: 'BUFFER_DESTROYED',
-        message: `a buffer of ${this.elements} elements was destroyed, and is used again`,
-        fix: 'destroy a buffer after its last write, read and run',
-      });
-    }
+    if (this.#address < 0) throw bufferDestroyed(this.elements);
     return this.#address;
   }
 
   write(data: HostArray, offset = 0): void {
     const address = this.address;
-    if (!Number.isInteger(offset) || offset < 0 || offset + data.length > this.elements) {
-      throw new TransfusionError({
-        code: 'BUFFER_RANGE',
-        message: `write of ${data.length} elements at ${offset} does not fit a buffer of ${this.elements} elements`,
-      });
-    }
+    checkWrite(this.elements, data, offset);
     this.runtime.write(address + offset * BYTES_PER_ELEMENT, data);
   }
 
@@ -55,7 +34,7 @@ export class WasmBuffer implements DeviceBuffer {
   }
 
   destroy(): void {
-    if (this.destroyed) return;
+    if (this.#address < 0) return;
     this.runtime.allocator.free(this.#address);
     this.#address = -1;
   }

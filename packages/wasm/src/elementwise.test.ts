@@ -211,17 +211,17 @@ describe('expressions', () => {
   test('integers are loaded, selected, converted and stored', async () => {
     const indices = Int32Array.from({ length: 101 }, (_, i) => (i - 50) * 16_777_259);
     const view = (buffer: number) => contiguous(buffer, [101]);
-    const run = (expression: Expression, contents: (Float32Array | Int32Array)[]) => {
+    const run = (expression: Expression, contents: (Float32Array | Int32Array)[], type: 'f32' | 'i32') => {
       const inputs = contents.map((_, i) => view(i));
       const output = view(contents.length);
       const kernel: ElementwiseKernel = { kind: 'elementwise', shape: [101], inputs, output, expression };
-      return runKernels(backend, [kernel], [...contents, 101], contents.length);
+      return runKernels(backend, [kernel], [...contents, 101], contents.length, type);
     };
-    const copied = await run([load(0)], [indices]);
+    const copied = await run([load(0)], [indices], 'i32');
     expect(new Int32Array(copied.buffer)).toEqual(indices);
-    expect(await run([load(0), { op: 'toFloat', a: 0 }], [indices])).toEqual(Float32Array.from(indices));
+    expect(await run([load(0), { op: 'toFloat', a: 0 }], [indices], 'f32')).toEqual(Float32Array.from(indices));
     const x = noise(101).map((value) => value * 100);
-    const truncated = await run([load(0), { op: 'toInt', a: 0 }], [x]);
+    const truncated = await run([load(0), { op: 'toInt', a: 0 }], [x], 'i32');
     expect(new Int32Array(truncated.buffer)).toEqual(Int32Array.from(x, Math.trunc));
   });
 });

@@ -1,33 +1,29 @@
 /** @file A loaded program: its memory, and the commands that replay it. */
 import {
-  type BufferType,
   BYTES_PER_ELEMENT,
+  checkRunInputs,
   type Executable,
   type HostArray,
+  inputsOf,
   type ProfiledRun,
   type Program,
-  TransfusionError,
+  programDisposed,
 } from '@transfusion/tensor';
-import { WasmBuffer } from './device-buffer.js';
+import type { WasmBuffer } from './device-buffer.js';
 import { KernelId } from './kernel-id.js';
 import { COMMAND_WORDS } from './layout.js';
 import { encodeProgram, layOut, serializeCommands } from './program-memory.js';
 import type { Runtime } from './runtime.js';
-
-interface Slot {
-  name: string;
-  dtype: BufferType;
-  address: number;
-  elements: number;
-}
 
 /** A program in wasm memory. */
 export class WasmExecutable implements Executable {
   readonly #runtime: Runtime;
   readonly #name: string;
   readonly #states: WasmBuffer[];
-  readonly #inputs: Slot[] = [];
-  readonly #outputs: Slot[];
+  /** What it takes, and the byte addresses where that goes. */
+  readonly #takes: Program['buffers'];
+  readonly #inputs: number[] = [];
+  readonly #outputs: { address: number; elements: number }[];
   readonly #list: number;
   /** What each command is, for profiles. */
   readonly #parts: { kernel: number; part: string }[];
@@ -41,18 +37,20 @@ export class WasmExecutable implements Executable {
     this.#name = program.name;
     this.#states = states;
     const layout = layOut(program, runtime);
-    const stateAddresses = bindStates(program, states);
+    const stateAddresses = states.map((state) => state.address);
     this.#block = runtime.allocator.allocate(layout.bytes, `program '${program.name}'`);
-    const addresses = layout.offsets.map((offset, index) =>
-      offset < 0 ? stateAddresses[index] : this.#block + offset,
+    const addresses = program.buffers.map(({ storage }, index) =>
+      storage.kind === 'state' ? stateAddresses[storage.index] : this.#block + layout.offsets[index],
     );
-
-    const slot = (index: number): Slot => ({ ...program.buffers[index], address: addresses[index] });
     program.buffers.forEach(({ storage }, index) => {
-      if (storage.kind === 'input') this.#inputs[storage.index] = slot(index);
+      if (storage.kind === 'input') this.#inputs[storage.index] = addresses[index];
       if (storage.kind === 'constant') runtime.write(addresses[index], storage.data);
     });
-    this.#outputs = program.outputs.map(slot);
+    this.#takes = inputsOf(program);
+    this.#outputs = program.outputs.map((index) => ({
+      address: addresses[index],
+      elements: program.buffers[index].elements,
+    }));
     const { commands, kernels } = encodeProgram(
       program,
       runtime,
@@ -85,7 +83,7 @@ export class WasmExecutable implements Executable {
 
   #writeInputs(inputs: HostArray[]): void {
     this.#check(inputs);
-    this.#inputs.forEach((slot, index) => this.#runtime.write(slot.address, inputs[index]));
+    this.#inputs.forEach((address, index) => this.#runtime.write(address, inputs[index]));
   }
 
   #readOutputs(): ArrayBuffer[] {
@@ -100,60 +98,8 @@ export class WasmExecutable implements Executable {
 
   #check(inputs: HostArray[]): void {
     this.#runtime.assertUsable();
-    if (this.#disposed) {
-      throw new TransfusionError({
-        code: 'EXECUTABLE_DISPOSED',
-        message: `program '${this.#name}' was disposed, and is run again`,
-        fix: 'dispose a program after its last run',
-      });
-    }
-    const destroyed = this.#states.findIndex((state) => state.destroyed);
-    if (destroyed >= 0) {
-      throw new TransfusionError({
-        code: 'BUFFER_DESTROYED',
-        message: `program '${this.#name}' uses state ${destroyed}, which was destroyed`,
-        fix: 'destroy states after the last run of the programs that use them',
-      });
-    }
-    if (inputs.length !== this.#inputs.length) {
-      throw this.#mismatch(`takes ${this.#inputs.length} inputs, but got ${inputs.length}`);
-    }
-    this.#inputs.forEach((slot, index) => {
-      const { length } = inputs[index];
-      if (length !== slot.elements) {
-        throw this.#mismatch(`input ${index} ('${slot.name}') has ${slot.elements} elements, but got ${length}`);
-      }
-      const type = Object.prototype.toString.call(inputs[index]).slice(8, -1);
-      const wanted = slot.dtype === 'f32' ? 'Float32Array' : 'Int32Array';
-      if (type !== wanted) {
-        throw this.#mismatch(
-          `input ${index} ('${slot.name}') is ${slot.dtype} and takes a ${wanted}, but got a ${type}`,
-        );
-      }
-    });
+    if (this.#disposed) throw programDisposed(this.#name);
+    for (const state of this.#states) state.address;
+    checkRunInputs(this.#name, this.#takes, inputs);
   }
-
-  #mismatch(difference: string): TransfusionError {
-    return new TransfusionError({ code: 'INPUT_MISMATCH', message: `program '${this.#name}' ${difference}` });
-  }
-}
-
-/** Addresses of the program's state buffers, by buffer; holes elsewhere. */
-function bindStates(program: Program, states: WasmBuffer[]): number[] {
-  const addresses: number[] = [];
-  program.buffers.forEach(({ storage, elements, name }, index) => {
-    if (storage.kind !== 'state') return;
-    const state = states[storage.index];
-    if (!(state instanceof WasmBuffer) || state.elements < elements) {
-      throw new TransfusionError({
-        code: 'STATE_MISMATCH',
-        message: `program '${program.name}': state ${storage.index} ('${name}') has ${elements} elements, but got ${
-          state instanceof WasmBuffer ? `a buffer of ${state.elements}` : 'no buffer of this backend'
-        }`,
-        fix: 'give load one buffer for each state, created by the same backend',
-      });
-    }
-    addresses[index] = state.address;
-  });
-  return addresses;
 }

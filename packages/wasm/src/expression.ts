@@ -1,6 +1,6 @@
 /** @file Encodes an expression for the wasm interpreter: register slots by lifetime, and a block size that fits L1. */
 import type { Expression, Instruction, View } from '@transfusion/tensor';
-import { TransfusionError } from '@transfusion/tensor';
+import { kernelTooLarge } from '@transfusion/tensor';
 import { floatWord } from './command.js';
 import { REGISTER_BYTES } from './layout.js';
 import { Opcode } from './opcode.js';
@@ -65,9 +65,10 @@ export function encodeExpression(
   expression: Expression,
 ): EncodedExpression {
   if (product(shape) > MOST_ELEMENTS) {
-    throw new TransfusionError({
-      code: 'WASM_TOO_LARGE',
-      message: `an expression over [${shape.join(', ')}] has ${product(shape)} elements; the wasm backend counts up to ${MOST_ELEMENTS}`,
+    throw kernelTooLarge({
+      backend: 'wasm',
+      what: `an expression over [${shape.join(', ')}] has ${product(shape)} elements`,
+      limit: String(MOST_ELEMENTS),
       fix: 'use a smaller batch or shorter sequences',
     });
   }
@@ -130,9 +131,10 @@ function chooseBlock(shape: number[], inputs: { view: View }[], slots: number): 
   while (most > 64 && most * 4 * slots > SLOT_BUDGET) most /= 2;
   const limit = Math.floor(REGISTER_BYTES / 2 / slots / 4) & ~15;
   if (limit < 16) {
-    throw new TransfusionError({
-      code: 'WASM_EXPRESSION_TOO_LARGE',
-      message: `an expression needs ${slots} registers at once; the wasm backend has room for ${REGISTER_BYTES / 2 / 64}`,
+    throw kernelTooLarge({
+      backend: 'wasm',
+      what: `an expression needs ${slots} registers at once`,
+      limit: String(REGISTER_BYTES / 2 / 64),
       fix: 'split the expression into several kernels',
     });
   }

@@ -1,5 +1,5 @@
 /** @file Where a program's arenas, constants, inputs, scratch and commands lie: one block of memory for each program. */
-import { BYTES_PER_ELEMENT, type Program, TransfusionError } from '@transfusion/tensor';
+import { BYTES_PER_ELEMENT, type Program } from '@transfusion/tensor';
 import type { Command, EncodeContext } from './command.js';
 import { encodeKernel } from './encoders.js';
 import { align, COMMAND_WORDS } from './layout.js';
@@ -25,15 +25,9 @@ export function layOut(program: Program, machine: Machine): ProgramLayout {
     return offset;
   };
   const arenas = program.arenaBytes.map(reserve);
-  const offsets = program.buffers.map(({ storage, elements, name }) => {
+  const offsets = program.buffers.map(({ storage, elements }) => {
     if (storage.kind === 'state') return -1;
     if (storage.kind !== 'arena') return reserve(elements * BYTES_PER_ELEMENT);
-    if (storage.byteOffset + elements * BYTES_PER_ELEMENT > program.arenaBytes[storage.arena]) {
-      throw new TransfusionError({
-        code: 'PROGRAM_INVALID',
-        message: `program '${program.name}': buffer '${name}' of ${elements} elements at byte ${storage.byteOffset} does not fit arena ${storage.arena} of ${program.arenaBytes[storage.arena]} bytes`,
-      });
-    }
     return arenas[storage.arena] + storage.byteOffset;
   });
   const measured = encodeProgram(program, machine, () => 0, 0);

@@ -1,5 +1,12 @@
 /** @file Memory, module and threads of one open backend: what buffers and programs are made of. */
-import { BackendError, type HostArray, TransfusionError } from '@transfusion/tensor';
+import {
+  BackendError,
+  backendDisposed,
+  backendOptions,
+  deviceLost,
+  type HostArray,
+  kernelFailed,
+} from '@transfusion/tensor';
 import { Allocator } from './allocator.js';
 import { compileKernels, instantiateKernels, type KernelExports, type KernelModule } from './kernel-module.js';
 import { FAILED_ADDRESS, PAGE_BYTES, SCRATCH_BASE, SCRATCH_BYTES, TAIL_BYTES } from './layout.js';
@@ -58,19 +65,14 @@ export class Runtime {
     return runtime;
   }
 
-  /** @throws BackendError if the backend was disposed or a thread failed. */
+  /** @throws BackendError BACKEND_DISPOSED, or DEVICE_LOST once a kernel trapped or a thread ended */
   assertUsable(): void {
-    if (this.#disposed) {
-      throw new BackendError({
-        code: 'BACKEND_DISPOSED',
-        message: 'the wasm backend was disposed, and is used again',
-        fix: 'open a new backend with openWasm()',
-      });
-    }
-    if (this.#failure !== undefined || this.#failedThread() > 0) throw this.#lost();
+    if (this.#disposed) throw backendDisposed('wasm');
+    if (this.#failure === undefined && this.#failedThread() === 0) return;
+    throw deviceLost('the wasm backend', this.#failure ?? 'a kernel trapped in a worker thread');
   }
 
-  /** Replays a command list. Returns when all of it is done. */
+  /** Replays a command list. Returns when all of it is done. @throws BackendError KERNEL_FAILED, and from then on DEVICE_LOST */
   replay(list: number, count: number, program: string): void {
     this.assertUsable();
     if (count === 0) return;
@@ -78,12 +80,13 @@ export class Runtime {
       this.#exports.run(list, count, this.#maySleep);
     } catch (cause) {
       this.#exports.fail(0);
-      this.#failure = `thread 0 in program '${program}': ${cause}`;
+      this.#failure = `a kernel of program '${program}' trapped on thread 0: ${cause}`;
     }
     if (this.#failure === undefined && this.#failedThread() > 0) {
-      this.#failure = `thread ${this.#failedThread() - 1} in program '${program}'`;
+      this.#failure = `a kernel of program '${program}' trapped on thread ${this.#failedThread() - 1}`;
     }
-    if (this.#failure !== undefined) throw this.#lost();
+    if (this.#failure !== undefined)
+      throw kernelFailed('running a program', `${this.#failure}; buffers may be half written`);
   }
 
   /** Copies `data` to a byte address. */
@@ -116,14 +119,6 @@ export class Runtime {
   #failedThread(): number {
     return Atomics.load(new Int32Array(this.memory.buffer, FAILED_ADDRESS, 1), 0);
   }
-
-  #lost(): BackendError {
-    return new BackendError({
-      code: 'KERNEL_FAILED',
-      message: `a kernel of the wasm backend trapped (${this.#failure ?? 'in a worker thread'}); its buffers may be half written`,
-      fix: 'dispose the backend and open a new one; if this happens again with the same program, report it',
-    });
-  }
 }
 
 /** Bytes below the allocator's: control words, static data, and scratch of each thread. */
@@ -136,11 +131,8 @@ function createMemory({ threads, maxBytes }: RuntimeOptions): { memory: WebAssem
   const initial = Math.ceil((reservedBytes(threads) + TAIL_BYTES) / PAGE_BYTES) + 16;
   let maximum = Math.floor(maxBytes / PAGE_BYTES);
   if (maximum < initial) {
-    throw new TransfusionError({
-      code: 'WASM_OPTIONS',
-      message: `maxBytes is ${maxBytes}, but ${threads} threads need ${initial * PAGE_BYTES} bytes for themselves`,
-      fix: 'raise maxBytes or lower threads',
-    });
+    const need = `${threads} threads need ${initial * PAGE_BYTES} bytes for themselves`;
+    throw backendOptions('openWasm', `maxBytes is ${maxBytes}, but ${need}`, 'raise maxBytes or lower threads');
   }
   for (;;) {
     try {

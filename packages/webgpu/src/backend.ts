@@ -4,11 +4,12 @@ import {
   type BackendLimits,
   type BackendStats,
   BYTES_PER_ELEMENT,
+  checkBufferSize,
+  checkProgram,
+  checkStates,
   type DeviceBuffer,
   type Executable,
-  OutOfMemoryError,
   type Program,
-  TransfusionError,
 } from '@transfusion/tensor';
 import type { AdapterKind } from './adapter/adapter.js';
 import type { DeviceLimits } from './adapter/limits.js';
@@ -17,7 +18,7 @@ import type { LoweringDevice } from './lowering.js';
 import { WebGpuDeviceBuffer } from './runtime/device-buffer.js';
 import { Faults } from './runtime/faults.js';
 import { type LoadContext, loadProgram } from './runtime/load.js';
-import { DeviceMemory, formatBytes } from './runtime/memory.js';
+import { DeviceMemory } from './runtime/memory.js';
 import { PipelineCache } from './runtime/pipelines.js';
 import type { TuningStore } from './tuning/store.js';
 import { Tuner, type TuningSummary } from './tuning/tuner.js';
@@ -87,33 +88,20 @@ export class WebGpuDeviceBackend implements WebGpuBackend {
   createBuffer(elements: number): DeviceBuffer {
     const { device, memory, faults } = this.#context;
     faults.check();
-    if (!Number.isInteger(elements) || elements < 1) {
-      throw new TransfusionError({
-        code: 'BUFFER_RANGE',
-        message: `createBuffer(${elements}): a buffer has a whole number of elements, at least 1`,
-      });
-    }
+    checkBufferSize(elements, this.limits);
     const bytes = elements * BYTES_PER_ELEMENT;
-    if (bytes > this.limits.maxBufferBytes) {
-      throw new OutOfMemoryError({
-        message: `a buffer of ${elements} elements needs ${formatBytes(bytes)}, a kernel of this adapter can bind at most ${formatBytes(this.limits.maxBufferBytes)}`,
-        fix: 'split the tensor or use a smaller model',
-      });
-    }
-    memory.require('a device buffer', [{ name: 'its contents', bytes }]);
+    memory.require(`a buffer of ${elements} elements`, [{ name: 'its contents', bytes }]);
     return new WebGpuDeviceBuffer({ elements, device, memory, faults });
   }
 
   async load(program: Program, states: DeviceBuffer[]): Promise<Executable> {
     this.#context.faults.check();
-    const own = states.map((state, index) => {
-      if (state instanceof WebGpuDeviceBuffer) return state;
-      throw new TransfusionError({
-        code: 'PROGRAM_STATE_MISMATCH',
-        message: `program '${program.name}': state ${index} was not created by the webgpu backend`,
-        fix: 'create states with createBuffer() of the backend that loads the program',
-      });
-    });
+    checkProgram(program, this);
+    const own = checkStates(
+      program,
+      states,
+      (state): state is WebGpuDeviceBuffer => state instanceof WebGpuDeviceBuffer && state.isOf(this.#device),
+    );
     return await loadProgram(program, own, this.#context);
   }
 

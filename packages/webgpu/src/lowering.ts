@@ -7,9 +7,7 @@
  * appears twice in a kernel must be bound once: `BindingSet` sees to that.
  */
 import type { DType } from '@transfusion/tensor';
-import type { Product } from './kernels/products/product.js';
 import type { MatrixOrderForm, SubgroupMatrixConfig } from './kernels/products/subgroup-matrix-wgsl.js';
-import type { Variant } from './kernels/products/variant.js';
 
 /** A program buffer by its position in `Program.buffers`, or scratch memory by the number `LoweringContext.scratch` gave. */
 export type Binding = { buffer: number } | { scratch: number };
@@ -53,11 +51,7 @@ export interface LoweringContext {
   /** Bytes of the scratch memory of that number. */
   scratchBytes(scratch: number): number;
   readonly device: LoweringDevice;
-  /** Which way to compute a product; undefined, or absent, is the default by adapter and shape. */
-  chooseVariant?(product: Product, context: LoweringContext): Variant | undefined;
 }
-
-export type Lowering<K> = (kernel: K, context: LoweringContext) => Dispatch[];
 
 /** WGSL types that a kernel computes with an element of a storage array as; the memory may hold f16 instead of f32. */
 export type StorageType = 'f32' | 'i32' | 'u32' | 'vec4f';

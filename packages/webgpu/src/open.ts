@@ -1,5 +1,5 @@
 /** @file Opening the backend: an adapter, and a device with all that the adapter has. */
-import { BackendError } from '@transfusion/tensor';
+import { BackendError, backendOptions } from '@transfusion/tensor';
 import { type AdapterKind, adapterKind, adapterName } from './adapter/adapter.js';
 import { findAdapter } from './adapter/find.js';
 import { type GpuSource, isNode } from './adapter/gpu.js';
@@ -54,7 +54,8 @@ export interface GpuLike {
  * Opens WebGPU: `navigator.gpu` where there is one, else Dawn in Node. A real GPU is preferred, then the system's software
  * Vulkan driver, then SwiftShader. Node can exit once the backend is disposed.
  *
- * @throws BackendError (BACKEND_UNAVAILABLE), which says what was tried and how to get an adapter.
+ * @throws BackendError (BACKEND_UNAVAILABLE), which says what was tried and how to get an adapter, with a `cause` where there is
+ * one that gives no device; TransfusionError BACKEND_OPTIONS
  */
 export async function openWebGpu(options: OpenWebGpuOptions = {}): Promise<WebGpuBackend> {
   return await openWithCandidates(options, productCandidates);
@@ -62,17 +63,17 @@ export async function openWebGpu(options: OpenWebGpuOptions = {}): Promise<WebGp
 
 /** `openWebGpu` with the variants of products that there are to choose from. */
 export async function openWithCandidates(options: OpenWebGpuOptions, candidates: Candidates): Promise<WebGpuBackend> {
+  const { memoryLimitBytes = Infinity } = options;
+  if (!(memoryLimitBytes > 0)) {
+    throw backendOptions('openWebGpu', `memoryLimitBytes is ${memoryLimitBytes}, but must be above 0`);
+  }
   const wanted = options.requireGpu ? 'hardware' : (options.adapter ?? 'any');
   const { adapter, source } = await findAdapter({ ...options, gpu: options.gpu as GPU | undefined, wanted });
   try {
     return await openAdapter({ adapter, source, options, candidates });
-  } catch (cause) {
+  } catch (error) {
     source.release();
-    throw new BackendError({
-      code: 'BACKEND_UNAVAILABLE',
-      message: `${adapterName(adapter)} gave no device: ${cause instanceof Error ? cause.message : cause}`,
-      cause,
-    });
+    throw error;
   }
 }
 
@@ -85,11 +86,9 @@ async function openAdapter(opening: {
   const { adapter, source, options, candidates } = opening;
   const limits = limitsOf(adapter);
   const wanted = ['subgroups', 'shader-f16', 'timestamp-query', SUBGROUP_MATRIX_FEATURE] as const;
-  const device = await adapter.requestDevice({
-    label: 'transfusion',
-    requiredFeatures: wanted.filter((feature) => adapter.features.has(feature)),
-    requiredLimits: limits,
-  });
+  const requiredFeatures = wanted.filter((feature) => adapter.features.has(feature));
+  const request = adapter.requestDevice({ label: 'transfusion', requiredFeatures, requiredLimits: limits });
+  const device = await request.catch((cause) => Promise.reject(noDevice(adapter, cause)));
   const kind = adapterKind(adapter);
   const lowering = await loweringDevice(adapter, device, limits);
   const memoryLimitBytes = options.memoryLimitBytes ?? (kind === 'software' ? hostMemoryLimit() : Infinity);
@@ -112,6 +111,11 @@ async function openAdapter(opening: {
         : undefined,
     release: source.release,
   });
+}
+
+function noDevice(adapter: GPUAdapter, cause: unknown): BackendError {
+  const message = `${adapterName(adapter)} gave no device: ${cause instanceof Error ? cause.message : cause}`;
+  return new BackendError({ code: 'BACKEND_UNAVAILABLE', message, cause });
 }
 
 async function loweringDevice(adapter: GPUAdapter, device: GPUDevice, limits: DeviceLimits): Promise<LoweringDevice> {

@@ -38,7 +38,7 @@ export async function continueCommand(options: ContinueCommandOptions, terminal:
     try {
       const settings = { seed, maxTokens, maxImages, forceImage, text, image, signal };
       for await (const event of sampler.generate({ prompt, ...settings })) {
-        if (event.type === 'token') writer.addText(event.text);
+        if (event.type === 'token' || event.type === 'text') writer.addText(event.text);
         else if (event.type === 'denoise') {
           progress ??= createProgress({ label: 'drawing', total: event.steps });
           progress.update(event.step);
@@ -47,8 +47,7 @@ export async function continueCommand(options: ContinueCommandOptions, terminal:
           progress = undefined;
           await writer.writeImage(event.image);
         } else {
-          // The end of a text may be a character that was never completed: the document has it, the tokens do not.
-          await writer.finish(event.parts.at(-1));
+          await writer.finish();
           terminal.log(REASONS[event.reason]);
         }
       }
@@ -99,8 +98,7 @@ class PartWriter {
     this.#terminal.out(path);
   }
 
-  async finish(last: PromptPart | undefined): Promise<void> {
-    if (last && 'text' in last) this.#text = last.text;
+  async finish(): Promise<void> {
     await this.#endText();
   }
 

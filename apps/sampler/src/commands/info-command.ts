@@ -17,7 +17,7 @@ export async function infoCommand(options: InfoCommandOptions, terminal: Termina
   const stored = await readModelFolder(path);
   const { tensors, tokenizer } = stored;
   const step = await trainingStep(path);
-  const backend = await openBackend(options.backend, { log: () => {} });
+  const backend = await openBackend(options.backend, terminal);
   const runsOn = `${backend.name}, ${backend.description}`;
   await backend.dispose();
   const lines = {
@@ -36,7 +36,7 @@ function describe(stored: StoredModel): Record<string, string> {
   const { model, image, diffusion, sampling, trainedOn } = config;
   const { patches } = imageLayout(config);
   const heads = model.kvHeads === undefined ? `${model.heads} heads` : `${model.heads} heads over ${model.kvHeads}`;
-  const side = `${image.patchSize} x ${image.patchSize}`;
+  const side = `${model.patchSize} x ${model.patchSize}`;
   return {
     transformer: `${model.layers} layers, ${model.channels} channels, ${heads}, feed-forward ${feedForwardWidth(model)}`,
     context: `${model.maxPositions} positions`,

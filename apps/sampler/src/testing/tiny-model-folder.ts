@@ -11,25 +11,7 @@ import {
   exportWeights,
   klConfigSchema,
 } from '@transfusion/vae';
-
-/** One token per byte, spelled as GPT-2 spells bytes: printable ones as they are, the others from U+0100 on. */
-function byteTokenizerJson() {
-  let next = 0x100;
-  const spellings = Array.from({ length: 256 }, (_, byte) => {
-    const isPrintable = (byte >= 33 && byte <= 126) || (byte >= 161 && byte <= 172) || byte >= 174;
-    return String.fromCharCode(isPrintable ? byte : next++);
-  });
-  const byteLevel = { type: 'ByteLevel', add_prefix_space: false, trim_offsets: true, use_regex: false };
-  return {
-    version: '1.0',
-    added_tokens: [],
-    normalizer: null,
-    pre_tokenizer: byteLevel,
-    post_processor: null,
-    decoder: byteLevel,
-    model: { type: 'BPE', vocab: Object.fromEntries(spellings.map((token, id) => [token, id])), merges: [] },
-  };
-}
+import { byteTokenizerJson } from '../../../../packages/tokenizer/src/testing/byte-tokenizer.js';
 
 /** Latents of half the image's height and width, 4 channels. */
 export const tinyKl = klConfigSchema.parse({
@@ -44,20 +26,21 @@ export const tinyKl = klConfigSchema.parse({
 export async function writeTinyModelFolder(path: string, autoencoder?: AutoencoderConfig): Promise<void> {
   const config = pipelineConfigSchema.parse({
     format: 'transfusion',
-    version: 1,
+    version: 2,
     model: {
       vocabularySize: 261,
       layers: 1,
       channels: 8,
       heads: 2,
       feedForward: 16,
+      patchSize: autoencoder ? 2 : 4,
       patchValues: autoencoder ? 16 : 48,
       maxPositions: 48,
       timestepDimensions: 8,
       initializerStd: 0.5,
     },
     codec: autoencoder && autoencoderCodec(autoencoder),
-    image: { size: 8, patchSize: autoencoder ? 2 : 4 },
+    image: { size: 8 },
     sampling: { steps: 3 },
   });
   const spec = transfusionSpec(config.model);

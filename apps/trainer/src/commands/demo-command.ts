@@ -2,22 +2,22 @@
 
 import { rename, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type BackendChoice, createProgress, openBackend, type Terminal } from '@transfusion/app-common';
+import { type BackendChoice, openBackend, type Terminal, withProgress } from '@transfusion/app-common';
 import { readMetrics } from '@transfusion/checkpoint/node';
 import { TransfusionError } from '@transfusion/core';
 import { imageOf } from '@transfusion/data';
 import { countParameters } from '@transfusion/nn';
 import type { Backend } from '@transfusion/tensor';
+import { scoreCaptions, scoreDrawings } from '@transfusion/training';
 import { runFiles } from '@transfusion/training/node';
 import { transfusionSpec } from '@transfusion/transformer';
 import { resolveConfig } from '../config/resolve-config.js';
 import type { RunConfig } from '../config/run-config.js';
-import { scoreCaptions, scoreDrawings } from '../evaluate/demo-scores.js';
 import type { RunResult } from '../kinds/kind.js';
 import { trainRun } from '../kinds/train-run.js';
 import { type TransfusionRun, transfusionKind } from '../kinds/transfusion.js';
 import { comparisonGrid } from '../report/comparison-grid.js';
-import type { DemoResult } from '../report/demo-result.js';
+import { type DemoResult, demoSummary } from '../report/demo-summary.js';
 import { writeReport } from '../report/report.js';
 import { sessionSampler } from '../report/samples.js';
 
@@ -123,16 +123,13 @@ async function present({ run, folder, trained, backend, options, terminal }: Pre
   const begun = performance.now();
   const sampler = sessionSampler(session);
   const examples = session.examples.train;
-  const { steps, guidance, scheduler } = config.sampling;
-  const progress = createProgress({ label: 'draw', total: 100 });
-  const drawings = await scoreDrawings(sampler, examples, {
-    seed: config.seed,
-    steps,
-    guidance,
-    scheduler,
-    signal: terminal.signal,
-    onStep: ({ step, steps: all }) => progress.update(Math.round((100 * step) / all)),
-  }).finally(() => progress.stop());
+  const given = { ...config.sampling, seed: config.seed, signal: terminal.signal };
+  const drawings = await withProgress({ label: 'draw', total: 100 }, (update) =>
+    scoreDrawings(sampler, examples, {
+      ...given,
+      onStep: ({ step, steps }) => update(Math.round((100 * step) / steps)),
+    }),
+  );
   terminal.log('captioning');
   const captions = await scoreCaptions(sampler, examples);
   sampler.dispose();
@@ -166,19 +163,5 @@ async function present({ run, folder, trained, backend, options, terminal }: Pre
     captions: captions.captions,
     metrics: await readMetrics(runFiles(folder).metrics),
   });
-  terminal.out(summary(result, files, folder));
-}
-
-function summary(result: DemoResult, files: Record<'report' | 'samples' | 'json', string>, folder: string): string {
-  const percent = (share: number) => `${(100 * share).toFixed(0)} %`;
-  return `
-${percent(result.imageRetrieval)} of the drawings are nearest to what they should show; ${percent(result.captionAccuracy)} of the captions are exactly right.
-
-Look at   ${files.report}
-          ${files.samples}
-          ${files.json}
-
-Play on:
-  node apps/sampler/dist/cli.js generate --model ${folder}/model --prompt "red heart" --out heart.png
-  node apps/sampler/dist/cli.js caption --model ${folder}/model --image heart.png`;
+  terminal.out(demoSummary(result, files, folder));
 }

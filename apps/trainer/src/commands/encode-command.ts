@@ -1,10 +1,16 @@
 /** @file `trainer encode`: a folder of latents of the pictures that a configuration uses. */
 
 import { join } from 'node:path';
-import { type BackendChoice, createProgress, openBackend, type Terminal } from '@transfusion/app-common';
+import {
+  type BackendChoice,
+  type ConfigSources,
+  openBackend,
+  type Terminal,
+  withProgress,
+} from '@transfusion/app-common';
 import { TransfusionError } from '@transfusion/core';
 import { encodeLatents, type LatentsFile } from '@transfusion/training/node';
-import { type ConfigSources, resolveConfig } from '../config/resolve-config.js';
+import { resolveConfig } from '../config/resolve-config.js';
 import { loadDataset } from '../data/dataset.js';
 import { readCodec } from '../data/run-codec.js';
 import { transfusionKind } from '../kinds/transfusion.js';
@@ -39,13 +45,12 @@ export async function encodeCommand(options: EncodeCommandOptions, terminal: Ter
   const { images } = await loadDataset({ ...config.data, dataset, captions: 'none' }, { cacheFolder, terminal });
   const backend = await openBackend(options.backend, terminal);
   try {
-    const progress = createProgress({ label: 'encode', total: images.length });
     const { signal } = terminal;
     // Both flips, whatever the run does: a folder serves runs with and without mirrored pictures.
-    const result = await encodeLatents({
-      ...{ backend, codec, images, flip: true, folder: out, signal },
-      onProgress: (done) => progress.update(done),
-    }).finally(() => progress.stop());
+    const given = { backend, codec, images, flip: true, folder: out, signal };
+    const result = await withProgress({ label: 'encode', total: images.length }, (onProgress) =>
+      encodeLatents({ ...given, onProgress }),
+    );
     if (result.reused > 0) terminal.log(`${result.reused} files were there already`);
     if (result.file) terminal.out(summary(out, result.file));
     else terminal.log('stopped; the same command goes on from here');

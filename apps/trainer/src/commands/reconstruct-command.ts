@@ -1,13 +1,20 @@
 /** @file `trainer reconstruct`: how well an autoencoder gives back held-out pictures. */
 import { join } from 'node:path';
-import { type BackendChoice, createProgress, modelPath, openBackend, type Terminal } from '@transfusion/app-common';
+import {
+  type BackendChoice,
+  type ConfigSources,
+  modelPath,
+  openBackend,
+  type Terminal,
+  withProgress,
+} from '@transfusion/app-common';
 import { openCheckpoint, writeOutputFile } from '@transfusion/checkpoint/node';
 import { parseConfig, TransfusionError } from '@transfusion/core';
 import { imageOf } from '@transfusion/data';
 import { describeScores, reconstruct, scoreAutoencoder, splitImages, spread } from '@transfusion/training';
 import { autoencoderStateSchema, fingerprintOf } from '@transfusion/training/node';
 import { openCodec, readCodecFolder } from '@transfusion/vae';
-import { type ConfigSources, changeConfig } from '../config/resolve-config.js';
+import { changeConfig } from '../config/resolve-config.js';
 import { vaeRunConfigSchema } from '../config/vae-run-config.js';
 import { loadDataset } from '../data/dataset.js';
 import { comparisonGrid } from '../report/comparison-grid.js';
@@ -75,9 +82,9 @@ export async function reconstructCommand(options: ReconstructCommandOptions, ter
       await writeOutputFile(out, comparisonGrid(few.map(imageOf), await reconstruct(codec, few, { signal }), 128));
       terminal.log(`wrote ${out}: originals, and below each its reconstruction`);
     }
-    const progress = createProgress({ label: 'score', total: heldOut.length });
-    const onProgress = (done: number) => progress.update(done);
-    const scores = await scoreAutoencoder(codec, heldOut, { signal, onProgress }).finally(() => progress.stop());
+    const scores = await withProgress({ label: 'score', total: heldOut.length }, (onProgress) =>
+      scoreAutoencoder(codec, heldOut, { signal, onProgress }),
+    );
     terminal.out(describeScores(scores));
     codec.dispose();
   } finally {

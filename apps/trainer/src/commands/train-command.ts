@@ -1,9 +1,15 @@
 /** @file `trainer train` and `trainer vae`: start a run of a kind, resume one, or say what one would take. */
 import { join } from 'node:path';
-import { type BackendChoice, formatSeconds, openBackend, type Terminal } from '@transfusion/app-common';
+import {
+  type BackendChoice,
+  type ConfigSources,
+  formatSeconds,
+  openBackend,
+  type Terminal,
+} from '@transfusion/app-common';
 import { describeMemory, learningRateAdvice, type StepPlan, type TrainingSession } from '@transfusion/training';
 import { type LoadedRun, runFiles } from '@transfusion/training/node';
-import { type ConfigSources, resolveConfig } from '../config/resolve-config.js';
+import { resolveConfig } from '../config/resolve-config.js';
 import { alreadyDone, refuseExisting, resumedConfig } from '../config/resumed-config.js';
 import type { AnyRunConfig, Kind, OpenedRun, RunResult } from '../kinds/kind.js';
 import { trainRun } from '../kinds/train-run.js';

@@ -1,10 +1,11 @@
 /** @file Runs that exist: what may change when one is resumed, and that none is overwritten unasked. */
 
 import { access } from 'node:fs/promises';
+import type { ConfigSources } from '@transfusion/app-common';
 import { TransfusionError } from '@transfusion/core';
 import { runFiles } from '@transfusion/training/node';
 import type { z } from 'zod';
-import { type AnyRun, type ConfigSources, changeConfig } from './resolve-config.js';
+import { type AnyRun, changeConfig } from './resolve-config.js';
 
 /** Fields that do not change what was computed so far. Of folders, the contents are what counts. */
 const HARMLESS = [

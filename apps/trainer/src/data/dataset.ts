@@ -2,9 +2,9 @@
 
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
-import { createProgress, type Terminal } from '@transfusion/app-common';
+import { createProgress, type Terminal, tellMissing } from '@transfusion/app-common';
 import { TransfusionError } from '@transfusion/core';
-import { type BrokenFile, demoEmoji, type ImageDataset, type TextDocument } from '@transfusion/data';
+import { demoEmoji, type ImageDataset, type TextDocument } from '@transfusion/data';
 import {
   type EmojiStyle,
   type ImageFolderOptions,
@@ -99,23 +99,6 @@ function inFields(error: unknown): unknown {
     .replaceAll(/allowBroken, (\S+) would do/g, '--set data.allowBroken=$1 would do');
   const message = error.message.slice(`${error.code}: `.length).replace(`\n  fix: ${error.fix}`, '');
   return new TransfusionError({ code: error.code, message, fix, cause: error });
-}
-
-const MOST_NAMED = 20;
-
-function tellMissing(
-  { broken, leftOut }: { broken: BrokenFile[]; leftOut: BrokenFile[] },
-  what: string,
-  terminal?: Pick<Terminal, 'log'>,
-): void {
-  const tell = (list: BrokenFile[], verb: string) => {
-    for (const { path, reason } of list.slice(0, MOST_NAMED)) {
-      terminal?.log(`${verb} ${reason.includes(path) ? '' : `${path}: `}${reason}`);
-    }
-    if (list.length > MOST_NAMED) terminal?.log(`${verb} ${list.length} files in all`);
-  };
-  tell(broken, 'skipped');
-  tell(leftOut, `left out of the ${what}:`);
 }
 
 async function load(

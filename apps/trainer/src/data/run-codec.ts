@@ -4,15 +4,14 @@ import { modelPath } from '@transfusion/app-common';
 import { openCheckpoint } from '@transfusion/checkpoint/node';
 import { TransfusionError } from '@transfusion/core';
 import { PIXELS } from '@transfusion/training';
-import { foreignLatents, networkOf, readLatentsFile } from '@transfusion/training/node';
+import { foreignLatents, type LatentsFile, networkOf, readLatentsFile } from '@transfusion/training/node';
 import { autoencoderCodec, readCodecFolder, type StoredCodec } from '@transfusion/vae';
 import type { RunConfig } from '../config/run-config.js';
-import type { LatentsFolder } from './run-latents.js';
 
 export interface RunCodec {
   stored: StoredCodec;
   /** Where its latents of this run's pictures are kept. */
-  latents?: LatentsFolder;
+  latents?: { path: string; file: LatentsFile };
 }
 
 /**

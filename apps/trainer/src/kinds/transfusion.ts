@@ -1,12 +1,14 @@
 /** @file Runs of `trainer train`: the Transfusion model. */
+import { withProgress } from '@transfusion/app-common';
 import { countParameters } from '@transfusion/nn';
 import {
   evaluateHeldOut,
+  type InPartsOptions,
+  latentGrid,
   learningRateAdvice,
   mebibytes,
   openTransfusionSession,
   PIXELS,
-  patchGrid,
   planRun,
   splitExamples,
   stepOptionsOf,
@@ -20,13 +22,13 @@ import {
   fingerprintOf,
   type LoadedTransfusionRun,
   loadTransfusionRun,
+  readScaledLatents,
 } from '@transfusion/training/node';
 import { transfusionSpec } from '@transfusion/transformer';
 import { ignoredFields } from '../config/ignored-fields.js';
 import { type RunConfig, runConfigSchema } from '../config/run-config.js';
 import { loadExamples } from '../data/examples.js';
 import { type RunCodec, readRunCodec } from '../data/run-codec.js';
-import { storedLatents, withEncoding } from '../data/run-latents.js';
 import { presets } from '../presets/index.js';
 import { writeSamples } from '../report/samples.js';
 import type { Kind, OpenedRun, OpenOptions, RunContext } from './kind.js';
@@ -60,13 +62,24 @@ async function open(config: RunConfig, options: OpenOptions<LoadedTransfusion>):
   const changed = resume && changedData(resume.state, data);
   if (changed !== undefined) terminal?.log(changed);
   const point = resume && { step: resume.state.step, values: resume.values };
-  const latents = codec.latents && (await storedLatents(task, codec.stored, codec.latents));
+  const wanted = { codec: codec.stored, images: task.examples, flip: config.data.flip };
+  const latents = codec.latents && (await readScaledLatents({ ...codec.latents, ...wanted }));
   const parts = { task, backend, resume: point, latents };
   const { signal } = terminal ?? {};
   const session = latents
     ? await openTransfusionSession({ ...parts, signal })
     : await withEncoding(task, signal, (encoding) => openTransfusionSession({ ...parts, ...encoding }));
   return { config, session, record: { kind: 'transfusion', config, data } };
+}
+
+/** Gives the opening of a session a progress line for the encoding of pictures. */
+async function withEncoding<Result>(
+  { examples, codec }: TransfusionTask,
+  signal: AbortSignal | undefined,
+  work: (options: InPartsOptions) => Promise<Result>,
+): Promise<Result> {
+  if (codec.config.kind === 'pixels' || examples.length === 0) return work({ signal });
+  return withProgress({ label: 'encode', total: examples.length }, (onProgress) => work({ signal, onProgress }));
 }
 
 /** What a run consists of, apart from a device. */
@@ -87,7 +100,7 @@ async function prepare(
   const codec = await readRunCodec(config, resume && (resume.codec ?? PIXELS));
   // Before any picture is read.
   const { imageSize } = config.data;
-  patchGrid({ imageSize, patchSize: config.patchSize }, codec.stored.config);
+  latentGrid({ height: imageSize, width: imageSize }, config.patchSize, codec.stored.config);
   const { images, texts, tokenizer } = await loadExamples(config, { ...context, tokenizer: resume?.tokenizer });
   const training = { ...config, data: { ...config.data, heldOutFraction: heldOutFraction(config) } };
   const task = transfusionTask({ config: training, images, texts, imageSize, tokenizer, codec: codec.stored, log });
@@ -101,7 +114,8 @@ function heldOutFraction({ data }: RunConfig): number {
 
 async function plan(config: RunConfig, context: RunContext): Promise<string> {
   const { task } = await prepare(config, context);
-  const { pipeline, batch, texts } = task;
+  const { pipeline, texts } = task;
+  const { batch } = task.sizes;
   const { train, heldOut } = splitExamples(task.config, task.examples);
   const options = stepOptionsOf(task.optimisation);
   const { step, totalFlops } = await planRun(task.phases, options, config.steps);

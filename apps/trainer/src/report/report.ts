@@ -3,10 +3,9 @@ import { writeFile } from 'node:fs/promises';
 import { formatSeconds } from '@transfusion/app-common';
 import type { MetricsRecord } from '@transfusion/checkpoint/node';
 import { encodePng, imageOf, type RgbImage } from '@transfusion/data';
-import type { Example } from '@transfusion/training';
+import type { DrawnExample, Example } from '@transfusion/training';
 import type { RunConfig } from '../config/run-config.js';
-import type { DrawnExample } from '../evaluate/demo-scores.js';
-import type { DemoResult } from './demo-result.js';
+import type { DemoResult } from './demo-summary.js';
 import { lossChart } from './loss-chart.js';
 
 export interface ReportData {
@@ -85,6 +84,10 @@ function picture(image: RgbImage, alt: string): string {
   return `<img src="data:image/png;base64,${data}" alt="${escapeHtml(alt)}">`;
 }
 
+/** What HTML has no room for, and an untrained model writes: control characters, unpaired surrogates, noncharacters. */
+const NO_TEXT = /(?![\n\t])[\p{Cc}\p{Cs}\p{Noncharacter_Code_Point}]/gu;
+
 function escapeHtml(text: string): string {
-  return text.replace(/[&<>"']/g, (character) => `&#${character.charCodeAt(0)};`);
+  const shown = text.replace(NO_TEXT, '\uFFFD');
+  return shown.replace(/[&<>"']/g, (character) => `&#${character.charCodeAt(0)};`);
 }

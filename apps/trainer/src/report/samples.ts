@@ -2,7 +2,7 @@
 import { writeFile } from 'node:fs/promises';
 import { imageOf } from '@transfusion/data';
 import { createSampler, type Sampler } from '@transfusion/sampler';
-import type { TransfusionSession } from '@transfusion/training';
+import { type Example, type Split, spread, type TransfusionSession } from '@transfusion/training';
 import { comparisonGrid } from './comparison-grid.js';
 
 /** Tokens of a text that the model is given, and that it then writes. */
@@ -14,26 +14,43 @@ export function sessionSampler({ backend, pipeline, state, tokenizer, codec }: T
   return createSampler({ backend, config: pipeline, parameters: state.ema, tokenizer, codec });
 }
 
-/** Training images above what is drawn of their captions, in PATH.png; beginnings of texts and how they go on, in PATH.txt. */
+/**
+ * Training pictures above what is drawn of their captions, in PATH.png; the same of held-out ones, which have half of the places, in
+ * PATH-held-out.png; beginnings of texts and how they go on, in PATH.txt.
+ */
 export async function writeSamples(
   session: TransfusionSession,
   options: { path: string; count: number },
 ): Promise<void> {
   const { path, count } = options;
   const { seed, sampling } = session.config;
-  const examples = session.examples.train.slice(0, count);
+  const { train, heldOut } = shownExamples(session.examples, count);
   const sampler = sessionSampler(session);
   try {
-    if (examples.length > 0) {
-      const prompts = examples.map(({ caption }) => caption ?? '');
-      const drawn = await sampler.drawImages({ prompts, seed, ...sampling });
-      await writeFile(`${path}.png`, comparisonGrid(examples.map(imageOf), drawn));
+    const prompts = [...train, ...heldOut].map(({ caption }) => caption ?? '');
+    const drawn = prompts.length > 0 ? await sampler.drawImages({ prompts, seed, ...sampling }) : [];
+    const grids = [
+      { file: `${path}.png`, shown: train, drawn: drawn.slice(0, train.length) },
+      { file: `${path}-held-out.png`, shown: heldOut, drawn: drawn.slice(train.length) },
+    ];
+    for (const { file, shown, drawn } of grids) {
+      if (shown.length > 0) await writeFile(file, comparisonGrid(shown.map(imageOf), drawn));
     }
     const texts = await continueTexts(session, sampler, count);
     if (texts.length > 0) await writeFile(`${path}.txt`, texts.join('\n\n'));
   } finally {
     sampler.dispose();
   }
+}
+
+/** So many from all over the list, half of them held out where any with captions are: without one, a drawing has nothing to show. */
+export function shownExamples<One extends Pick<Example, 'caption'>>(
+  { train, heldOut }: Split<One>,
+  count: number,
+): Split<One> {
+  const captioned = heldOut.filter(({ caption }) => caption !== undefined);
+  const few = spread(captioned, Math.floor(count / 2));
+  return { train: spread(train, count - few.length), heldOut: few };
 }
 
 /** Of the first rows: the beginning of a text, and what the model writes after it. */
@@ -45,7 +62,9 @@ async function continueTexts({ texts, tokenizer, config }: TransfusionSession, s
     const beginning = tokenizer.decode(first.filter((id) => id !== bos).slice(0, GIVEN_TOKENS));
     const given = { prompt: [{ text: beginning }], seed: config.seed, maxTokens: WRITTEN_TOKENS, maxImages: 0 };
     let text = '';
-    for await (const event of sampler.generate(given)) if (event.type === 'token') text += event.text;
+    for await (const event of sampler.generate(given)) {
+      if (event.type === 'token' || event.type === 'text') text += event.text;
+    }
     written.push(`${beginning} | ${text}`);
   }
   return written;

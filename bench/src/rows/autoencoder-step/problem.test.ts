@@ -1,11 +1,19 @@
 import { sizeOf } from '@transfusion/tensor';
-import { autoencoderProblem, autoencoderStepFlops, CONFIG, imageShape, latentShape, writtenSide } from './problem.js';
+import {
+  autoencoderProblem,
+  autoencoderStepFlops,
+  CONFIG,
+  imageShape,
+  latentNoise,
+  latentShape,
+  writtenSide,
+} from './problem.js';
 
 const problem = autoencoderProblem(true);
 
 test('images are 64 x 64, latents 8 x 8 x 8', () => {
   expect(problem.images).toHaveLength(sizeOf(imageShape(problem)));
-  expect(problem.noise).toHaveLength(sizeOf(latentShape(problem)));
+  expect(latentNoise(problem)).toHaveLength(sizeOf(latentShape(problem)));
   expect([imageShape(problem), latentShape(problem)]).toEqual([
     [problem.batch, 64, 64, 3],
     [problem.batch, 8, 8, 8],

@@ -12,6 +12,7 @@ import {
   imageShape,
   KL_WEIGHT,
   LEARNING_RATE,
+  latentNoise,
   latentShape,
   OPTIMIZER,
 } from './problem.js';
@@ -39,7 +40,7 @@ export async function tfjsAutoencoderStep({ tf }: EngineApis['tfjs'], problem: A
   );
   const model: Model = { tf, product: fastestProduct(tf), config: problem.config, weights };
   const images = tf.tensor4d(problem.images, imageShape(problem));
-  const noise = tf.tensor4d(problem.noise, latentShape(problem));
+  const noise = tf.tensor4d(latentNoise(problem), latentShape(problem));
   const { beta1, beta2, epsilon } = OPTIMIZER;
   const optimizer = tf.train.adam(LEARNING_RATE, beta1, beta2, epsilon);
   return stepTask(async () => {

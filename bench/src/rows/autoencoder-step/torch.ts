@@ -9,6 +9,7 @@ import {
   imageShape,
   KL_WEIGHT,
   LEARNING_RATE,
+  latentNoise,
   latentShape,
   NORM_EPSILON,
   OPTIMIZER,
@@ -23,7 +24,7 @@ export function torchAutoencoderStep(torch: TorchApi, problem: AutoencoderProble
   const arrays: NamedArray[] = [
     ...weights,
     channelsFirst('images', problem.images, imageShape(problem)),
-    channelsFirst('noise', problem.noise, latentShape(problem)),
+    channelsFirst('noise', latentNoise(problem), latentShape(problem)),
   ];
   const description = {
     checkedSteps: CHECKED_STEPS,

@@ -3,9 +3,9 @@
  * by concatenation, weights as [inputs, outputs]. The numbers it computes are the same.
  */
 import { isParameterSpec, type ParameterSpec, timestepFrequencies } from '@transfusion/nn';
-import { flattenTree } from '@transfusion/tensor';
+import { flattenTree, normals, sizeOf } from '@transfusion/tensor';
 import { type ModelConfig, transfusionSpec } from '@transfusion/transformer';
-import { imageEnd, MODEL, type RowLayout, type TrainStepProblem } from './problem.js';
+import { imageEnd, latentShape, MODEL, type RowLayout, type TrainStepProblem } from './problem.js';
 
 export const HEAD_DIM = headDimOf(MODEL);
 
@@ -37,6 +37,9 @@ export interface DenseBatch {
   sin: Float32Array;
   /** f32 [images, timestep dimensions]: sinusoids of the timesteps. */
   sinusoids: Float32Array;
+  /** f32 [images, patches, values]: noised patches, and the noise to predict, which our step draws and adds itself. */
+  patches: Float32Array;
+  noise: Float32Array;
 }
 
 /** A run of positions in a row. */
@@ -77,7 +80,8 @@ function halvesOf(output: number, headDim: number): number {
   return output - inHead + (inHead < half ? 2 * inHead : 2 * (inHead - half) + 1);
 }
 
-export function denseBatch({ batch, model, layout }: TrainStepProblem): DenseBatch {
+export function denseBatch(problem: TrainStepProblem): DenseBatch {
+  const { batch, model, layout } = problem;
   const headDim = headDimOf(model);
   const half = headDim / 2;
   const { length } = layout;
@@ -101,7 +105,35 @@ export function denseBatch({ batch, model, layout }: TrainStepProblem): DenseBat
     cos: Float32Array.from(angles, Math.cos),
     sin: Float32Array.from(angles, Math.sin),
     sinusoids: Float32Array.from(sinusoids),
+    ...noisedPatches(problem),
   };
+}
+
+/** What our step computes of a batch's latents, for engines that have no Philox. */
+function noisedPatches({ batch, model, layout }: TrainStepProblem): Pick<DenseBatch, 'patches' | 'noise'> {
+  const { latents, noiseCoefficients, noiseSeed } = batch;
+  const noise = normals({ seed: noiseSeed, stream: 0, elements: latents.length });
+  const perImage = sizeOf(latentShape(model, layout));
+  const noised = latents.map((latent, i) => {
+    const image = Math.floor(i / perImage);
+    return noiseCoefficients[4 * image] * latent + noiseCoefficients[4 * image + 1] * noise[i];
+  });
+  return { patches: inPatches(noised, model, layout), noise: inPatches(noise, model, layout) };
+}
+
+/** Images [images, height, width, channels] -> [images, patches, values], values in (y, x, channel) order. */
+function inPatches(images: Float32Array, model: ModelConfig, layout: RowLayout): Float32Array {
+  const { patchSize, patchValues } = model;
+  const [, width, channels] = latentShape(model, layout);
+  const patchesPerLine = width / patchSize;
+  return Float32Array.from(images, (_, i) => {
+    const patch = Math.floor(i / patchValues);
+    const value = i % patchValues;
+    // Lines of patches, and lines of pixels in the patch, counted through all images.
+    const y = Math.floor(patch / patchesPerLine) * patchSize + Math.floor(value / (patchSize * channels));
+    const x = (patch % patchesPerLine) * patchSize + (Math.floor(value / channels) % patchSize);
+    return images[(y * width + x) * channels + (value % channels)];
+  });
 }
 
 /** A row's sections, in order. */

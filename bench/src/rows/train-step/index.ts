@@ -1,4 +1,4 @@
-/** @file A whole training step: forward, backward, clipping and AdamW, of a mixed batch. */
+/** @file A whole training step: forward, backward, clipping and AdamW (in ours noise and a moving average too), of a mixed batch. */
 import { defineRow } from '../row.js';
 import { jaxTrainStep } from './jax-js.js';
 import { ourTrainStep } from './ours.js';

@@ -52,7 +52,7 @@ export async function jaxTrainStep({ jax }: EngineApis['jax-js'], problem: Train
 }
 
 function batchArrays({ numpy: np }: Jax, problem: TrainStepProblem): Arrays {
-  const { rows, images, batch } = problem;
+  const { rows, images } = problem;
   const dense = denseBatch(problem);
   const perPatch = [images, PATCHES, MODEL.patchValues];
   const table = [LENGTH, 1, HEAD_DIM / 2];
@@ -64,8 +64,8 @@ function batchArrays({ numpy: np }: Jax, problem: TrainStepProblem): Arrays {
     cos: np.array(dense.cos).reshape(table),
     sin: np.array(dense.sin).reshape(table),
     sinusoids: np.array(dense.sinusoids).reshape([images, MODEL.timestepDimensions]),
-    patches: np.array(batch.patches).reshape(perPatch),
-    noise: np.array(batch.noise).reshape(perPatch),
+    patches: np.array(dense.patches).reshape(perPatch),
+    noise: np.array(dense.noise).reshape(perPatch),
   };
 }
 

@@ -1,6 +1,8 @@
-import { feedForwardWidth } from '@transfusion/transformer';
+import { addNoise } from '@transfusion/losses';
+import { constant, evaluate, randomNormal } from '@transfusion/tensor';
+import { feedForwardWidth, patchify } from '@transfusion/transformer';
 import { denseBatch, denseWeights, sections } from './dense.js';
-import { LAYOUT, LENGTH, MODEL, trainStepFlops, trainStepProblem } from './problem.js';
+import { LAYOUT, LENGTH, latentShape, MODEL, PATCHES, trainStepFlops, trainStepProblem } from './problem.js';
 
 const problem = trainStepProblem(true);
 const { batch } = problem;
@@ -38,6 +40,22 @@ describe('the dense form', () => {
       expect(row.lastIndexOf(1)).toBe(batch.end[query] - 1);
     }
     expect(dense.targetWeights.reduce((sum, weight) => sum + weight, 0)).toBeCloseTo(1, 5);
+  });
+
+  test('has the patches and the noise that our step makes of the latents', () => {
+    const { images } = problem;
+    const shape = [images, ...latentShape(MODEL, LAYOUT)];
+    const { noised, target } = addNoise({
+      latents: constant(batch.latents, shape),
+      noise: randomNormal({ seed: constant(batch.noiseSeed, [4]), shape, stream: 0 }),
+      coefficients: constant(batch.noiseCoefficients, [images, 4]),
+    });
+    const ours = evaluate([patchify(noised, MODEL.patchSize), patchify(target, MODEL.patchSize)], new Map());
+    const dense = denseBatch(problem);
+    [dense.patches, dense.noise].forEach((values, i) => {
+      expect(values).toHaveLength(images * PATCHES * MODEL.patchValues);
+      expect(Math.max(...values.map((value, at) => Math.abs(value - ours[i][at])))).toBeLessThan(1e-6);
+    });
   });
 
   test('transposes weights and brings rotary pairs (2i, 2i + 1) to (i, i + half)', () => {

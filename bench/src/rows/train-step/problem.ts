@@ -1,5 +1,6 @@
 /** @file The training step's model, weights and batch, as plain arrays. */
 import { isParameterSpec, type ParameterSpec } from '@transfusion/nn';
+import { createObjective } from '@transfusion/schedulers';
 import { flattenTree, sizeOf } from '@transfusion/tensor';
 import { feedForwardWidth, type ModelConfig, modelConfigSchema, transfusionSpec } from '@transfusion/transformer';
 import { normalArray, uniformNumbers } from '../random-array.js';
@@ -13,6 +14,7 @@ export function modelOf({ channels, layers }: { channels: number; layers: number
     layers,
     channels,
     heads: channels / HEAD_DIM,
+    patchSize: 2,
     patchValues: 32,
     maxPositions: 256,
   });
@@ -37,12 +39,18 @@ export function patchesPerImage({ length, imagesPerRow }: RowLayout): number {
   return length / imagesPerRow / 2;
 }
 
+/** Latent images are squares: [height, width, channels]. */
+export function latentShape({ patchSize, patchValues }: ModelConfig, layout: RowLayout): [number, number, number] {
+  const side = patchSize * Math.sqrt(patchesPerImage(layout));
+  return [side, side, patchValues / patchSize ** 2];
+}
+
 export const LAMBDA = 5;
 export const MAX_GRADIENT_NORM = 1;
 export const OPTIMIZER = { beta1: 0.9, beta2: 0.95, epsilon: 1e-8, weightDecay: 0.1 };
 export const LEARNING_RATE = 3e-4;
 
-/** A batch, in the form of our model's inputs. B rows, T positions. */
+/** A batch, in the form of our objective's inputs. B rows, T positions. */
 export interface Batch {
   /** i32 [B, T]; -1 at patches. */
   tokens: Int32Array;
@@ -55,11 +63,14 @@ export interface Batch {
   targets: Int32Array;
   /** i32 [B * images, patches]: positions among B * T. */
   patchPositions: Int32Array;
-  /** f32 [B * images, patches, values]: noised patches, and the noise to predict. */
-  patches: Float32Array;
-  noise: Float32Array;
+  /** f32 [B * images, ...latentShape]: clean. */
+  latents: Float32Array;
   /** f32 [B * images] */
   timesteps: Float32Array;
+  /** f32 [B * images, 4]: those of the timesteps, for the noise as target. */
+  noiseCoefficients: Float32Array;
+  /** i32 [4]: the Philox seed and counter of the noise, the same at every step, so that engines can be compared. */
+  noiseSeed: Int32Array;
 }
 
 export interface TrainStepProblem {
@@ -132,7 +143,9 @@ function makeBatch({ model, layout, rows }: TrainStepShape): Batch {
   patchIndex.forEach((patch, index) => {
     if (patch >= 0) patchPositions[patch] = index;
   });
-  const values = images * perImage * model.patchValues;
+  const diffusion = createObjective();
+  const { trainTimesteps } = diffusion.noiseSchedule.config;
+  const timesteps = Float32Array.from({ length: images }, (_, image) => (image * 377 + 300) % trainTimesteps);
   return {
     tokens,
     patchIndex,
@@ -144,9 +157,10 @@ function makeBatch({ model, layout, rows }: TrainStepShape): Batch {
       return isLast || tokens[index] < 0 || tokens[index] === boi ? -1 : tokens[index + 1];
     }),
     patchPositions,
-    patches: normalArray(values, { seed: 4 }),
-    noise: normalArray(values, { seed: 5 }),
-    timesteps: Float32Array.from({ length: images }, (_, image) => ((image * 377) % 1000) + 0.5),
+    latents: normalArray(images * sizeOf(latentShape(model, layout)), { seed: 4 }),
+    timesteps,
+    noiseCoefficients: Float32Array.from([...timesteps].flatMap((t) => [...diffusion.targetCoefficients(t)])),
+    noiseSeed: Int32Array.of(5, 0, 0, 0),
   };
 }
 

@@ -75,7 +75,7 @@ export async function tfjsTrainStep({ tf }: EngineApis['tfjs'], problem: TrainSt
 }
 
 function batchTensors(tf: Tf, problem: TrainStepProblem) {
-  const { images, batch } = problem;
+  const { images } = problem;
   const dense = denseBatch(problem);
   const perPatch = [images, PATCHES, MODEL.patchValues];
   return {
@@ -90,8 +90,8 @@ function batchTensors(tf: Tf, problem: TrainStepProblem) {
     cos: tf.tensor(dense.cos, [LENGTH, 1, HEAD_DIM / 2]),
     sin: tf.tensor(dense.sin, [LENGTH, 1, HEAD_DIM / 2]),
     sinusoids: tf.tensor(dense.sinusoids, [images, MODEL.timestepDimensions]),
-    patches: tf.tensor(batch.patches, perPatch),
-    noise: tf.tensor(batch.noise, perPatch),
+    patches: tf.tensor(dense.patches, perPatch),
+    noise: tf.tensor(dense.noise, perPatch),
   };
 }
 

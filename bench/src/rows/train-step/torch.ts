@@ -16,7 +16,7 @@ import {
 export function torchTrainStep(torch: TorchApi, problem: TrainStepProblem): Promise<Task> {
   const dense = denseBatch(problem);
   const weights = denseWeights(problem);
-  const { rows, images, batch, model, layout } = problem;
+  const { rows, images, model, layout } = problem;
   const { length } = layout;
   const headDim = headDimOf(model);
   const perPatch = [images, patchesPerImage(layout), model.patchValues];
@@ -29,8 +29,8 @@ export function torchTrainStep(torch: TorchApi, problem: TrainStepProblem): Prom
     ['cos', dense.cos, [length, headDim / 2]],
     ['sin', dense.sin, [length, headDim / 2]],
     ['sinusoids', dense.sinusoids, [images, model.timestepDimensions]],
-    ['patches', batch.patches, perPatch],
-    ['noise', batch.noise, perPatch],
+    ['patches', dense.patches, perPatch],
+    ['noise', dense.noise, perPatch],
   ];
   const description = {
     checkedSteps: CHECKED_STEPS,

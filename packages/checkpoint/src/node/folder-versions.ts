@@ -20,11 +20,6 @@ interface Versions {
   nextNumber: number;
 }
 
-/** Whether a folder of that name is a version of another. */
-export function isVersionName(name: string): boolean {
-  return /\.((new|old)-\d{1,15}|tmp-\d{1,10}-.*)$/.test(name);
-}
-
 async function isFolder(path: string): Promise<boolean> {
   return (await stat(path).catch(() => undefined))?.isDirectory() ?? false;
 }

@@ -1,5 +1,6 @@
+export { FolderReader } from '../folder-reader.js';
 export type { FileContent } from './durable-files.js';
-export { FolderReader, openCheckpoint } from './folder-reader.js';
+export { FolderSource } from './folder-source.js';
 export { locateFolder } from './folder-versions.js';
 export { MetricsFile, type MetricsRecord, readMetrics } from './metrics.js';
 export {
@@ -9,6 +10,7 @@ export {
   saveModelFolder,
   type TensorMap,
 } from './model-folder.js';
+export { openCheckpoint } from './open-checkpoint.js';
 export { checkWritableFile, checkWritableFolder, writeOutputFile } from './output-file.js';
 export { readSafetensorsFile, SafetensorsFile } from './safetensors-file.js';
 export { type WriteFolderOptions, writeFolder } from './write-folder.js';

@@ -104,4 +104,4 @@ test(`killed ${KILLS} times at random moments while saving: the checkpoint alway
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
-}, 120_000);
+});

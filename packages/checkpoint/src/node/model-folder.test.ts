@@ -10,6 +10,9 @@ const tensors = new Map([
   ['norm.weight', { shape: [2], data: Float32Array.of(5, 6) }],
 ]);
 
+/** What diffusers calls them. */
+const WEIGHTS = 'diffusion_pytorch_model.safetensors';
+
 let parent: string;
 let path: string;
 beforeEach(async () => {
@@ -56,20 +59,48 @@ describe('model folders', () => {
       return saveModelFolder({ path, config: autoencoder, tensors: weights, trainer });
     };
     const read = (name: string) => readSafetensorsFile(join(path, name));
+    // What an earlier version of this program wrote.
+    await saveModelFolder({ path, config: {}, tensors });
     await save(1);
     await writeFile(join(path, 'metrics.jsonl'), '');
     await save(2);
     expect((await readdir(path)).sort()).toEqual([
-      ...['config.json', 'metrics.jsonl', 'model.safetensors', 'optimizer.safetensors', 'trainer_state.json'],
+      ...['config.json', WEIGHTS, 'metrics.jsonl', 'optimizer.safetensors', 'trainer_state.json'],
     ]);
     expect(JSON.parse(await readFile(join(path, 'config.json'), 'utf8'))).toEqual(autoencoder);
     expect(JSON.parse(await readFile(join(path, 'trainer_state.json'), 'utf8'))).toEqual({ step: 2 });
-    expect((await read('model.safetensors')).get('encoder.conv_in.bias')?.data).toEqual(Float32Array.of(2.0001));
+    expect((await read(WEIGHTS)).get('encoder.conv_in.bias')?.data).toEqual(Float32Array.of(2.0001));
     expect(await read('optimizer.safetensors')).toEqual(optimizer);
     await save(3, 'F16');
-    expect((await readdir(path)).sort()).toEqual(['config.json', 'metrics.jsonl', 'model.safetensors']);
+    expect((await readdir(path)).sort()).toEqual(['config.json', WEIGHTS, 'metrics.jsonl']);
     // Halves near 3 are 2^-9 apart.
-    expect((await read('model.safetensors')).get('encoder.conv_in.bias')?.data).toEqual(Float32Array.of(3));
+    expect((await read(WEIGHTS)).get('encoder.conv_in.bias')?.data).toEqual(Float32Array.of(3));
+  });
+
+  test('weights in several files: of the model, of the autoencoder, of the optimizer; and in one again', async () => {
+    const options = { path, config: { dim: 2 }, tensors, trainer: { state: {}, optimizer: tensors } };
+    const shards = (base: string) => [1, 2].map((number) => `${base}-0000${number}-of-00002.safetensors`);
+    await saveModelFolder({ ...options, vae: { config: {}, tensors }, maxShardBytes: 16 });
+    const vae = [...shards('diffusion_pytorch_model'), `${WEIGHTS}.index.json`];
+    expect((await readdir(join(path, 'vae'))).sort()).toEqual(['config.json', ...vae]);
+    expect((await readdir(path)).sort()).toEqual([
+      ...['config.json', ...shards('model'), 'model.safetensors.index.json'],
+      ...[...shards('optimizer'), 'optimizer.safetensors.index.json', 'trainer_state.json', 'vae'],
+    ]);
+    const read = () =>
+      openCheckpoint(path, async (folder) => [
+        await folder.readTensors('model.safetensors'),
+        await folder.readTensors('optimizer.safetensors'),
+        // As folders of earlier versions have it.
+        await folder.readTensors('vae/model.safetensors'),
+      ]);
+    expect(await read()).toEqual([tensors, tensors, tensors]);
+    await saveModelFolder({ ...options, vae: { config: {}, tensors } });
+    expect(await read()).toEqual([tensors, tensors, tensors]);
+    expect(await readdir(join(path, 'vae'))).toEqual(['config.json', WEIGHTS]);
+    expect((await readdir(path)).sort()).toEqual([
+      ...['config.json', 'model.safetensors', 'optimizer.safetensors', 'trainer_state.json', 'vae'],
+    ]);
   });
 
   test('metrics survive a save; an optimizer of an earlier version does not', async () => {
@@ -208,7 +239,7 @@ describe('folders that cannot be loaded say which file and why', () => {
     await expect(load()).rejects.toThrow(/CHECKPOINT_FORMAT: .*model\.safetensors: its header says/);
     await rm(join(path, 'model.safetensors'));
     await cp(join(__dirname), join(path, 'model.safetensors'), { recursive: true });
-    await expect(load()).rejects.toThrow(/CHECKPOINT_MISSING.*model\.safetensors/);
+    await expect(load()).rejects.toThrow(/CHECKPOINT_FORMAT: .*model\.safetensors is a folder/);
   });
 });
 

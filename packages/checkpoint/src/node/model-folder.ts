@@ -6,21 +6,22 @@ import { describeKind } from '@transfusion/core';
 import { z } from 'zod';
 import { CheckpointError } from '../errors.js';
 import type { Tensors } from '../read-safetensors.js';
-import { encodeSafetensors, type TensorData } from '../write-safetensors.js';
+import { DIFFUSERS_WEIGHTS, MODEL_WEIGHTS, singleFile, weightCandidates, weightNames } from '../shard-names.js';
+import type { TensorData } from '../write-safetensors.js';
+import { encodeWeights } from '../write-shards.js';
 import type { FileContent } from './durable-files.js';
-import { openCheckpoint } from './folder-reader.js';
+import { openCheckpoint } from './open-checkpoint.js';
 import { writeFolder } from './write-folder.js';
+
+const OPTIMIZER_WEIGHTS = 'optimizer';
 
 /** What a model folder consists of: of these, none survives from the version before. */
 const OWNED = [
-  'config.json',
-  'model.safetensors',
-  'model.safetensors.index.json',
-  'tokenizer.json',
-  'vae',
-  'optimizer.safetensors',
-  'trainer_state.json',
+  ...['config.json', 'tokenizer.json', 'vae', 'trainer_state.json'],
+  ...[MODEL_WEIGHTS, DIFFUSERS_WEIGHTS, OPTIMIZER_WEIGHTS].map(weightNames),
 ];
+/** What tells a model folder: see `writeFolder`. */
+const MARKS = ['config.json', weightCandidates(singleFile(MODEL_WEIGHTS))];
 
 /** Tensors to write, by name. */
 export type TensorMap = Map<string, TensorData>;
@@ -30,11 +31,14 @@ export interface SaveModelOptions {
   path: string;
   /** JSON: `config.json`. */
   config: unknown;
-  /** `model.safetensors` */
+  /**
+   * `model.safetensors`; `diffusion_pytorch_model.safetensors` where `config` is that of a model of diffusers
+   * (`_class_name`), such as an autoencoder, since diffusers looks for no other.
+   */
   tensors: TensorMap;
   /** JSON: `tokenizer.json`. */
   tokenizer?: unknown;
-  /** `vae/config.json` and `vae/model.safetensors`. */
+  /** `vae/config.json` and `vae/diffusion_pytorch_model.safetensors`. */
   vae?: { config: unknown; tensors: TensorMap };
   /** What resuming needs: `trainer_state.json` and `optimizer.safetensors`. */
   trainer?: { state: unknown; optimizer: TensorMap };
@@ -45,6 +49,8 @@ export interface SaveModelOptions {
    * `metrics.jsonl`. A folder with anything else is not touched.
    */
   companions?: string[];
+  /** Weights of more bytes are written in several files with an index (see `encodeWeights`); default 256 MB. */
+  maxShardBytes?: number;
 }
 
 function json(name: string, value: unknown): string {
@@ -57,6 +63,11 @@ function json(name: string, value: unknown): string {
   });
 }
 
+/** Whether a model is one of diffusers by its configuration; models of this project have a `format`. */
+function isOfDiffusers(config: unknown): boolean {
+  return typeof config === 'object' && config !== null && '_class_name' in config && !('format' in config);
+}
+
 /**
  * Saves a model, whole or not at all (see `writeFolder`). Other files of a folder that is replaced (metrics, samples)
  * stay; without `trainer`, an earlier run's optimizer state goes.
@@ -67,21 +78,21 @@ function json(name: string, value: unknown): string {
  */
 export async function saveModelFolder(options: SaveModelOptions): Promise<void> {
   const { path, config, tensors, tokenizer, vae, trainer, files, companions = ['metrics.jsonl'] } = options;
-  const contents: Record<string, FileContent> = {
-    'config.json': json('config.json', config),
-    'model.safetensors': encodeSafetensors(tensors),
+  const contents: Record<string, FileContent> = { 'config.json': json('config.json', config) };
+  const addWeights = (folder: string, base: string, tensors: TensorMap) => {
+    for (const [name, content] of encodeWeights(base, tensors, options)) contents[folder + name] = content;
   };
+  addWeights('', isOfDiffusers(config) ? DIFFUSERS_WEIGHTS : MODEL_WEIGHTS, tensors);
   if (tokenizer !== undefined) contents['tokenizer.json'] = json('tokenizer.json', tokenizer);
   if (vae) {
     contents['vae/config.json'] = json('vae/config.json', vae.config);
-    contents['vae/model.safetensors'] = encodeSafetensors(vae.tensors);
+    addWeights('vae/', DIFFUSERS_WEIGHTS, vae.tensors);
   }
   if (trainer) {
     contents['trainer_state.json'] = json('trainer_state.json', trainer.state);
-    contents['optimizer.safetensors'] = encodeSafetensors(trainer.optimizer);
+    addWeights('', OPTIMIZER_WEIGHTS, trainer.optimizer);
   }
-  const marks = ['config.json', 'model.safetensors'];
-  await writeFolder(path, { ...contents, ...files }, { owned: OWNED, marks, companions });
+  await writeFolder(path, { ...contents, ...files }, { owned: OWNED, marks: MARKS, companions });
 }
 
 export interface LoadedModel<Config> {

@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { mkdir, readdir, rm, stat } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { CheckpointError } from '../errors.js';
+import { isFileName, NAME_FIX } from '../file-names.js';
 import {
   carryOver,
   type FileContent,
@@ -19,29 +20,30 @@ export interface WriteFolderOptions {
    * Names that belong to the writer: in a folder that is replaced, files of these names go even if they are not written
    * again. Files of other names are kept. Default: none but those written.
    */
-  owned?: string[];
+  owned?: readonly (string | RegExp)[];
   /**
-   * A folder that exists is replaced only if it has all these files, so that a mistyped path harms nothing. Default: the
-   * first file written.
+   * A folder that exists is replaced only if it has all these files, of a list one at least, so that a mistyped path harms
+   * nothing. Default: the first file written.
    */
-  marks?: string[];
+  marks?: readonly (string | readonly string[])[];
   /** Names that a folder without the marks may have nevertheless. Default: none, it must be empty. */
-  companions?: string[];
+  companions?: readonly string[];
 }
 
 function checkName(name: string): void {
-  const parts = name.split('/');
-  if (parts.some((part) => part === '' || part === '.' || part === '..' || /[\\:\0]/.test(part))) {
-    throw new CheckpointError({
-      code: 'CHECKPOINT_WRITE_FAILED',
-      message: `${JSON.stringify(name)} is no name of a file inside a folder`,
-      fix: 'give relative names with forward slashes, like "vae/config.json"',
-    });
-  }
+  if (isFileName(name)) return;
+  throw new CheckpointError({
+    code: 'CHECKPOINT_WRITE_FAILED',
+    message: `${JSON.stringify(name)} is no name of a file inside a folder`,
+    fix: NAME_FIX,
+  });
 }
 
 /** Whether there is a folder to replace; throws where it must not be. */
-async function checkExisting(path: string, marks: string[], companions: string[]): Promise<boolean> {
+async function checkExisting(
+  path: string,
+  { marks = [], companions = [] }: Pick<WriteFolderOptions, 'marks' | 'companions'>,
+): Promise<boolean> {
   const found = await stat(path).catch(() => undefined);
   if (found === undefined) return false;
   if (!found.isDirectory()) {
@@ -52,16 +54,20 @@ async function checkExisting(path: string, marks: string[], companions: string[]
     });
   }
   const names = await readdir(path);
-  const missing = marks.filter((mark) => !names.includes(mark));
+  const missing = marks.map((mark) => [mark].flat()).filter((mark) => !mark.some((name) => names.includes(name)));
   const foreign = names.find((name) => !companions.includes(name));
   if (foreign !== undefined && missing.length > 0) {
     throw new CheckpointError({
       code: 'CHECKPOINT_WRITE_FAILED',
-      message: `${path} exists, has ${JSON.stringify(foreign)} and no ${missing.join(', ')}: it is not replaced, since it holds something else`,
+      message: `${path} exists, has ${JSON.stringify(foreign)} and no ${missing.map(([name]) => name).join(', ')}: it is not replaced, since it holds something else`,
       fix: 'choose another path, or empty that folder',
     });
   }
   return true;
+}
+
+function isNamed(owned: string | RegExp, name: string): boolean {
+  return typeof owned === 'string' ? owned === name : owned.test(name);
 }
 
 /**
@@ -84,10 +90,10 @@ export async function writeFolder(
   try {
     await mkdir(dirname(target), { recursive: true });
     const number = await settleVersions(target);
-    const existing = await checkExisting(target, marks, companions);
+    const existing = await checkExisting(target, { marks, companions });
     await mkdir(temporary);
     for (const name of names) await writeDurableFile(join(temporary, name), files[name]);
-    if (existing) await carryOver(target, temporary, (name) => owned.includes(name));
+    if (existing) await carryOver(target, temporary, (name) => owned.some((each) => isNamed(each, name)));
     await syncFolders(temporary);
 
     const complete = `${target}.new-${number}`;

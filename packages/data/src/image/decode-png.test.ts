@@ -1,6 +1,6 @@
+import { deflateSync } from 'node:zlib';
 import fc from 'fast-check';
 import { encode } from 'fast-png';
-import { zlibSync } from 'fflate';
 import sharp from 'sharp';
 import { decodePng, encodePng, fromBytes, imageGrid, toBytes } from '../index.js';
 import { end, header, imageData, type PngChunk, pngOf } from '../testing/png-file.js';
@@ -160,7 +160,7 @@ describe('decodePng refuses what it cannot read, before it allocates', () => {
   });
 
   test('a megabyte that would inflate to a gigabyte stops at the size of its header', () => {
-    const bomb = zlibSync(new Uint8Array(64 * 2 ** 20), { level: 9 });
+    const bomb = deflateSync(new Uint8Array(64 * 2 ** 20));
     const started = performance.now();
     expect(() => decodePng(pngOf([header(64, 64, 8, 6), ['IDAT', bomb], end]))).toThrow(/longer than the 16448 bytes/);
     expect(performance.now() - started).toBeLessThan(2000);

@@ -72,6 +72,7 @@ describe('loadEmoji', () => {
       ['waving hand: dark', '1f44b', 12, 128],
       ['red heart', '2764', 12, 255],
     ]);
+    expect(images.map(({ width, height }) => [width, height])).toEqual(new Array(3).fill([2, 2]));
     expect(await captions({ skinTones: false })).toEqual(['waving hand', 'red heart']);
     expect(await captions({ hexcodes: ['2764-FE0F', '1F44B'] })).toEqual(['red heart', 'waving hand']);
     expect(await captions({ count: 1 })).toEqual(['waving hand']);

@@ -62,7 +62,7 @@ export async function loadEmoji(options: EmojiOptions): Promise<ImageDataset> {
   });
   const images = pictures.flatMap(({ caption, name, group }, i) => {
     const own = pixels[i];
-    return own ? [{ caption, name, group, pixels: own }] : [];
+    return own ? [{ caption, name, group, width: size, height: size, pixels: own }] : [];
   });
   return { size, images, broken, leftOut: [] };
 }

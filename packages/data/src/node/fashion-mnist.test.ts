@@ -53,6 +53,7 @@ describe('loadFashionMnist', () => {
     train.forEach(({ pixels }, i) => expect([...pixels]).toEqual(quarter(i)));
     heldOut.forEach(({ pixels }, i) => expect([...pixels]).toEqual(quarter(i)));
     expect(new Set(dataset.images.map(({ group }) => group)).size).toBe(26);
+    for (const { width, height } of dataset.images) expect([width, height]).toEqual([2, 2]);
   });
 
   test('at their own size they are as published, in all three channels', async () => {

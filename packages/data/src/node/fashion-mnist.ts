@@ -60,7 +60,7 @@ export async function loadFashionMnist(options: FashionMnistOptions): Promise<Im
       split,
     })),
   );
-  const images = described.map((image, i) => ({ ...image, pixels: pixels[i] }));
+  const images = described.map((image, i) => ({ ...image, width: size, height: size, pixels: pixels[i] }));
   return { size, images, broken: [], leftOut: [] };
 }
 

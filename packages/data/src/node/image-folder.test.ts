@@ -48,6 +48,7 @@ describe('captions in text files', () => {
     await put('.c.png', solid(9));
     expect(await load()).toMatchObject({ size: 2, broken: [] });
     expect((await load()).images.map(({ name }) => name)).toEqual(['a.b/deep/er/A.PNG', 'a/z.png', 'b.png']);
+    expect((await load()).images.map(({ width, height }) => [width, height])).toEqual(new Array(3).fill([2, 2]));
     expect(await leftOutOf()).toEqual([['README.md', 'it is no picture, by its name']]);
     expect(await loaded()).toEqual([
       ['an A', 'a.b/deep/er/A.PNG', 3],

@@ -66,7 +66,7 @@ export async function loadImageFolder(options: ImageFolderOptions): Promise<Imag
   const images = pictures.flatMap(({ file, captions, split }, i): CaptionedImage[] => {
     const own = pixels[i];
     const common = { name: file.name, group: file.target, ...(split && { split }) };
-    return own ? captions.map((caption) => ({ caption, ...common, pixels: own })) : [];
+    return own ? captions.map((caption) => ({ caption, ...common, width: size, height: size, pixels: own })) : [];
   });
   return { size, images, broken, leftOut: findLeftOut(files, source) };
 }

@@ -1,4 +1,5 @@
 /** @file @transfusion/sampler/node: model folders on disk. */
 
-export { type LoadedModel, loadModel, openModelFolder, readModelFolder, type StoredModel } from './model-folder.js';
-export { type NamedTensor, parameterTensors } from './parameter-tensors.js';
+export { type LoadedModel, loadModel, type StoredModel } from '../model-folder.js';
+export { type NamedTensor, parameterTensors } from '../parameter-tensors.js';
+export { openModelFolder, readModelFolder } from './model-folder.js';

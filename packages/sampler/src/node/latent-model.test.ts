@@ -12,7 +12,6 @@ import { byteTokenizer, testImage, tinyParameters, tinyWeights } from '../testin
 import { loadModel, openModelFolder, readModelFolder } from './index.js';
 
 // A dozen functions are compiled in each of the first tests.
-jest.setTimeout(60_000);
 
 let folder: string;
 let path: string;
@@ -143,8 +142,10 @@ describe('refused when the folder is read', () => {
     await save(tinyKl, null);
     await expect(readModelFolder(path)).rejects.toThrow(`CHECKPOINT_MISSING: ${path} has no vae/config.json`);
     await save(tinyKl);
-    await rm(join(path, 'vae', 'model.safetensors'));
-    await expect(readModelFolder(path)).rejects.toThrow(/^CODEC_FOLDER: .*model\/vae\/model\.safetensors/);
+    await rm(join(path, 'vae', 'diffusion_pytorch_model.safetensors'));
+    await expect(readModelFolder(path)).rejects.toThrow(
+      /^CODEC_FOLDER: .*model\/vae\/diffusion_pytorch_model\.safetensors/,
+    );
   });
 
   test.each<[string, object, RegExp]>([
@@ -154,7 +155,8 @@ describe('refused when the folder is read', () => {
     ['the class', tinyVq, /_class_name is "VQModel", .* is "AutoencoderKL"/],
   ])('a vae/config.json that differs in %s, before any weights are read', async (_, config, message) => {
     await save(tinyKl, { config });
-    for (const file of ['model.safetensors', 'vae/model.safetensors']) await writeFile(join(path, file), 'torn');
+    for (const file of ['model.safetensors', 'vae/diffusion_pytorch_model.safetensors'])
+      await writeFile(join(path, file), 'torn');
     await expect(readModelFolder(path)).rejects.toThrow(/^CHECKPOINT_CONTENT: .*vae\/config\.json: /);
     await expect(readModelFolder(path)).rejects.toThrow(message);
   });
@@ -177,17 +179,19 @@ describe('refused when the folder is read', () => {
   test('weights of another number of channels', async () => {
     await save(tinyKl, { tensors: tinyCodecWeights({ ...tinyKl, latent_channels: 8 }) });
     await expect(readModelFolder(path)).rejects.toThrow(
-      /^CODEC_WEIGHTS: .*vae\/model\.safetensors: encoder\.conv_out\.weight is \[16, 8, 3, 3\], config\.json makes it \[8, 8, 3, 3\]/,
+      /^CODEC_WEIGHTS: .*vae\/diffusion_pytorch_model\.safetensors: encoder\.conv_out\.weight is \[16, 8, 3, 3\], config\.json makes it \[8, 8, 3, 3\]/,
     );
   });
 
   test('truncated weights', async () => {
     await save(tinyKl);
-    const file = join(path, 'vae', 'model.safetensors');
+    const file = join(path, 'vae', 'diffusion_pytorch_model.safetensors');
     const { length } = await readFile(file);
     for (const kept of [length - 1, 100, 0]) {
       await truncate(file, kept);
-      await expect(readModelFolder(path)).rejects.toThrow(/^CHECKPOINT_FORMAT: .*vae\/model\.safetensors/);
+      await expect(readModelFolder(path)).rejects.toThrow(
+        /^CHECKPOINT_FORMAT: .*vae\/diffusion_pytorch_model\.safetensors/,
+      );
     }
   });
 });

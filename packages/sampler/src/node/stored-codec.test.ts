@@ -99,6 +99,6 @@ test('one NaN in the autoencoder of a model folder is refused when the folder is
     vae: { config: tinyKl, tensors },
   });
   await expect(readModelFolder(model)).rejects.toThrow(
-    /^CODEC_WEIGHTS: .*vae\/model\.safetensors: decoder\.conv_out\.bias has NaN at value 1 of \[3\]/,
+    /^CODEC_WEIGHTS: .*vae\/diffusion_pytorch_model\.safetensors: decoder\.conv_out\.bias has NaN at value 1 of \[3\]/,
   );
 });

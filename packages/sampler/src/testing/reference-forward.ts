@@ -1,14 +1,14 @@
 /** @file The model over whole sequences without a cache, from the packing of @transfusion/data: what decoding must equal. */
 import { type Document, packDocuments } from '@transfusion/data';
 import { type Backend, compile, f32, i32, type Variable } from '@transfusion/tensor';
-import { forward, languageLogits, predictPatches, type TransfusionParameters } from '@transfusion/transformer';
+import { forward, languageLogits, predictLatents, type TransfusionParameters } from '@transfusion/transformer';
 import { imageLayout, type PipelineConfig } from '../config.js';
 import { byteTokenizer } from './tiny-model.js';
 
 export interface WholeSequence {
   /** [positions, vocabulary], row by row. */
   logits: Float32Array[];
-  /** [patches, patchValues] of each image. */
+  /** [height, width, channels] of each image. */
   predictions: Float32Array[];
 }
 
@@ -21,15 +21,14 @@ export async function wholeSequence(options: {
   timesteps: number[];
 }): Promise<WholeSequence> {
   const { backend, config, parameters, document, timesteps } = options;
-  const { patches } = imageLayout(config);
-  const { patchValues, vocabularySize } = config.model;
+  const { latent, patches } = imageLayout(config);
+  const { height, width, channels } = latent;
+  const { patchSize, vocabularySize } = config.model;
   const images = timesteps.length;
   const packed = packDocuments([document], {
     rows: 1,
     sequenceLength: config.model.maxPositions,
-    patchesPerImage: patches,
-    patchValues,
-    maxImagesPerRow: images,
+    ...{ channels, patchSize, grids: [{ height, width, slots: images }] },
     special: byteTokenizer().special,
   });
   const row = i32(1, packed.sequenceLength);
@@ -37,27 +36,27 @@ export async function wholeSequence(options: {
     backend,
     name: 'whole sequence',
     inputs: {
-      ...{ tokens: row, patchIndex: row, positions: row, begin: row, end: row },
-      patches: f32(images, patches, patchValues),
-      timesteps: f32(images),
+      ...{ tokens: row, positions: row, begin: row, end: row },
+      images: { latents: f32(images, height, width, channels), timesteps: f32(images), patchIndex: row },
       patchPositions: i32(images, patches),
     },
     state: { parameters },
-    fn: ({ patchPositions, ...inputs }, state) => {
-      const { hidden } = forward(config.model, state.parameters, inputs);
+    fn: ({ patchPositions, images: group, ...inputs }, state) => {
+      const { hidden, groups } = forward(config.model, state.parameters, { ...inputs, images: [group] });
       const logits = languageLogits(state.parameters, hidden);
-      return { outputs: { logits, predictions: predictPatches(state.parameters, hidden, patchPositions) } };
+      return { outputs: { logits, predictions: predictLatents(hidden, groups[0], patchPositions) } };
     },
   });
-  const { tokens, patchIndex, positions, begin, end, patchPositions, latents } = packed;
+  const { tokens, positions, begin, end } = packed;
+  const [{ patchIndex, patchPositions, latents }] = packed.groups;
   const result = await run.run({
-    ...{ tokens, patchIndex, positions, begin, end, patchPositions, patches: latents },
-    timesteps: Float32Array.from(timesteps),
+    ...{ tokens, positions, begin, end, patchPositions },
+    images: { latents, patchIndex, timesteps: Float32Array.from(timesteps) },
   });
   run.dispose();
   return {
     logits: split(result.logits, vocabularySize).slice(0, packed.documents[0].end),
-    predictions: split(result.predictions, patches * patchValues),
+    predictions: split(result.predictions, height * width * channels),
   };
 }
 

@@ -39,7 +39,6 @@ export function tinyCodecWeights(config: AutoencoderConfig, seed = 1) {
 export function tinyLatentConfig(autoencoder: AutoencoderConfig): PipelineConfig {
   return tinyConfig({
     codec: autoencoderCodec(autoencoder),
-    model: { ...tinyConfig().model, patchValues: 4 },
-    image: { size: 4, patchSize: 1 },
+    model: { ...tinyConfig().model, patchSize: 1, patchValues: 4 },
   });
 }

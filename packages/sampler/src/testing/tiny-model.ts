@@ -1,44 +1,17 @@
 /** @file A tiny model with random weights, for tests. */
 import { isParameterSpec, type ParameterSpec } from '@transfusion/nn';
 import { type Backend, createVariable, mapTree, PhiloxStream, type Variable } from '@transfusion/tensor';
-import { Tokenizer } from '@transfusion/tokenizer';
 import { type TransfusionParameters, transfusionSpec } from '@transfusion/transformer';
 import { createCodec } from '@transfusion/vae';
+import { byteTokenizer } from '../../../tokenizer/src/testing/byte-tokenizer.js';
 import { type PipelineConfig, type PipelineConfigInput, pipelineConfigSchema } from '../config.js';
 import { createSampler } from '../sampler.js';
-
-/** GPT-2's spelling of bytes: printable ones are themselves, the others follow at U+0100. */
-function byteSpellings(): string[] {
-  let next = 0x100;
-  return Array.from({ length: 256 }, (_, byte) => {
-    const isPrintable = (byte >= 33 && byte <= 126) || (byte >= 161 && byte <= 172) || byte >= 174;
-    return String.fromCharCode(isPrintable ? byte : next++);
-  });
-}
-
-/** A `tokenizer.json` with one token per byte; control tokens get ids 256 to 260: bos, eos, boi, eoi, pad. */
-export function byteTokenizerJson() {
-  const byteLevel = { type: 'ByteLevel', add_prefix_space: false, trim_offsets: true, use_regex: false };
-  return {
-    version: '1.0',
-    added_tokens: [],
-    normalizer: null,
-    pre_tokenizer: byteLevel,
-    post_processor: null,
-    decoder: byteLevel,
-    model: { type: 'BPE', vocab: Object.fromEntries(byteSpellings().map((token, id) => [token, id])), merges: [] },
-  };
-}
-
-export function byteTokenizer(): Tokenizer {
-  return new Tokenizer(byteTokenizerJson());
-}
 
 /** Images of 4 x 4 in 4 patches; grouped key and value heads. */
 export function tinyConfig(changes: Partial<PipelineConfigInput> = {}): PipelineConfig {
   return pipelineConfigSchema.parse({
     format: 'transfusion',
-    version: 1,
+    version: 2,
     model: {
       vocabularySize: 264,
       layers: 2,
@@ -46,12 +19,13 @@ export function tinyConfig(changes: Partial<PipelineConfigInput> = {}): Pipeline
       heads: 4,
       kvHeads: 2,
       feedForward: 24,
+      patchSize: 2,
       patchValues: 12,
       maxPositions: 64,
       timestepDimensions: 8,
       initializerStd: 0.4,
     },
-    image: { size: 4, patchSize: 2 },
+    image: { size: 4 },
     sampling: { steps: 4 },
     ...changes,
   });
@@ -105,3 +79,5 @@ export function singleMindedSampler(backend: Backend, id: number, config = tinyC
 export function testImage(seed: number, config = tinyConfig()): Float32Array {
   return Float32Array.from({ length: config.image.size ** 2 * 3 }, (_, i) => Math.sin(1 + i * 1.7 + seed * 5.1));
 }
+
+export { byteTokenizer, byteTokenizerJson } from '../../../tokenizer/src/testing/byte-tokenizer.js';

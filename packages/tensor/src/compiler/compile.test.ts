@@ -156,7 +156,7 @@ describe('memory', () => {
       fn: ({ x }) => ({ outputs: x.matmul(x, { transposeB: true }) }),
     });
     await expect(attempt).rejects.toThrow(OutOfMemoryError);
-    await expect(attempt).rejects.toThrow(/needs 16384 bytes; this backend allows 4096/);
+    await expect(attempt).rejects.toThrow(/needs 16.0 KiB; a buffer of this backend has at most 4.0 KiB/);
     expect(backend.programs).toEqual([]);
   });
 });

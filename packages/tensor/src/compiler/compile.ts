@@ -1,13 +1,14 @@
 /** @file `compile`: traces a function once, and gives back something that replays it. */
 import { TransfusionError } from '../errors.js';
-import { apply } from '../graph/node.js';
+import { apply, type Tensor } from '../graph/node.js';
 import { checkShape, type Shape, sameShape, shapeError, showShape, sizeOf } from '../graph/shape.js';
 import { inlineCheckpoints } from '../ops/checkpoint.js';
 import { inputOp, stateOp } from '../ops/leaf.js';
 import type { Backend, Executable, HostArray, ProfiledRun } from '../program/backend.js';
 import { kernelFlops } from '../program/cost.js';
+import { precisionUnsupported } from '../program/faults.js';
 import { bufferBytes, type DType, type Program, type ProgramBuffer } from '../program/program.js';
-import { Tensor } from '../tensor.js';
+import { isTensor } from '../tensor.js';
 import { type Lowered, type LowerOptions, lower, type StateUpdate } from './lower.js';
 import { type Lifetime, planMemory } from './plan-memory.js';
 import { InPlaceConflict, schedule, type Unit } from './schedule.js';
@@ -35,8 +36,7 @@ export function i32(...shape: number[]): TensorSpec {
   return new TensorSpec('i32', shape);
 }
 
-export const isTensor = (value: unknown): value is Tensor => value instanceof Tensor;
-const isSpec = (value: unknown): value is TensorSpec => value instanceof TensorSpec;
+export const isTensorSpec = (value: unknown): value is TensorSpec => value instanceof TensorSpec;
 const isHostArray = (value: unknown): value is HostArray =>
   value instanceof Float32Array || value instanceof Int32Array;
 
@@ -90,7 +90,7 @@ export async function compile<Inputs, State, Outputs>(
   options: CompileOptions<Inputs, State, Outputs>,
 ): Promise<Compiled<Inputs, Outputs>> {
   const { backend, name, precision = 'f32' } = options;
-  if (precision === 'f16' && !backend.limits.f16) throw precisionError(name, backend);
+  if (precision === 'f16' && !backend.limits.f16) throw precisionUnsupported(name, backend);
   const trace = traceFunction(options);
   const built = buildProgram(name, trace, backend, precision);
   const inputs = used(built, 'input');
@@ -122,11 +122,11 @@ export async function compile<Inputs, State, Outputs>(
 }
 
 function traceFunction<Inputs, State, Outputs>(options: CompileOptions<Inputs, State, Outputs>): Trace<Outputs> {
-  const specs = flattenTree<TensorSpec>(options.inputs, isSpec);
+  const specs = flattenTree<TensorSpec>(options.inputs, isTensorSpec);
   const variables = flattenTree<Variable>(options.state, isVariable);
   const inputIndex = new Map([...specs.keys()].map((path, index) => [path, index]));
   const stateIndex = new Map([...variables.keys()].map((path, index) => [path, index]));
-  const inputs = mapTree(options.inputs, isSpec, ({ shape, dtype }, path) =>
+  const inputs = mapTree(options.inputs, isTensorSpec, ({ shape, dtype }, path) =>
     apply(inputOp, [], { type: { shape, dtype }, index: inputIndex.get(path)!, name: path }),
   );
   const state = mapTree(options.state as State, isVariable, ({ shape, dtype }, path) =>
@@ -244,14 +244,6 @@ function describeGiven(inputs: unknown, path: string): string {
     .reduce<unknown>((at, key) => (at as Record<string, unknown> | null | undefined)?.[key], inputs);
   if (given === undefined || given === null) return 'is missing';
   return `is a ${(given as object).constructor?.name ?? typeof given}`;
-}
-
-function precisionError(name: string, backend: Backend): TransfusionError {
-  return new TransfusionError({
-    code: 'PRECISION_UNSUPPORTED',
-    message: `${name}: precision 'f16' was asked for, but ${backend.name} (${backend.description}) has no f16`,
-    fix: "use precision 'f32', or a WebGPU adapter with the feature 'shader-f16'",
-  });
 }
 
 function inputError(name: string, path: string, what: string, fix: string): TransfusionError {

@@ -1,9 +1,7 @@
 /** @file Decides which elementwise results are stored and which are computed inside the kernel that uses them. */
-import type { GraphNode } from '../graph/node.js';
+import type { GraphNode, Tensor } from '../graph/node.js';
 import { binaryOp, selectOp, unaryOp } from '../ops/elementwise.js';
 import { reduceOp } from '../ops/reduce.js';
-import type { Tensor } from '../tensor.js';
-import { isProduct } from './products.js';
 import { constantValue } from './simplify.js';
 
 export interface FusionPlan {
@@ -49,7 +47,7 @@ export function planFusion(order: readonly GraphNode[], results: ReadonlySet<Ten
   return { inlined, epilogues, deferred: new Set(epilogues.values()) };
 }
 
-export function usersOf(order: readonly GraphNode[]): Map<GraphNode, GraphNode[]> {
+function usersOf(order: readonly GraphNode[]): Map<GraphNode, GraphNode[]> {
   const users = new Map<GraphNode, GraphNode[]>();
   for (const node of order) {
     for (const input of new Set(node.inputs.map((tensor) => tensor.node))) {
@@ -62,7 +60,7 @@ export function usersOf(order: readonly GraphNode[]): Map<GraphNode, GraphNode[]
 }
 
 /** The stored tensors that a kernel rooted at `node` reads. Known constants are not read. */
-export function leavesOf(node: GraphNode, inlined: ReadonlySet<GraphNode>, leaves = new Set<Tensor>()): Set<Tensor> {
+function leavesOf(node: GraphNode, inlined: ReadonlySet<GraphNode>, leaves = new Set<Tensor>()): Set<Tensor> {
   for (const input of node.inputs) {
     if (inlined.has(input.node)) leavesOf(input.node, inlined, leaves);
     else if (constantValue(input) === undefined) leaves.add(input);
@@ -103,7 +101,7 @@ function planEpilogues(
     const members = new Set([root, ...inlinedMembers(root, inlined)]);
     for (const leaf of leavesOf(root, inlined)) {
       const only = users.get(leaf.node)?.every((user) => members.has(user) && usedOnlyIn(user, members, users, root));
-      if (isProduct(leaf.node) && only && !results.has(leaf)) {
+      if (leaf.node.op.product && only && !results.has(leaf)) {
         epilogues.set(root, leaf.node);
         break;
       }

@@ -1,18 +1,13 @@
 /** @file From a simplified graph to kernels over buffers. */
 
-import type { GraphNode } from '../graph/node.js';
-import { sizeOf, stridesOf } from '../graph/shape.js';
-import { adamwOp } from '../ops/adamw.js';
+import type { GraphNode, Tensor } from '../graph/node.js';
+import { stridesOf } from '../graph/shape.js';
 import { concatOp, padOp } from '../ops/movement.js';
 import { reduceOp } from '../ops/reduce.js';
-import { writeRowsOp } from '../ops/rows.js';
-import type { Epilogue, Expression, Instruction, Kernel, View } from '../program/kernels.js';
+import type { Epilogue, Expression, Instruction, Kernel, View } from '../program/kernels/index.js';
 import { topologicalOrder } from '../reference/evaluate.js';
-import type { Tensor } from '../tensor.js';
 import { type FusionPlan, isElementwise, planFusion } from './fusion.js';
-import { type KernelCall, kernelBuilders } from './kernel-builders.js';
 import { storeHalves } from './precision.js';
-import { isProduct, productOf } from './products.js';
 import { checkRank, ProgramBuilder, type VirtualBuffer } from './program-builder.js';
 import type { Unit, Version } from './schedule.js';
 import { constantValue } from './simplify.js';
@@ -73,12 +68,12 @@ class Lowering {
     if (isElementwise(node)) {
       if (!this.plan.inlined.has(node)) this.lowerElementwise(node);
     } else if (node.op === reduceOp) this.lowerReduce(node);
-    else if (isProduct(node)) {
+    else if (node.op.product) {
       if (!this.plan.deferred.has(node)) this.lowerProduct(node);
     } else if (node.op === concatOp) this.lowerConcat(node);
     else if (node.op === padOp) this.lowerPad(node);
-    else if (node.op === adamwOp || node.op === writeRowsOp) this.lowerInPlace(node);
-    else if (kernelBuilders[node.op.name]) this.lowerKernel(node);
+    else if (node.op.inPlace) this.lowerInPlace(node);
+    else if (node.op.kernel) this.lowerKernel(node);
     // Leaves and views are located when somebody asks for them.
   }
 
@@ -169,7 +164,7 @@ class Lowering {
 
   /** Emits a product, with the elementwise kernel rooted at `root` as its epilogue; false if its views do not allow it. */
   private lowerProduct(node: GraphNode, root?: Tensor): boolean {
-    const product = productOf(node);
+    const product = node.op.product!(node);
     const reads: Version[] = [];
     let epilogue: Epilogue | undefined;
     if (root) {
@@ -222,28 +217,16 @@ class Lowering {
   }
 
   private lowerKernel(node: GraphNode): void {
-    const reads: Version[] = [];
-    const operands = node.inputs.map((input) => this.builder.whole(input));
-    const writes = node.outputs.map((output) =>
-      this.builder.resultVersion(output, (state) => operands.includes(state)),
-    );
-    const call: KernelCall = {
-      node,
-      input: (index) => {
-        reads.push(operands[index]);
-        return operands[index].buffer;
-      },
-      output: (index) => writes[index].buffer,
-    };
-    const kernel = kernelBuilders[node.op.name](call);
+    const reads = node.inputs.map((input) => this.builder.whole(input));
+    const writes = node.outputs.map((output) => this.builder.resultVersion(output, (state) => reads.includes(state)));
     node.outputs.forEach((output, i) => this.builder.setLocation(output, writes[i]));
-    this.builder.emit(kernel, reads, writes);
+    this.builder.emit(kernelOf(node, reads, writes), reads, writes);
   }
 
-  /** adamw and writeRows: the kernel overwrites its operands. State that this updates is used directly, else a copy. */
+  /** The kernel overwrites some of its operands. State that this updates is used directly, else a copy. */
   private lowerInPlace(node: GraphNode): void {
     const operands = node.inputs;
-    const replaced = node.op === adamwOp ? [0, 2, 3] : [0];
+    const replaced = node.op.inPlace!;
     const reads: Version[] = [];
     const updatesInPlace = (i: number) => {
       const state = this.updatedState.get(node.outputs[replaced.indexOf(i)]);
@@ -267,34 +250,8 @@ class Lowering {
       return { buffer: before.buffer, writers: [], readers: [] } satisfies Version;
     });
     node.outputs.forEach((output, i) => this.builder.setLocation(output, versions[replaced[i]]));
-    const [target, second, third, fourth, fifth, sixth] = versions.map(({ buffer }) => buffer);
-    const kernel: Kernel =
-      node.op === adamwOp
-        ? {
-            kind: 'adamw',
-            elements: operands[0].size,
-            parameter: target,
-            gradient: second,
-            m: third,
-            v: fourth,
-            hyper: fifth,
-            gradientScale: sixth,
-            ...node.attributes,
-          }
-        : {
-            kind: 'writeRows',
-            target,
-            indices: second,
-            values: third,
-            rows: operands[1].size,
-            tableRows: operands[0].shape[0],
-            width: sizeOf(operands[0].shape.slice(1)),
-          };
-    this.builder.emit(
-      kernel,
-      reads,
-      replaced.map((i) => versions[i]),
-    );
+    const writes = replaced.map((i) => versions[i]);
+    this.builder.emit(kernelOf(node, versions, writes), reads, writes);
   }
 
   private writeBack(state: Tensor, value: Tensor): void {
@@ -325,4 +282,10 @@ class Lowering {
     if (isOwn && elements === tensor.size && isContiguous(tensor.shape, location)) return location.version.buffer;
     return this.builder.copy(tensor, this.builder.arenaBuffer(tensor)).buffer;
   }
+}
+
+function kernelOf(node: GraphNode, reads: readonly Version[], writes: readonly Version[]): Kernel {
+  const { op, inputs, outputs, attributes } = node;
+  const buffersOf = (versions: readonly Version[]) => versions.map(({ buffer }) => buffer);
+  return op.kernel!({ inputs, outputs, attributes, reads: buffersOf(reads), writes: buffersOf(writes) });
 }

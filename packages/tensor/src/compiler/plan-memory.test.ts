@@ -50,8 +50,10 @@ describe('planMemory', () => {
     const tooLarge = [{ bytes: 5000, first: 0, last: 0, name: 'logits' }];
     const attempt = () => planMemory(tooLarge, limits);
     expect(attempt).toThrow(OutOfMemoryError);
-    expect(attempt).toThrow(/OUT_OF_MEMORY: 'logits' needs 5000 bytes; this backend allows 4096[\s\S]*fix: .*rows/);
-    expect(() => planMemory(tooLarge, { ...limits, maxArenaBytes: 8192 })).toThrow('4096');
+    expect(attempt).toThrow(
+      /OUT_OF_MEMORY: 'logits' needs 4.9 KiB; a buffer of this backend has at most 4.0 KiB[\s\S]*fix: .*rows/,
+    );
+    expect(() => planMemory(tooLarge, { ...limits, maxArenaBytes: 8192 })).toThrow('at most 4.0 KiB');
   });
 
   test('plans nothing for nothing', () => {

@@ -1,6 +1,6 @@
 /** @file Places buffers in arenas so that those that live at the same time do not overlap. */
-import { OutOfMemoryError } from '../errors.js';
 import type { BackendLimits } from '../program/backend.js';
+import { bufferTooLarge } from '../program/faults.js';
 
 export interface Lifetime {
   bytes: number;
@@ -32,10 +32,8 @@ export function planMemory(lifetimes: readonly Lifetime[], limits: BackendLimits
     const { bytes, first, last, name } = lifetimes[index];
     const size = align(bytes);
     if (bytes > limits.maxBufferBytes || size > limits.maxArenaBytes) {
-      throw new OutOfMemoryError({
-        message: `'${name}' needs ${bytes} bytes; this backend allows ${Math.min(limits.maxBufferBytes, limits.maxArenaBytes)} per buffer`,
-        fix: 'use fewer or shorter rows per step (and gradient accumulation), recompute activations (checkpointActivations), or use a smaller model',
-      });
+      const limitBytes = Math.min(limits.maxBufferBytes, limits.maxArenaBytes);
+      throw bufferTooLarge({ what: `'${name}'`, bytes, limitBytes });
     }
     for (let arena = 0; ; arena++) {
       arenas[arena] ??= [];

@@ -2,7 +2,8 @@
  * @file Mixed precision (Micikevicius et al. 2018): which scratch buffers hold f16. Products read and write f16 and sum in
  * f32; parameters, optimizer moments, statistics, logits, losses and gradients of parameters stay f32.
  */
-import type { Kernel } from '../program/kernels.js';
+import type { Kernel } from '../program/kernels/index.js';
+import { operandsOf } from '../program/operands.js';
 import type { VirtualBuffer } from './program-builder.js';
 import type { Unit } from './schedule.js';
 
@@ -47,71 +48,9 @@ function wantedHalves(units: readonly Unit[], uses: readonly Map<number, Use>[])
 /** The uses of a kernel's buffers that may be f16; all others are f32. */
 function usesOf(kernel: Kernel): Map<number, Use> {
   const uses = new Map<number, Use>();
-  const plain = (...buffers: number[]) => {
-    for (const buffer of buffers) if (!uses.has(buffer)) uses.set(buffer, 'plain');
-  };
-  const activation = (...buffers: number[]) => {
-    for (const buffer of buffers) uses.set(buffer, 'activation');
-  };
-  switch (kernel.kind) {
-    case 'elementwise':
-      plain(kernel.output.buffer, ...kernel.inputs.map(({ buffer }) => buffer));
-      break;
-    case 'reduce':
-      plain(...kernel.inputs.map(({ buffer }) => buffer));
-      break;
-    case 'matmul':
-      activation(kernel.a.buffer, kernel.b.buffer, kernel.output);
-      plain(...(kernel.epilogue?.views ?? []).map(({ buffer }) => buffer));
-      break;
-    case 'conv2d':
-      activation(kernel.x, kernel.weight, kernel.output);
-      plain(...(kernel.epilogue?.views ?? []).map(({ buffer }) => buffer));
-      break;
-    case 'conv2dInputGrad':
-      activation(kernel.dOutput, kernel.weight, kernel.dx);
-      break;
-    case 'conv2dWeightGrad':
-      activation(kernel.x, kernel.dOutput);
-      break;
-    case 'gather':
-      plain(kernel.table, kernel.output);
-      break;
-    case 'scatterAdd':
-      plain(kernel.updates);
-      break;
-    case 'writeRows':
-      plain(kernel.values);
-      break;
-    case 'softmax':
-      activation(kernel.input, kernel.output);
-      break;
-    case 'softmaxGrad':
-      activation(kernel.y, kernel.dy, kernel.dx);
-      break;
-    case 'rmsNorm':
-    case 'groupNorm':
-      activation(kernel.x, kernel.output);
-      break;
-    case 'rmsNormGrad':
-    case 'groupNormGrad':
-      activation(kernel.x, kernel.dy, kernel.dx);
-      break;
-    case 'rope':
-      activation(kernel.x, kernel.output);
-      break;
-    case 'attention':
-      activation(kernel.q, kernel.k, kernel.v, kernel.output);
-      break;
-    case 'attentionGrad':
-      activation(kernel.q, kernel.k, kernel.v, kernel.dOutput, kernel.dq, kernel.dk, kernel.dv);
-      break;
-    case 'crossEntropyGrad':
-      activation(kernel.dLogits);
-      break;
-    case 'crossEntropy':
-    case 'adamw':
-    case 'random':
+  for (const { buffer, use } of operandsOf(kernel)) {
+    if (use.precision === 'activation') uses.set(buffer, 'activation');
+    else if (use.precision === 'plain' && !uses.has(buffer)) uses.set(buffer, 'plain');
   }
   return uses;
 }

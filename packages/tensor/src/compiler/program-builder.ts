@@ -1,12 +1,13 @@
 /** @file A program in the making: its buffers, its kernels, and where every tensor lies. */
+
+import type { Tensor } from '../graph/node.js';
 import type { Shape } from '../graph/shape.js';
 import { shapeError } from '../graph/shape.js';
 import { barrierOp } from '../ops/checkpoint.js';
 import { constantOp, inputOp, stateOp } from '../ops/leaf.js';
 import { broadcastOp, broadcastStrides, permuteOp, reshapeOp, sliceOp } from '../ops/movement.js';
-import type { Expression, Kernel, View } from '../program/kernels.js';
+import type { Expression, Kernel, View } from '../program/kernels/index.js';
 import type { BufferStorage, BufferType } from '../program/program.js';
-import type { Tensor } from '../tensor.js';
 import type { Unit, Version } from './schedule.js';
 import { constantValue } from './simplify.js';
 import { collapse, contiguousLayout, isContiguous, type Layout, reshapeStrides } from './views.js';

@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import type { Kernel } from '../program/kernels.js';
+import type { Kernel } from '../program/kernels/index.js';
 import { InPlaceConflict, schedule, type Unit, type Version } from './schedule.js';
 
 /** Units over named versions; `old>new` means that `new` overwrites `old` in the same memory. */

@@ -1,5 +1,5 @@
 /** @file Orders kernels: after what they read, and before their memory is overwritten. */
-import type { Kernel } from '../program/kernels.js';
+import type { Kernel } from '../program/kernels/index.js';
 
 /** One version of a buffer's contents. State has two: before and after its update. */
 export interface Version {

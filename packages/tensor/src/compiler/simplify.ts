@@ -1,5 +1,5 @@
 /** @file Rewrites the traced graph: merges duplicates, folds constants, drops operations that do nothing. */
-import type { GraphNode, ReferenceArray } from '../graph/node.js';
+import type { GraphNode, ReferenceArray, Tensor } from '../graph/node.js';
 import { apply, applyAll } from '../graph/node.js';
 import { sameShape } from '../graph/shape.js';
 import { detachOp } from '../ops/detach.js';
@@ -7,7 +7,6 @@ import { binaryOp, unaryOp } from '../ops/elementwise.js';
 import { constantOp, inputOp, scalar, stateOp } from '../ops/leaf.js';
 import { broadcastOp, permuteOp, reshapeOp } from '../ops/movement.js';
 import { topologicalOrder } from '../reference/evaluate.js';
-import type { Tensor } from '../tensor.js';
 
 /** The tensors that replace `outputs`, computing the same values with fewer nodes. */
 export function simplify(outputs: readonly Tensor[]): Tensor[] {

@@ -1,7 +1,5 @@
 /** @file Trees of named leaves: nested objects and arrays. Paths such as `blocks.0.attention.query` name the leaves. */
 
-export type Tree<Leaf> = Leaf | readonly Tree<Leaf>[] | { readonly [key: string]: Tree<Leaf> };
-
 /** The same tree with every `From` leaf replaced by `To`. */
 export type MapTree<T, From, To> = T extends From
   ? To

@@ -1,9 +1,9 @@
 /** @file What a conformance case is: a function of tensors and the values to try it on. */
 
+import type { Tensor } from '../graph/node.js';
 import { sizeOf } from '../graph/shape.js';
 import { PhiloxStream } from '../philox.js';
 import type { DType } from '../program/program.js';
-import type { Tensor } from '../tensor.js';
 
 export interface CaseInput {
   dtype: DType;

@@ -8,6 +8,7 @@ import { elementwiseCases } from './elementwise-cases.js';
 import { matmulCases } from './matmul-cases.js';
 import { movementCases } from './movement-cases.js';
 import { rowCases } from './row-cases.js';
+import { trainingCases } from './training-cases.js';
 
 export const conformanceCases: readonly ConformanceCase[] = [
   ...elementwiseCases,
@@ -17,4 +18,5 @@ export const conformanceCases: readonly ConformanceCase[] = [
   ...attentionCases,
   ...convolutionCases,
   ...detachCases,
+  ...trainingCases,
 ];

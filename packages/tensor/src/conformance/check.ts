@@ -2,13 +2,13 @@
 import { compile, type Precision, TensorSpec } from '../compiler/compile.js';
 import { createVariable } from '../compiler/variable.js';
 import { grad } from '../grad.js';
+import type { Tensor } from '../graph/node.js';
 import { apply } from '../graph/node.js';
 import { constant, inputOp } from '../ops/leaf.js';
 import { PhiloxStream } from '../philox.js';
 import type { Backend } from '../program/backend.js';
 import type { DType } from '../program/program.js';
 import { evaluate } from '../reference/evaluate.js';
-import type { Tensor } from '../tensor.js';
 import type { CaseInput, ConformanceCase } from './case.js';
 
 export interface Mismatch {
@@ -20,7 +20,7 @@ export interface Mismatch {
 }
 
 /** The outputs of a case, and the gradients of a random weighting of them with respect to every differentiable input. */
-function outputsOf(testCase: ConformanceCase, inputs: Record<string, Tensor>): Record<string, Tensor> {
+export function outputsOf(testCase: ConformanceCase, inputs: Record<string, Tensor>): Record<string, Tensor> {
   const result = testCase.fn(inputs);
   const outputs = Array.isArray(result) ? result : [result];
   const named: Record<string, Tensor> = Object.fromEntries(outputs.map((output, i) => [`output${i}`, output]));
@@ -49,7 +49,7 @@ function weighted(outputs: readonly Tensor[]): Tensor {
   return terms.reduce((sum, term) => sum.add(term));
 }
 
-function symbolicInputs(inputs: Record<string, CaseInput>): Record<string, Tensor> {
+export function symbolicInputs(inputs: Record<string, CaseInput>): Record<string, Tensor> {
   return Object.fromEntries(
     Object.entries(inputs).map(([name, { dtype, shape }], index) => [
       name,

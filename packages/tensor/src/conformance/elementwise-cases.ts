@@ -1,5 +1,6 @@
 /** @file Arithmetic, comparison, elementary functions, special values, reductions. */
-import { select, type Tensor } from '../tensor.js';
+import type { Tensor } from '../graph/node.js';
+import { select } from '../tensor.js';
 import { type ConformanceCase, ids, normal, uniform, values } from './case.js';
 
 type Unary = (x: Tensor) => Tensor;

@@ -1,11 +1,5 @@
-/** @file @transfusion/tensor/conformance: what every backend has to get right, as data and two checks. */
-export { type CaseInput, type ConformanceCase, ids, integers, normal, uniform, values } from './case.js';
+/** @file @transfusion/tensor/conformance: what every backend has to get right and what it has to refuse, as data and checks. */
+export type { CaseInput, ConformanceCase } from './case.js';
 export { conformanceCases } from './cases.js';
-export {
-  checkGradients,
-  checkOnBackend,
-  differentiableInputs,
-  type Mismatch,
-  type RunOptions,
-  runOnBackend,
-} from './check.js';
+export { checkOnBackend, type Mismatch, type RunOptions, runOnBackend } from './check.js';
+export { type FaultCase, type FaultReport, faultCases, type OpenBackend, reportFault } from './faults.js';

@@ -9,6 +9,12 @@ export function sizeOf(shape: Shape): number {
   return size;
 }
 
+/** Rows and columns of a tensor seen as a matrix of its last axis. */
+export function matrixOf(shape: Shape): { rows: number; columns: number } {
+  const columns = shape.at(-1) ?? 1;
+  return { rows: sizeOf(shape) / columns, columns };
+}
+
 export function showShape(shape: Shape): string {
   return `[${shape.join(', ')}]`;
 }

@@ -11,7 +11,7 @@ export interface AdamWAttributes {
 }
 
 /** Inputs parameter, gradient, m, v (equal shapes), hyper [3], gradientScale (one element); outputs parameter, m, v. */
-export const adamwOp: OpDefinition<AdamWAttributes> = {
+const adamwOp: OpDefinition<AdamWAttributes> = {
   name: 'adamw',
   infer([parameter, gradient, m, v, hyper, gradientScale]) {
     for (const other of [gradient, m, v]) {
@@ -41,6 +41,10 @@ export const adamwOp: OpDefinition<AdamWAttributes> = {
       newParameter[i] = parameter[i] - learningRate * (weightDecay * parameter[i] + update);
     }
     return [newParameter, newM, newV];
+  },
+  inPlace: [0, 2, 3],
+  kernel({ inputs, attributes, reads: [parameter, gradient, m, v, hyper, gradientScale] }) {
+    return { kind: 'adamw', elements: inputs[0].size, parameter, gradient, m, v, hyper, gradientScale, ...attributes };
   },
 };
 

@@ -2,21 +2,21 @@
 
 import { applyAll, type OpDefinition, type ReferenceArray, type Tensor, type TensorType } from '../graph/node.js';
 import { sameShape, shapeError, showShape, sizeOf } from '../graph/shape.js';
-import type { AttentionShape } from '../program/kernels.js';
+import type { AttentionShape } from '../program/kernels/index.js';
 import { requireDType } from './elementwise.js';
 
-export interface AttentionAttributes {
+interface AttentionAttributes {
   scale: number;
 }
 
 /** The sizes of an attention of q [batch, queries, heads, headDim] over k [batch, keys, kvHeads, headDim]. */
-export function attentionShape(q: TensorType, k: TensorType, scale: number): AttentionShape {
+function attentionShape(q: TensorType, k: TensorType, scale: number): AttentionShape {
   const [batch, queries, heads, headDim] = q.shape;
   return { batch, queries, keys: k.shape[1], heads, kvHeads: k.shape[2], headDim, scale };
 }
 
 /** Inputs q, k, v, begin, end; outputs o like q and lse [batch, queries, heads]. */
-export const attentionOp: OpDefinition<AttentionAttributes> = {
+const attentionOp: OpDefinition<AttentionAttributes> = {
   name: 'attention',
   infer([q, k, v, begin, end]) {
     for (const t of [q, k, v]) requireDType('attention', t, 'f32');
@@ -65,10 +65,13 @@ export const attentionOp: OpDefinition<AttentionAttributes> = {
     const [dq, dk, dv] = applyAll(attentionGradOp, [q, k, v, begin, end, lse, delta, g], attributes);
     return [dq, dk, dv, undefined, undefined];
   },
+  kernel({ inputs, attributes: { scale }, reads: [q, k, v, begin, end], writes: [output, lse] }) {
+    return { kind: 'attention', ...attentionShape(inputs[0], inputs[1], scale), q, k, v, begin, end, output, lse };
+  },
 };
 
 /** Inputs q, k, v, begin, end, lse, delta = sum(dO o), dO; outputs dq, dk, dv. */
-export const attentionGradOp: OpDefinition<AttentionAttributes> = {
+const attentionGradOp: OpDefinition<AttentionAttributes> = {
   name: 'attentionGrad',
   infer: ([q, k, v]) => [q, k, v],
   reference({ inputs: [q, k, v, begin, end, lse, delta, g], inputTypes, attributes: { scale } }) {
@@ -90,6 +93,14 @@ export const attentionGradOp: OpDefinition<AttentionAttributes> = {
       }
     });
     return [dq, dk, dv];
+  },
+  kernel({ inputs, attributes: { scale }, reads, writes: [dq, dk, dv] }) {
+    const [q, k, v, begin, end, lse, delta, dOutput] = reads;
+    return {
+      kind: 'attentionGrad',
+      ...attentionShape(inputs[0], inputs[1], scale),
+      ...{ q, k, v, begin, end, lse, delta, dOutput, dq, dk, dv },
+    };
   },
 };
 

@@ -15,7 +15,7 @@ interface Region {
 }
 
 /** Replaced by the region itself before anything is compiled (`inlineCheckpoints`). */
-export const checkpointOp: OpDefinition<Region> = {
+const checkpointOp: OpDefinition<Region> = {
   name: 'checkpoint',
   infer: (_, { output }) => [{ shape: output.shape, dtype: output.dtype }],
   reference: ({ inputs, attributes: { output, external } }) =>

@@ -1,7 +1,7 @@
 /** @file Convolution of images [batch, height, width, channels], and its two gradients. */
 import { apply, type OpDefinition, type ReferenceArray, type Tensor, type TensorType } from '../graph/node.js';
 import { shapeError, showShape, sizeOf } from '../graph/shape.js';
-import type { Conv2dShape } from '../program/kernels.js';
+import type { Conv2dShape } from '../program/kernels/index.js';
 import { requireDType } from './elementwise.js';
 
 export interface Padding {
@@ -11,13 +11,13 @@ export interface Padding {
   right: number;
 }
 
-export interface Conv2dAttributes {
+interface Conv2dAttributes {
   stride: readonly [number, number];
   padding: Readonly<Padding>;
 }
 
 /** The sizes of a convolution, or an error naming what does not fit. */
-export function conv2dShape(x: TensorType, weight: TensorType, { stride, padding }: Conv2dAttributes): Conv2dShape {
+function conv2dShape(x: TensorType, weight: TensorType, { stride, padding }: Conv2dAttributes): Conv2dShape {
   const bad = (why: string) => shapeError(`conv2d: x ${showShape(x.shape)}, weight ${showShape(weight.shape)}: ${why}`);
   if (x.shape.length !== 4) throw bad('x must be [batch, height, width, channels]');
   if (weight.shape.length !== 4) throw bad('weight must be [kernelHeight, kernelWidth, channels, outputChannels]');
@@ -49,7 +49,7 @@ export function conv2dShape(x: TensorType, weight: TensorType, { stride, padding
 }
 
 /** Inputs x, weight. */
-export const conv2dOp: OpDefinition<Conv2dAttributes> = {
+const conv2dOp: OpDefinition<Conv2dAttributes> = {
   name: 'conv2d',
   infer([x, weight], attributes) {
     requireDType('conv2d', x, 'f32');
@@ -76,15 +76,27 @@ export const conv2dOp: OpDefinition<Conv2dAttributes> = {
       apply(conv2dWeightGradOp, [x, g], { ...attributes, shape: weight.shape }),
     ];
   },
+  product({ inputs: [image, filters], attributes }) {
+    const shape = conv2dShape(image, filters, attributes);
+    return {
+      space: [1, shape.batch * shape.outputHeight * shape.outputWidth, shape.outputChannels],
+      kernel: ([x, weight], output, epilogue) => ({
+        kind: 'conv2d',
+        ...shape,
+        ...{ x, weight, output },
+        ...(epilogue ? { epilogue } : {}),
+      }),
+    };
+  },
 };
 
 /** `shape`: that of the operand whose gradient this is. */
-export interface Conv2dGradAttributes extends Conv2dAttributes {
+interface Conv2dGradAttributes extends Conv2dAttributes {
   shape: readonly number[];
 }
 
 /** Inputs dOutput, weight; output dx. */
-export const conv2dInputGradOp: OpDefinition<Conv2dGradAttributes> = {
+const conv2dInputGradOp: OpDefinition<Conv2dGradAttributes> = {
   name: 'conv2dInputGrad',
   infer: (_, { shape }) => [{ shape, dtype: 'f32' }],
   reference({ inputs: [g, weight], inputTypes, outputTypes, attributes }) {
@@ -97,10 +109,13 @@ export const conv2dInputGradOp: OpDefinition<Conv2dGradAttributes> = {
     });
     return [dx];
   },
+  kernel({ inputs: [, filters], outputs: [image], attributes, reads: [dOutput, weight], writes: [dx] }) {
+    return { kind: 'conv2dInputGrad', ...conv2dShape(image, filters, attributes), dOutput, weight, dx };
+  },
 };
 
 /** Inputs x, dOutput; output dWeight. */
-export const conv2dWeightGradOp: OpDefinition<Conv2dGradAttributes> = {
+const conv2dWeightGradOp: OpDefinition<Conv2dGradAttributes> = {
   name: 'conv2dWeightGrad',
   infer: (_, { shape }) => [{ shape, dtype: 'f32' }],
   reference({ inputs: [x, g], inputTypes, outputTypes, attributes }) {
@@ -114,6 +129,9 @@ export const conv2dWeightGradOp: OpDefinition<Conv2dGradAttributes> = {
       }
     });
     return [dWeight];
+  },
+  kernel({ inputs: [image], outputs: [filters], attributes, reads: [x, dOutput], writes: [dWeight] }) {
+    return { kind: 'conv2dWeightGrad', ...conv2dShape(image, filters, attributes), x, dOutput, dWeight };
   },
 };
 

@@ -6,7 +6,7 @@ import { requireDType } from './elementwise.js';
 import { logSumExp } from './softmax.js';
 
 /** Inputs logits [..., classes], targets i32 [...]; outputs loss [...] and lse [...]. */
-export const crossEntropyOp: OpDefinition<null> = {
+const crossEntropyOp: OpDefinition<null> = {
   name: 'crossEntropy',
   infer([logits, targets]) {
     requireDType('crossEntropy(logits)', logits, 'f32');
@@ -35,9 +35,12 @@ export const crossEntropyOp: OpDefinition<null> = {
   gradient({ inputs: [logits, targets], outputs: [, lse], gradients: [g] }) {
     return [g && apply(crossEntropyGradOp, [logits, targets, lse, g], null), undefined];
   },
+  kernel({ inputs, reads: [logits, targets], writes: [loss, lse] }) {
+    return { kind: 'crossEntropy', ...rowsAndClasses(inputs), logits, targets, loss, lse };
+  },
 };
 
-export const crossEntropyGradOp: OpDefinition<null> = {
+const crossEntropyGradOp: OpDefinition<null> = {
   name: 'crossEntropyGrad',
   infer: ([logits]) => [logits],
   reference({ inputs: [logits, targets, lse, g], inputTypes: [type] }) {
@@ -52,7 +55,14 @@ export const crossEntropyGradOp: OpDefinition<null> = {
     });
     return [result];
   },
+  kernel({ inputs, reads: [logits, targets, lse, dLoss], writes: [dLogits] }) {
+    return { kind: 'crossEntropyGrad', ...rowsAndClasses(inputs), logits, targets, lse, dLoss, dLogits };
+  },
 };
+
+function rowsAndClasses([logits, targets]: readonly Tensor[]): { rows: number; classes: number } {
+  return { rows: targets.size, classes: logits.shape.at(-1)! };
+}
 
 /** -log softmax(logits [..., classes])[target] for i32 targets [...]: [...]; 0 where the target is not a class. */
 export function crossEntropy(logits: Tensor, targets: Tensor): Tensor {

@@ -2,7 +2,7 @@
 import { TransfusionError } from '../errors.js';
 import { apply, type OpDefinition, type Tensor, type TensorType } from '../graph/node.js';
 import { sameShape, shapeError, showShape } from '../graph/shape.js';
-import type { BinaryOp, UnaryOp } from '../program/kernels.js';
+import type { BinaryOp, UnaryOp } from '../program/kernels/index.js';
 import { erf } from '../reference/erf.js';
 import { scalar } from './leaf.js';
 

@@ -4,16 +4,16 @@
  */
 import { apply, applyAll, type OpDefinition, type Tensor, type TensorType } from '../graph/node.js';
 import { sameShape, shapeError, showShape, sizeOf } from '../graph/shape.js';
-import type { GroupNormShape } from '../program/kernels.js';
+import type { GroupNormShape } from '../program/kernels/index.js';
 import { requireDType } from './elementwise.js';
 
-export interface GroupNormAttributes {
+interface GroupNormAttributes {
   groups: number;
   epsilon: number;
 }
 
 /** The sizes of a group norm of x [batch, ..., channels]. */
-export function groupNormShape({ shape }: TensorType, groups: number): GroupNormShape {
+function groupNormShape({ shape }: TensorType, groups: number): GroupNormShape {
   return { batch: shape[0], positions: sizeOf(shape.slice(1, -1)), channels: shape[shape.length - 1], groups };
 }
 
@@ -62,10 +62,14 @@ export const groupNormOp: OpDefinition<GroupNormAttributes> = {
       g.reshape([batch * positions, channels]).sum(0),
     ];
   },
+  kernel({ inputs, attributes: { groups, epsilon }, reads: [x, weight, bias], writes: [output, mean, rstd] }) {
+    const shape = groupNormShape(inputs[0], groups);
+    return { kind: 'groupNorm', ...shape, epsilon, x, weight, bias, output, mean, rstd };
+  },
 };
 
 /** Inputs x, weight, mean, rstd, dy; output dx = rstd (dy w - mean(dy w) - h mean(dy w h)), h = (x - mean) rstd. */
-export const groupNormGradOp: OpDefinition<{ groups: number }> = {
+const groupNormGradOp: OpDefinition<{ groups: number }> = {
   name: 'groupNormGrad',
   infer: ([x]) => [x],
   reference({ inputs: [x, weight, mean, rstd, dy], inputTypes, attributes: { groups } }) {
@@ -79,6 +83,9 @@ export const groupNormGradOp: OpDefinition<{ groups: number }> = {
       for (const at of elements) dx[at] = rstd[group] * (scaled(at) - shift - normalised(at) * tilt);
     });
     return [dx];
+  },
+  kernel({ inputs, attributes: { groups }, reads: [x, weight, mean, rstd, dy], writes: [dx] }) {
+    return { kind: 'groupNormGrad', ...groupNormShape(inputs[0], groups), x, weight, mean, rstd, dy, dx };
   },
 };
 

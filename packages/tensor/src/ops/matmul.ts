@@ -4,12 +4,12 @@ import type { OpDefinition, Tensor, TensorType } from '../graph/node.js';
 import { sameShape, shapeError, showShape, sizeOf } from '../graph/shape.js';
 import { requireDType } from './elementwise.js';
 
-export interface MatmulAttributes {
+interface MatmulAttributes {
   transposeA: boolean;
   transposeB: boolean;
 }
 
-export interface MatmulSizes {
+interface MatmulSizes {
   batch: number;
   m: number;
   n: number;
@@ -19,7 +19,7 @@ export interface MatmulSizes {
 }
 
 /** The sizes of a product, or an error naming the lengths that disagree. */
-export function matmulSizes(a: TensorType, b: TensorType, { transposeA, transposeB }: MatmulAttributes): MatmulSizes {
+function matmulSizes(a: TensorType, b: TensorType, { transposeA, transposeB }: MatmulAttributes): MatmulSizes {
   const name = `matmul(a${transposeA ? ' transposed' : ''}, b${transposeB ? ' transposed' : ''})`;
   if (a.shape.length < 2 || b.shape.length < 2) {
     throw shapeError(`${name}: a is ${showShape(a.shape)}, b is ${showShape(b.shape)}; both need at least two axes`);
@@ -83,6 +83,25 @@ export const matmulOp: OpDefinition<MatmulAttributes> = {
       ? right.matmul(left, { transposeA: true, transposeB: flip })
       : left.matmul(right, { transposeA: !flip });
     return [da, db];
+  },
+  product({ inputs: [a, b], attributes: { transposeA, transposeB } }) {
+    const sizes = matmulSizes(a, b, { transposeA, transposeB });
+    const { n, k, sharedB } = sizes;
+    // One matrix b for the whole batch: the batch's rows are rows of one product.
+    const merges = sharedB && !transposeA;
+    const batch = merges ? 1 : sizes.batch;
+    const m = merges ? sizes.batch * sizes.m : sizes.m;
+    return {
+      space: [batch, m, n],
+      kernel: ([left, right], output, epilogue) => ({
+        kind: 'matmul',
+        ...{ batch, m, n, k },
+        a: { buffer: left, transpose: transposeA, batchStride: merges ? 0 : m * k },
+        b: { buffer: right, transpose: transposeB, batchStride: sharedB ? 0 : k * n },
+        output,
+        ...(epilogue ? { epilogue } : {}),
+      }),
+    };
   },
 };
 

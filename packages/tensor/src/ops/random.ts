@@ -5,7 +5,7 @@ import { checkShape, type Shape, sameShape, shapeError, showShape, sizeOf } from
 import { normals, uniforms } from '../philox.js';
 import { requireDType } from './elementwise.js';
 
-export interface RandomAttributes {
+interface RandomAttributes {
   distribution: 'uniform' | 'normal';
   shape: Shape;
   /** Different streams are independent under one seed. */
@@ -13,7 +13,7 @@ export interface RandomAttributes {
 }
 
 /** Input: seed i32 [4]. */
-export const randomOp: OpDefinition<RandomAttributes> = {
+const randomOp: OpDefinition<RandomAttributes> = {
   name: 'random',
   infer([seed], { shape }) {
     requireDType('random(seed)', seed, 'i32');
@@ -26,6 +26,9 @@ export const randomOp: OpDefinition<RandomAttributes> = {
     return [Float64Array.from(distribution === 'normal' ? normals(options) : uniforms(options))];
   },
   gradient: () => [undefined],
+  kernel({ attributes: { distribution, shape, stream }, reads: [seed], writes: [output] }) {
+    return { kind: 'random', distribution, elements: sizeOf(shape), stream, seed, output };
+  },
 };
 
 export interface RandomOptions {

@@ -1,10 +1,10 @@
 /** @file RMSNorm over the last axis (Zhang and Sennrich 2019): y = x / sqrt(mean(x^2) + epsilon) * weight. */
 
 import { apply, applyAll, type OpDefinition, type Tensor } from '../graph/node.js';
-import { sameShape, shapeError, showShape } from '../graph/shape.js';
+import { matrixOf, sameShape, shapeError, showShape } from '../graph/shape.js';
 import { requireDType } from './elementwise.js';
 
-export interface RmsNormAttributes {
+interface RmsNormAttributes {
   epsilon: number;
 }
 
@@ -38,10 +38,13 @@ export const rmsNormOp: OpDefinition<RmsNormAttributes> = {
     const scaled = g.mul(x).mul(rstd.reshape([...rstd.shape, 1]));
     return [apply(rmsNormGradOp, [x, weight, rstd, g], null), scaled.sum(leading).reshape(weight.shape)];
   },
+  kernel({ inputs, attributes: { epsilon }, reads: [x, weight], writes: [output, rstd] }) {
+    return { kind: 'rmsNorm', ...matrixOf(inputs[0].shape), epsilon, x, weight, output, rstd };
+  },
 };
 
 /** dx = rstd (dy w - x rstd^2 mean(dy w x)) */
-export const rmsNormGradOp: OpDefinition<null> = {
+const rmsNormGradOp: OpDefinition<null> = {
   name: 'rmsNormGrad',
   infer: ([x]) => [x],
   reference({ inputs: [x, weight, rstd, dy] }) {
@@ -55,6 +58,9 @@ export const rmsNormGradOp: OpDefinition<null> = {
       for (let i = 0; i < columns; i++) dx[at + i] = rstd[row] * (dy[at + i] * weight[i] - x[at + i] * shift);
     }
     return [dx];
+  },
+  kernel({ inputs, reads: [x, weight, rstd, dy], writes: [dx] }) {
+    return { kind: 'rmsNormGrad', ...matrixOf(inputs[0].shape), x, weight, rstd, dy, dx };
   },
 };
 

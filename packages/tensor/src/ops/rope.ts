@@ -5,14 +5,14 @@ import { sameShape, shapeError, showShape } from '../graph/shape.js';
 import { requireDType } from './elementwise.js';
 import { constant } from './leaf.js';
 
-export interface RopeAttributes {
+interface RopeAttributes {
   interleaved: boolean;
   /** Rotate back: also the gradient. */
   inverse: boolean;
 }
 
 /** Inputs: x [..., heads, headDim], positions i32 [...], cos and sin [positions, headDim / 2]. */
-export const ropeOp: OpDefinition<RopeAttributes> = {
+const ropeOp: OpDefinition<RopeAttributes> = {
   name: 'rope',
   infer([x, positions, cos, sin]) {
     requireDType('rope', x, 'f32');
@@ -57,6 +57,16 @@ export const ropeOp: OpDefinition<RopeAttributes> = {
   gradient({ inputs: [, positions, cos, sin], gradients: [g], attributes: { interleaved, inverse } }) {
     const dx = g && apply(ropeOp, [g, positions, cos, sin], { interleaved, inverse: !inverse });
     return [dx, undefined, undefined, undefined];
+  },
+  kernel({ inputs, attributes: { interleaved, inverse }, reads: [x, positions, cos, sin], writes: [output] }) {
+    return {
+      kind: 'rope',
+      rows: inputs[1].size,
+      heads: inputs[0].shape.at(-2)!,
+      headDim: inputs[0].shape.at(-1)!,
+      tableRows: inputs[2].shape[0],
+      ...{ interleaved, inverse, x, positions, cos, sin, output },
+    };
   },
 };
 

@@ -5,7 +5,7 @@ import { sameShape, shapeError, showShape, sizeOf } from '../graph/shape.js';
 import { requireDType } from './elementwise.js';
 
 /** Elements of a row: everything but the first axis. */
-export function rowWidth(table: TensorType): number {
+function rowWidth(table: TensorType): number {
   return sizeOf(table.shape.slice(1));
 }
 
@@ -20,7 +20,7 @@ function checkValues(what: string, table: Shape1, indices: TensorType, values: T
 }
 type Shape1 = readonly number[];
 
-export const gatherOp: OpDefinition<null> = {
+const gatherOp: OpDefinition<null> = {
   name: 'gather',
   infer([table, indices]) {
     requireDType('gather(table)', table, 'f32');
@@ -39,9 +39,13 @@ export const gatherOp: OpDefinition<null> = {
   gradient({ inputs: [table, indices], gradients: [g] }) {
     return [g && scatterAdd(g, indices, table.shape[0]), undefined];
   },
+  kernel({ inputs, reads: [table, indices], writes: [output] }) {
+    const [rows, tableRows, width] = [inputs[1].size, inputs[0].shape[0], rowWidth(inputs[0])];
+    return { kind: 'gather', table, indices, output, rows, tableRows, width };
+  },
 };
 
-export const scatterAddOp: OpDefinition<{ rows: number }> = {
+const scatterAddOp: OpDefinition<{ rows: number }> = {
   name: 'scatterAdd',
   infer([updates, indices], { rows }) {
     const row = updates.shape.slice(indices.shape.length);
@@ -60,10 +64,14 @@ export const scatterAddOp: OpDefinition<{ rows: number }> = {
   gradient({ inputs: [, indices], gradients: [g] }) {
     return [g && gather(g, indices), undefined];
   },
+  kernel({ inputs, outputs, attributes, reads: [updates, indices], writes: [output] }) {
+    const [rows, tableRows, width] = [inputs[1].size, attributes.rows, rowWidth(outputs[0])];
+    return { kind: 'scatterAdd', updates, indices, output, rows, tableRows, width };
+  },
 };
 
 /** The target with some rows replaced. Writes in place when the target is state that this updates. */
-export const writeRowsOp: OpDefinition<null> = {
+const writeRowsOp: OpDefinition<null> = {
   name: 'writeRows',
   infer([target, indices, values]) {
     checkValues('writeRows', target.shape, indices, values);
@@ -85,6 +93,11 @@ export const writeRowsOp: OpDefinition<null> = {
       undefined,
       gather(g, indices).reshape(values.shape),
     ];
+  },
+  inPlace: [0],
+  kernel({ inputs, reads: [target, indices, values] }) {
+    const [rows, tableRows, width] = [inputs[1].size, inputs[0].shape[0], rowWidth(inputs[0])];
+    return { kind: 'writeRows', target, indices, values, rows, tableRows, width };
   },
 };
 

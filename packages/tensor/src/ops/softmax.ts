@@ -1,8 +1,9 @@
 /** @file Softmax and its logarithm over the last axis. */
 import { apply, type OpDefinition } from '../graph/node.js';
+import { matrixOf } from '../graph/shape.js';
 import { requireDType } from './elementwise.js';
 
-export interface SoftmaxAttributes {
+interface SoftmaxAttributes {
   log: boolean;
 }
 
@@ -25,10 +26,13 @@ export const softmaxOp: OpDefinition<SoftmaxAttributes> = {
   gradient({ outputs: [y], gradients: [g], attributes }) {
     return [g && apply(softmaxGradOp, [y, g], attributes)];
   },
+  kernel({ inputs: [x], attributes: { log }, reads: [input], writes: [output] }) {
+    return { kind: 'softmax', log, ...matrixOf(x.shape), input, output };
+  },
 };
 
 /** From the output y and its gradient: softmax dy -> y (dy - sum(dy y)); log-softmax dy -> dy - exp(y) sum(dy). */
-export const softmaxGradOp: OpDefinition<SoftmaxAttributes> = {
+const softmaxGradOp: OpDefinition<SoftmaxAttributes> = {
   name: 'softmaxGrad',
   infer: ([y]) => [y],
   reference({ inputs: [y, dy], inputTypes: [type], attributes: { log } }) {
@@ -41,6 +45,9 @@ export const softmaxGradOp: OpDefinition<SoftmaxAttributes> = {
         result[i] = log ? dy[i] - Math.exp(y[i]) * sum : y[i] * (dy[i] - sum);
     }
     return [result];
+  },
+  kernel({ inputs, attributes: { log }, reads: [y, dy], writes: [dx] }) {
+    return { kind: 'softmaxGrad', log, ...matrixOf(inputs[0].shape), y, dy, dx };
   },
 };
 

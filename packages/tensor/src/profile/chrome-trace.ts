@@ -1,7 +1,7 @@
 /** @file A profiled run in the Trace Event Format, which chrome://tracing and ui.perfetto.dev open. */
 import type { KernelSpan } from '../program/backend.js';
 import { kernelFlops } from '../program/cost.js';
-import type { Kernel } from '../program/kernels.js';
+import { describeKernel, type Kernel } from '../program/kernels/index.js';
 import type { Program } from '../program/program.js';
 
 /** One complete event; times in microseconds. */
@@ -46,23 +46,14 @@ export function chromeTrace(program: Program, runs: readonly (readonly KernelSpa
 /** A kernel's sizes as they are, its operands by name, type and length. */
 function describe(kernel: Kernel, { buffers }: Program): Record<string, unknown> {
   const { kind, ...fields } = kernel;
+  const { operands } = describeKernel(kernel);
   const flops = kernelFlops(kernel);
   const described = Object.fromEntries(
     Object.entries(fields).map(([name, value]) => {
-      // Sizes that are called as operands of other kernels are.
-      const isSize = (kind === 'matmul' && name.length === 1) || (name === 'positions' && kind.startsWith('groupNorm'));
-      if (isSize || !OPERANDS.has(name) || typeof value !== 'number') return [name, value];
+      if (!(name in operands) || typeof value !== 'number') return [name, value];
       const { name: holds, dtype, elements } = buffers[value];
       return [name, `${holds}: ${dtype}[${elements}]`];
     }),
   );
   return { kind, ...(flops > 0 ? { flops } : {}), ...described };
 }
-
-/** Fields of kernels that are numbers of buffers. */
-const OPERANDS = new Set(
-  (
-    'output table indices updates target values input y dy dx x weight bias mean rstd positions cos sin q k v begin end ' +
-    'lse delta dOutput dq dk dv dWeight logits targets loss dLoss dLogits parameter gradient m hyper gradientScale seed'
-  ).split(' '),
-);

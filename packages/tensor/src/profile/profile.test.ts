@@ -1,5 +1,5 @@
 import { chromeTrace, formatProfile, summarise } from '../index.js';
-import type { Kernel } from '../program/kernels.js';
+import type { Kernel } from '../program/kernels/index.js';
 import type { Program, ProgramBuffer } from '../program/program.js';
 
 const buffer = (elements: number, dtype: ProgramBuffer['dtype'] = 'f32'): ProgramBuffer => ({

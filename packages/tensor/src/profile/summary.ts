@@ -1,13 +1,14 @@
 /** @file Where the time of a program goes: a table by kind of kernel. */
 import type { KernelSpan } from '../program/backend.js';
 import { kernelBytes, kernelFlops } from '../program/cost.js';
-import type { Kernel } from '../program/kernels.js';
+import { describeKernel, type Kernel, type KernelDescriptor } from '../program/kernels/index.js';
 import type { Program } from '../program/program.js';
 
 /** All kernels of one kind in one run. */
 export interface ProfileRow {
   /** A matrix product's kind tells which operands are transposed, as in `matmul NT`. */
   kind: string;
+  family: KernelDescriptor<Kernel>['family'];
   calls: number;
   /** Median over the runs. */
   seconds: number;
@@ -30,6 +31,7 @@ export function summarise(program: Program, runs: readonly (readonly KernelSpan[
     const rate = (total: number) => (seconds > 0 ? total / seconds / 1e9 : 0);
     return {
       kind,
+      family: describeKernel(kernels[0]).family,
       calls: kernels.length,
       seconds,
       gflopPerSecond: rate(kernels.reduce((sum, kernel) => sum + kernelFlops(kernel), 0)),
@@ -43,9 +45,8 @@ export function summarise(program: Program, runs: readonly (readonly KernelSpan[
 }
 
 function kindOf(kernel: Kernel): string {
-  if (kernel.kind !== 'matmul') return kernel.kind;
-  const side = ({ transpose }: { transpose: boolean }) => (transpose ? 'T' : 'N');
-  return `matmul ${side(kernel.a)}${side(kernel.b)}${kernel.m <= 4 ? ', few rows' : ''}`;
+  const variant = describeKernel(kernel).variant?.(kernel);
+  return variant === undefined ? kernel.kind : `${kernel.kind} ${variant}`;
 }
 
 function median(values: number[]): number {

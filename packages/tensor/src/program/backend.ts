@@ -1,4 +1,4 @@
-/** @file What a backend is: it owns device memory, loads programs and replays them. */
+/** @file What a backend is: it owns device memory, loads programs and replays them. `faults.ts` says how it refuses. */
 import type { Program } from './program.js';
 
 export type HostArray = Float32Array | Int32Array;
@@ -23,7 +23,7 @@ export interface DeviceBuffer {
   write(data: HostArray, offset?: number): void;
   /** The contents after all runs begun before this call, in a fresh array. */
   read(): Promise<ArrayBuffer>;
-  /** Frees the memory once no run in flight needs it. Using the buffer afterwards throws. */
+  /** Frees the memory once no run in flight needs it. Using the buffer afterwards throws BUFFER_DESTROYED. Idempotent. */
   destroy(): void;
 }
 
@@ -49,14 +49,14 @@ export interface ProfiledRun {
 /** A loaded program. A run writes the inputs, replays the kernels and reads the outputs; it creates nothing on the device. */
 export interface Executable {
   /**
-   * @param inputs one array per `input` buffer of the program, by index, of exactly its number of elements.
+   * @param inputs one array per `input` buffer of the program, by index, of exactly its number of elements and its type.
    * @returns the outputs' contents. Runs execute in the order of the calls; a second run may be started before the
    * first one's promise is fulfilled.
    */
   run(inputs: HostArray[]): Promise<ArrayBuffer[]>;
   /** Like `run`, one kernel at a time with its time taken: for finding out where the time goes. */
   profile(inputs: HostArray[]): Promise<ProfiledRun>;
-  /** Frees everything the program holds. */
+  /** Frees everything the program holds. A run afterwards throws PROGRAM_DISPOSED. Idempotent. */
   dispose(): void;
 }
 
@@ -80,7 +80,7 @@ export interface Backend {
   readonly limits: BackendLimits;
   /** A zeroed buffer. Throws `OutOfMemoryError` before allocating what cannot fit. */
   createBuffer(elements: number): DeviceBuffer;
-  /** Prepares everything a run needs. `states`: one buffer per `state` storage index, created by this backend. */
+  /** Prepares everything a run needs. `states`: one buffer per `state` storage index, created by this backend, each another. */
   load(program: Program, states: DeviceBuffer[]): Promise<Executable>;
   stats(): BackendStats;
   /** Frees all memory, ends workers or the device. Idempotent. */

@@ -2,7 +2,7 @@
  * @file The contract between the compiler and a backend: a `Program` is a flat list of kernels over planned
  * buffers. It is plain data. A backend loads it once (`Backend.load`) and then replays it.
  */
-import type { Kernel } from './kernels.js';
+import type { Kernel } from './kernels/index.js';
 
 /** Element types of tensors, and of everything the host writes and reads. 4 bytes, little-endian. */
 export type DType = 'f32' | 'i32';

@@ -1,8 +1,7 @@
 /** @file The oracle: evaluates a graph node by node in f64, by each operation's plain definition. */
 import { TransfusionError } from '../errors.js';
-import type { GraphNode, ReferenceArray } from '../graph/node.js';
+import type { GraphNode, ReferenceArray, Tensor } from '../graph/node.js';
 import { showShape } from '../graph/shape.js';
-import type { Tensor } from '../tensor.js';
 
 /**
  * Values of `outputs` in f64 (i32 tensors as whole numbers), given the values of the inputs and states they depend on.

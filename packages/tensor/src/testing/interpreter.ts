@@ -4,10 +4,11 @@
  * kernels that the compiler itself builds, and the rows kernels; no others.
  */
 import type { Backend, BackendLimits, DeviceBuffer, HostArray } from '../program/backend.js';
-import type { Conv2dKernel, Expression, Kernel, View } from '../program/kernels.js';
+import type { Conv2dKernel, Expression, Kernel, View } from '../program/kernels/index.js';
+import { type KernelOperand, operandsOf } from '../program/operands.js';
 import { bufferBytes, type Program } from '../program/program.js';
 
-export const defaultLimits: BackendLimits = {
+const defaultLimits: BackendLimits = {
   alignment: 64,
   maxArenaBytes: 2 ** 28,
   maxBufferBytes: 2 ** 28,
@@ -101,39 +102,33 @@ export function roundToHalf(value: number): number {
   return Math.sign(value) * (whole + (up ? 1 : 0)) * unit;
 }
 
-/** Outputs overlap no inputs, but for an elementwise output that is exactly one of the inputs. */
+/** What a kernel writes overlaps nothing else, but for an elementwise output that is exactly one of the inputs. */
 function checkOverlap(kernel: Kernel, memory: HostArray[]): void {
-  const overlap = (a: number, b: number) =>
-    memory[a].buffer === memory[b].buffer &&
-    memory[a].byteOffset < memory[b].byteOffset + memory[b].byteLength &&
-    memory[b].byteOffset < memory[a].byteOffset + memory[a].byteLength;
-  const refuse = (inputs: number[], output: number) => {
-    if (inputs.some((input) => overlap(input, output))) throw new Error(`${kernel.kind} overwrites its own operand`);
-  };
-  if (kernel.kind === 'elementwise') {
-    const { output, shape } = kernel;
-    const same = ({ buffer, offset, strides }: View) =>
-      memory[buffer].byteOffset + 4 * offset === memory[output.buffer].byteOffset + 4 * output.offset &&
-      shape.every((length, axis) => length === 1 || strides[axis] === output.strides[axis]);
-    const others = kernel.inputs.filter((view) => !same(view));
-    refuse(
-      others.map(({ buffer }) => buffer),
-      output.buffer,
-    );
-  } else if (kernel.kind === 'reduce') {
-    refuse(
-      kernel.inputs.map(({ buffer }) => buffer),
-      kernel.output,
-    );
-  } else if (kernel.kind === 'matmul') {
-    const views = kernel.epilogue?.views ?? [];
-    refuse([kernel.a.buffer, kernel.b.buffer, ...views.map(({ buffer }) => buffer)], kernel.output);
-  } else if (kernel.kind === 'conv2d') {
-    const views = kernel.epilogue?.views ?? [];
-    refuse([kernel.x, kernel.weight, ...views.map(({ buffer }) => buffer)], kernel.output);
-  } else if (kernel.kind === 'gather') refuse([kernel.table, kernel.indices], kernel.output);
-  else if (kernel.kind === 'scatterAdd') refuse([kernel.updates, kernel.indices], kernel.output);
-  else if (kernel.kind === 'writeRows') refuse([kernel.indices, kernel.values], kernel.target);
+  const operands = operandsOf(kernel);
+  for (const written of operands.filter(({ use }) => use.access !== 'read')) {
+    for (const other of operands) {
+      if (other === written || (kernel.kind === 'elementwise' && isSameView(kernel.shape, other, written, memory)))
+        continue;
+      if (overlap(memory[other.buffer], memory[written.buffer])) {
+        throw new Error(`${kernel.kind} overwrites its own operand`);
+      }
+    }
+  }
+}
+
+function overlap(a: HostArray, b: HostArray): boolean {
+  return (
+    a.buffer === b.buffer && a.byteOffset < b.byteOffset + b.byteLength && b.byteOffset < a.byteOffset + a.byteLength
+  );
+}
+
+function isSameView(shape: readonly number[], a: KernelOperand, b: KernelOperand, memory: HostArray[]): boolean {
+  if (!a.view || !b.view) return false;
+  const [first, second] = [a.view, b.view];
+  return (
+    memory[a.buffer].byteOffset + 4 * first.offset === memory[b.buffer].byteOffset + 4 * second.offset &&
+    shape.every((length, axis) => length === 1 || first.strides[axis] === second.strides[axis])
+  );
 }
 
 function forEach(shape: readonly number[], visit: (index: readonly number[]) => void): void {

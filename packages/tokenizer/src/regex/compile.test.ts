@@ -5,7 +5,6 @@ import { createPreTokenizer } from '../pre-tokenizers/create-pre-tokenizer.js';
 import { Place } from '../unsupported.js';
 
 const RUNS = Number(process.env['TOKENIZER_RUNS'] ?? 300);
-jest.setTimeout(60_000);
 const place = new Place('f.json', ['pre_tokenizer']);
 
 function split(expression: string) {

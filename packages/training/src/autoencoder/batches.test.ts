@@ -4,6 +4,7 @@ const images = Array.from({ length: 5 }, (_, i) => ({
   caption: undefined,
   name: `${i}`,
   group: `${i}`,
+  ...{ width: 2, height: 2 },
   // The left pixel says which picture it is.
   pixels: Uint8Array.from({ length: 2 * 2 * 3 }, (_, at) => (at % 6 < 3 ? i * 51 : 0)),
 }));

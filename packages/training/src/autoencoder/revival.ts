@@ -1,7 +1,7 @@
 /** @file Between steps, codes that nobody uses are moved to where vectors are (Dhariwal et al. 2020, arXiv 2005.00341). */
 import { type Backend, compile, f32, fill, i32, scalar, select, type Tensor, type Variable } from '@transfusion/tensor';
 import { codebookUse, encodeToVectors, reviveDeadCodes, type VqConfig, type VqParameters } from '@transfusion/vae';
-import type { BatchArrays, ObjectiveVariables, Upkeep } from '../objective.js';
+import type { ObjectiveVariables, Upkeep } from '../objective.js';
 import type { RevivalConfig } from './config.js';
 import { DRAWS, seedOf } from './random.js';
 
@@ -25,7 +25,7 @@ export async function reviveCodes(
       if (step % options.every !== 0) return {};
       const isLate = step > options.until * options.steps;
       const threshold = Float32Array.of(isLate ? 0 : options.threshold);
-      const { images } = batch as BatchArrays<'images'>;
+      const { images } = batch as { images: Float32Array };
       const seed = seedOf(options.seed, step - 1, DRAWS.revival);
       const { uses } = await compiled.run({ images, seed, threshold });
       const { share, perplexity } = codebookUse(uses);

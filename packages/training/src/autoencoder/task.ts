@@ -1,6 +1,6 @@
 /** @file An autoencoder's training: its pictures and objectives, and then its state and steps on a backend. */
 import { parseConfig, TransfusionError } from '@transfusion/core';
-import { type CaptionedImage, imageOf, splitDataset } from '@transfusion/data';
+import { type CaptionedImage, splitDataset } from '@transfusion/data';
 import { lpipsWeights } from '@transfusion/losses';
 import { type Backend, flattenTree, isVariable, type Variable } from '@transfusion/tensor';
 import {
@@ -16,7 +16,7 @@ import {
 import { spread } from '../in-parts.js';
 import { encodeVariants } from '../latents/example-latents.js';
 import { LatentMeter, withoutScale, withScale } from '../latents/statistics.js';
-import type { Objective, Phase } from '../objective.js';
+import type { Phase } from '../objective.js';
 import { openState, type ResumePoint, type TrainingSession, type TrainingTask } from '../session.js';
 import type { TrainState } from '../train-state.js';
 import { imageBatches } from './batches.js';
@@ -67,9 +67,9 @@ export function autoencoderTask({ config, size, perceptual, initial }: Autoencod
     revival: { ...revival, seed, steps },
   };
   const discriminator = { channels: loss.discriminatorChannels, layers: loss.discriminatorLayers };
-  const phases: Phase[] = [{ from: 0, objective: autoencoderObjective(plain) as Objective }];
+  const phases: Phase[] = [{ from: 0, objective: autoencoderObjective(plain) }];
   if (loss.adversarial > 0) {
-    const judged = autoencoderObjective({ ...plain, discriminator }) as Objective;
+    const judged = autoencoderObjective({ ...plain, discriminator });
     phases.push({ from: loss.adversarialStart, objective: judged });
   }
   return {
@@ -144,12 +144,12 @@ async function measuredScale(
 
 function checkSizes(images: readonly CaptionedImage[]): void {
   if (images.length === 0) return;
-  const { width, height } = imageOf(images[0]);
-  const other = images.find(({ pixels }) => pixels.length !== images[0].pixels.length);
+  const { width, height } = images[0];
+  const other = images.find((image) => image.width !== width || image.height !== height);
   if (!other) return;
   throw new TransfusionError({
     code: 'DATA_IMAGE_SIZE',
-    message: `an autoencoder is trained on pictures of one size: ${images[0].name} is ${width} x ${height}, ${other.name} is not`,
+    message: `an autoencoder is trained on pictures of one size: ${images[0].name} is ${width} x ${height}, ${other.name} is ${other.width} x ${other.height}`,
     fix: 'load them with one size',
   });
 }

@@ -1,8 +1,9 @@
 import { PhiloxStream } from '@transfusion/tensor';
 import { PixelCodec } from '@transfusion/vae';
-import { drawLatents, encodeVariants, patchifyVariants } from './example-latents.js';
+import { drawLatents, encodeVariants } from './example-latents.js';
 
-const image = { caption: 'a', name: 'a', group: 'a', pixels: Uint8Array.from({ length: 2 * 2 * 3 }, (_, i) => i * 20) };
+const image = { width: 2, height: 2, pixels: Uint8Array.from({ length: 2 * 2 * 3 }, (_, i) => i * 20) };
+const grid = { height: 1, width: 1 };
 
 test('variants are the picture and its mirror image', async () => {
   const [[own, mirrored]] = await encodeVariants(new PixelCodec(), [image], true);
@@ -11,16 +12,18 @@ test('variants are the picture and its mirror image', async () => {
   expect(await encodeVariants(new PixelCodec(), [], true)).toEqual([]);
 });
 
-test('patches keep mean and deviation together', () => {
-  const values = Float32Array.from({ length: 4 * 4 }, (_, i) => i);
-  const shape = { height: 4, width: 4, channels: 1 };
-  const { variants } = patchifyVariants([{ mean: values, deviation: values }], shape, 2);
-  expect([...variants[0].mean.subarray(0, 4)]).toEqual([0, 1, 4, 5]);
-  expect(variants[0].deviation).toEqual(variants[0].mean);
+test('pictures of several sizes keep their order, and all are counted', async () => {
+  const wide = { width: 4, height: 1, pixels: new Uint8Array(12).fill(255) };
+  const done: number[] = [];
+  const onProgress = (count: number) => void done.push(count);
+  const encoded = await encodeVariants(new PixelCodec(), [image, wide, image], false, { onProgress });
+  expect(encoded.map(([{ mean }]) => mean[0])).toEqual([-1, 1, -1]);
+  expect(done).toEqual([2, 3]);
 });
 
 test('draws as the distribution says, from every variant, the same for the same stream', () => {
   const two = {
+    grid,
     variants: [
       { mean: new Float32Array(2000).fill(10), deviation: new Float32Array(2000).fill(2) },
       { mean: new Float32Array(2000).fill(-10), deviation: new Float32Array(2000).fill(2) },
@@ -35,6 +38,6 @@ test('draws as the distribution says, from every variant, the same for the same 
     return Math.round(mean / 10);
   });
   expect(new Set(means)).toEqual(new Set([-1, 1]));
-  const certain = { variants: [{ mean: new Float32Array(3).fill(5) }] };
+  const certain = { grid, variants: [{ mean: new Float32Array(3).fill(5) }] };
   expect([...drawLatents(certain, new PhiloxStream(0))]).toEqual([5, 5, 5]);
 });

@@ -1,58 +1,65 @@
-/** @file The clean latents of an example, and what a batch takes of them. */
-import { type CaptionedImage, flipHorizontally, imageOf, patchify } from '@transfusion/data';
+/** @file The clean latents of pictures, and what a batch takes of them. */
+import { type CaptionedImage, flipHorizontally, type ImageGrid, imageOf } from '@transfusion/data';
 import type { PhiloxStream } from '@transfusion/tensor';
-import type { ImageCodec, LatentDistribution, LatentShape } from '@transfusion/vae';
+import type { ImageCodec, LatentDistribution } from '@transfusion/vae';
 import { type InPartsOptions, inParts } from '../in-parts.js';
 
-/** Of the picture as it is and, where mirrored ones are trained on, of its mirror image; patchified, scaled. */
-export interface ExampleLatents {
+/** A picture of any size. */
+export type Picture = Pick<CaptionedImage, 'width' | 'height' | 'pixels'>;
+
+/** Of the picture as it is and, where mirrored ones are trained on, of its mirror image: scaled, [height, width, channels]. */
+export interface PictureLatents {
+  /** Of the latents. */
+  grid: ImageGrid;
   variants: readonly LatentDistribution[];
 }
 
-/** The picture as it is, and its mirror image where `flip` says so: [size, size, 3] in [-1, 1]. */
-export function variantsOf(image: CaptionedImage, flip: boolean): Float32Array[] {
-  const { data, width } = imageOf(image);
+/** The picture as it is, and its mirror image where `flip` says so: [height, width, 3] in [-1, 1]. */
+export function variantsOf(picture: Picture, flip: boolean): Float32Array[] {
+  const { data, width } = imageOf(picture);
   return flip ? [data, flipHorizontally({ data, width, channels: 3 })] : [data];
 }
 
-/** Encodes pictures of one size, in parts: for each, its variants' latents, [latent height, latent width, channels]. */
-export function encodeVariants(
+/** Encodes pictures, in parts and those of one size together: for each, in their order, its variants' latents. */
+export async function encodeVariants(
   codec: ImageCodec,
-  images: readonly CaptionedImage[],
+  pictures: readonly Picture[],
   flip: boolean,
-  options?: InPartsOptions,
+  options: InPartsOptions = {},
 ): Promise<LatentDistribution[][]> {
   const each = flip ? 2 : 1;
-  return inParts(
-    images,
-    async (part) => {
-      const variants = part.map((image) => variantsOf(image, flip));
-      const { width, height } = imageOf(part[0]);
-      const encoded = await codec.encodeDistribution({ width, height, images: variants.flat() });
-      return part.map((_, i) => encoded.slice(i * each, (i + 1) * each));
-    },
-    options,
-  );
+  const bySize = new Map<string, number[]>();
+  pictures.forEach(({ width, height }, i) => {
+    const size = `${width} x ${height}`;
+    const same = bySize.get(size);
+    if (same) same.push(i);
+    else bySize.set(size, [i]);
+  });
+  const encoded = new Array<LatentDistribution[]>(pictures.length);
+  let done = 0;
+  for (const indices of bySize.values()) {
+    const onProgress = (count: number) => options.onProgress?.(done + count);
+    const all = await inParts(
+      indices,
+      async (part) => {
+        const variants = part.flatMap((i) => variantsOf(pictures[i], flip));
+        const { width, height } = pictures[part[0]];
+        const latents = await codec.encodeDistribution({ width, height, images: variants });
+        return part.map((_, i) => latents.slice(i * each, (i + 1) * each));
+      },
+      { ...options, onProgress },
+    );
+    indices.forEach((index, i) => {
+      encoded[index] = all[i];
+    });
+    done += indices.length;
+  }
+  return encoded;
 }
 
-/** Latents in the order of the sequence: patch by patch. */
-export function patchifyVariants(
-  variants: readonly LatentDistribution[],
-  shape: LatentShape,
-  patchSize: number,
-): ExampleLatents {
-  const patches = (image: Float32Array) => patchify({ image, ...shape, patchSize });
-  return {
-    variants: variants.map(({ mean, deviation }) => ({
-      mean: patches(mean),
-      ...(deviation ? { deviation: patches(deviation) } : {}),
-    })),
-  };
-}
-
-/** Latents [patches, patch values] for a batch: one of the variants, drawn where there is something to draw. */
-export function drawLatents({ variants }: ExampleLatents, stream: PhiloxStream): Float32Array {
-  // Drawn always, so that an example's numbers do not depend on how many variants there are.
+/** Latents [height, width, channels] for a batch: one of the variants, drawn where there is something to draw. */
+export function drawLatents({ variants }: PictureLatents, stream: PhiloxStream): Float32Array {
+  // Drawn always, so that a picture's numbers do not depend on how many variants there are.
   const chosen = Math.floor(stream.uniform() * variants.length);
   const { mean, deviation } = variants[chosen];
   return deviation ? mean.map((value, i) => value + deviation[i] * stream.normal()) : mean;

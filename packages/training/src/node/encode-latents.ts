@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { type TensorData, writeSafetensors } from '@transfusion/checkpoint';
 import { checkWritableFile, readSafetensorsFile, SafetensorsFile, writeOutputFile } from '@transfusion/checkpoint/node';
 import { TransfusionError } from '@transfusion/core';
-import { type CaptionedImage, imageOf } from '@transfusion/data';
+import type { CaptionedImage } from '@transfusion/data';
 import type { Backend } from '@transfusion/tensor';
 import {
   type ImageCodec,
@@ -58,11 +58,12 @@ export async function encodeLatents(options: EncodeOptions): Promise<EncodeResul
   if (stored.config.kind === 'pixels' || images.length === 0) {
     throw new TransfusionError({ code: 'LATENTS_NOTHING', message: 'there are no latents to encode' });
   }
+  checkOneSize(images);
   const autoencoder = withoutScale(stored.config.autoencoder);
   const config = { ...stored.config, autoencoder } as typeof stored.config;
   const codec: ImageCodec = openCodec({ ...stored, backend, config });
   try {
-    const { height, width } = imageOf(images[0]);
+    const { height, width } = images[0];
     const shape = codec.latentShape({ height, width });
     const identity = codecIdentity(stored);
     await checkWritableFile(join(folder, LATENTS_FILE));
@@ -90,6 +91,18 @@ export async function encodeLatents(options: EncodeOptions): Promise<EncodeResul
   } finally {
     codec.dispose();
   }
+}
+
+/** @throws TransfusionError DATA_IMAGE_SIZE: a folder has latents of one shape */
+function checkOneSize(images: readonly CaptionedImage[]): void {
+  const { name, width, height } = images[0];
+  const other = images.find((image) => image.width !== width || image.height !== height);
+  if (!other) return;
+  throw new TransfusionError({
+    code: 'DATA_IMAGE_SIZE',
+    message: `a folder has latents of pictures of one size: ${name} is ${width} x ${height}, ${other.name} is ${other.width} x ${other.height}`,
+    fix: 'load them with one size, or leave data.latents out: a run encodes pictures of any sizes by itself',
+  });
 }
 
 /** What a killed run left half written. */

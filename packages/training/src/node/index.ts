@@ -3,7 +3,7 @@ export { type EncodeOptions, type EncodeResult, encodeLatents } from './encode-l
 export { changedData, type Fingerprint, fingerprintOf, fingerprintSchema } from './fingerprint.js';
 export { LATENTS_FILE, type LatentsFile, latentsFileSchema, networkOf } from './latents-format.js';
 export type { RunKind } from './open-run.js';
-export { foreignLatents, readLatents, readLatentsFile } from './read-latents.js';
+export { foreignLatents, readLatents, readLatentsFile, readScaledLatents } from './read-latents.js';
 export { runFiles } from './run-files.js';
 export {
   autoencoderStateSchema,

@@ -4,7 +4,13 @@ import { join } from 'node:path';
 import { decodeText } from '@transfusion/checkpoint';
 import { parseConfig, TransfusionError } from '@transfusion/core';
 import type { CaptionedImage } from '@transfusion/data';
-import type { LatentDistribution, StoredCodec } from '@transfusion/vae';
+import {
+  type LatentDistribution,
+  type LatentShape,
+  latentShapeOf,
+  type StoredCodec,
+  scaleDistribution,
+} from '@transfusion/vae';
 import { readShard } from './encode-latents.js';
 import {
   codecIdentity,
@@ -62,6 +68,9 @@ export async function readLatents(
 ): Promise<LatentDistribution[][]> {
   if (codecIdentity(codec) !== file.identity) throw foreignLatents(folder);
   if (flip && file.variants === 1) throw foreignLatents(folder, 'it has no latents of mirror images');
+  // The same bytes may be pictures of other sizes.
+  const other = images.find((image) => !isSameShape(latentShapeOf(codec.config, image), file.shape));
+  if (other) throw foreignLatents(folder, `it has latents of pictures of another size than ${other.name}`);
   const keys = images.map((image) => pictureHash(image).toString('hex'));
   const wanted = new Set(keys);
   const found = new Map<string, LatentDistribution[]>();
@@ -77,4 +86,20 @@ export async function readLatents(
     throw foreignLatents(folder, first);
   }
   return keys.map((key) => found.get(key)!);
+}
+
+function isSameShape(one: LatentShape, other: LatentShape): boolean {
+  return one.height === other.height && one.width === other.width && one.channels === other.channels;
+}
+
+/** `readLatents`, scaled as the codec says: what a session takes. */
+export async function readScaledLatents({
+  path,
+  file,
+  ...wanted
+}: { path: string; file: LatentsFile } & Parameters<typeof readLatents>[2]): Promise<LatentDistribution[][]> {
+  const latents = await readLatents(path, file, wanted);
+  const { config } = wanted.codec;
+  if (config.kind === 'pixels') return latents;
+  return latents.map((variants) => variants.map((each) => scaleDistribution(config.autoencoder, each)));
 }

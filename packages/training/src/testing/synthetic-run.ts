@@ -9,6 +9,7 @@ import {
   batchShape,
   createBatchSource,
   createTrainState,
+  exampleSize,
   initialValues,
   modelConfigOf,
   type Objective,
@@ -27,7 +28,7 @@ import {
   transfusionTrainingConfig,
 } from '../index.js';
 
-const PATCHES = 4;
+const GRID = { height: 8, width: 8 };
 const special = { bos: 59, eos: 60, boi: 61, eoi: 62, pad: 63 };
 export const VOCABULARY = 64;
 
@@ -49,10 +50,11 @@ export function examples(count: number): TrainingExample[] {
   const random = new PhiloxStream(41);
   return Array.from({ length: count }, (_, i) => {
     const captionIds = Array.from({ length: 3 + (i % 4) }, () => random.integer(59));
-    const patches = Float32Array.from({ length: PATCHES * 48 }, () => 0.5 * random.normal());
+    const mean = Float32Array.from({ length: 8 * 8 * 3 }, () => 0.5 * random.normal());
     const pixels = new Uint8Array(8 * 8 * 3);
     const name = `example ${i}`;
-    return { caption: name, name, group: `${i}`, captionIds, pixels, variants: [{ mean: patches }] };
+    const picture = { caption: name, name, group: `${i}`, width: 8, height: 8, pixels };
+    return { ...picture, captionIds, grid: GRID, variants: [{ mean }] };
   });
 }
 
@@ -68,14 +70,15 @@ export function syntheticRun(
     ...changes,
   });
   const all = data.examples ?? examples(10);
-  const batch = batchShape(config, all, PATCHES);
+  const lengths = all.map((example) => exampleSize(example, example.grid, config.patchSize));
+  const batch = batchShape(config, lengths);
   const implied = { vocabularySize: VOCABULARY, patchValues: 48, sequenceLength: batch.sequenceLength };
   const model = modelConfigOf(config, implied);
   const pipeline = pipelineConfigSchema.parse({
     format: 'transfusion',
-    version: 1,
+    version: 2,
     model,
-    image: { size: 8, channels: 3, patchSize: 4 },
+    image: { size: 8, channels: 3 },
     codec: { kind: 'pixels' },
     diffusion: config.diffusion,
     sampling: config.sampling,
@@ -87,7 +90,7 @@ export function syntheticRun(
     config,
     batches: createBatchSource({
       ...{ config, shape: batch, examples: all, texts: data.texts, special },
-      patchValues: 48,
+      model,
       objective: createObjective(objectiveOptions(pipeline)),
     }),
   };
@@ -95,7 +98,7 @@ export function syntheticRun(
 
 /** What is compiled for a model and batches of these sizes. */
 export function withSizes(sizes: TransfusionObjectiveOptions, optimisation: Optimisation, seed = 0) {
-  const objective = transfusionObjective(sizes) as Objective;
+  const objective = transfusionObjective(sizes);
   const phases = [{ from: 0, objective }];
   const options = stepOptionsOf(optimisation);
   return { sizes, objective, phases, optimisation, options, initial: initialValues(phases, seed) };

@@ -1,77 +1,72 @@
 /** @file Batch number s of a run: a pure function of the configuration and s, so that resuming needs the step only. */
 import {
-  type CaptionOrder,
+  type ControlTokens,
   captionDocument,
   type Document,
   drawTimesteps,
   epochWalk,
   exampleSampler,
+  interleavedDocument,
   type PackedBatch,
   packDocuments,
   RandomPurpose,
 } from '@transfusion/data';
-import type { Objective } from '@transfusion/schedulers';
+import type { Objective as DiffusionObjective } from '@transfusion/schedulers';
 import { PhiloxStream } from '@transfusion/tensor';
-import type { ControlTokens } from '@transfusion/tokenizer';
-import { drawLatents, type ExampleLatents } from '../latents/example-latents.js';
+import type { ModelConfig } from '@transfusion/transformer';
+import { drawLatents } from '../latents/example-latents.js';
 import type { BatchArrays as AnyBatchArrays } from '../objective.js';
-import { CONTROL_TOKENS } from './caption-lengths.js';
 import type { TransfusionTrainingConfig } from './config.js';
-import type { Example } from './examples.js';
-import type { BatchShape, batchInputs } from './objective.js';
+import type { TrainingDocument, TrainingExample } from './examples.js';
+import type { BatchShape, TransfusionInputs } from './objective.js';
 import { type TextRow, textRowsAmong } from './text-rows.js';
 
 /** Arrays for `batchInputs`. */
-export type BatchArrays = AnyBatchArrays<keyof ReturnType<typeof batchInputs>>;
-
-/** Positions of a row of a run without pictures, where nothing is set. */
-const TEXT_POSITIONS = 256;
-
-/** The sizes of this run's batches: a row holds `imagesPerRow` of the longest documents of a picture (see `fitCaptions`). */
-export function batchShape(
-  config: TransfusionTrainingConfig,
-  examples: readonly Example[],
-  patchesPerImage: number,
-): BatchShape {
-  const { rows, imagesPerRow, sequenceLength } = config.batch;
-  const longest = examples.reduce((most, { captionIds }) => Math.max(most, captionIds.length), 0);
-  const needed =
-    examples.length > 0 ? imagesPerRow * (longest + patchesPerImage + CONTROL_TOKENS) : config.model.maxPositions;
-  return { rows, imagesPerRow, patchesPerImage, sequenceLength: sequenceLength ?? needed ?? TEXT_POSITIONS };
-}
-
-/** An example that batches can be made of. */
-export type TrainingExample = Example & ExampleLatents;
+export type BatchArrays = AnyBatchArrays<TransfusionInputs>;
 
 export interface BatchSource {
   /** The batches of optimizer step `step`, one per accumulation. */
   step(step: number): BatchArrays[];
-  /** Consecutive held-out (or any) examples, caption first, with timesteps fixed by the seed. */
-  evaluation(examples: readonly TrainingExample[], index: number): BatchArrays;
-  /** Consecutive rows of plain text. */
-  textEvaluation(texts: readonly TextRow[], index: number): BatchArrays;
+  /**
+   * Examples, captions first, or rows of plain text, in batches: as many as it takes. Noise and timesteps are fixed by the seed
+   * and the example, wherever in a batch it lies. Their losses are sums, to be divided by `targets` and `images` of all.
+   */
+  evaluation(given: EvaluationExamples): EvaluationBatch[];
+}
+
+export interface EvaluationExamples {
+  examples?: readonly TrainingExample[];
+  documents?: readonly TrainingDocument[];
+  texts?: readonly TextRow[];
+}
+
+export interface EvaluationBatch {
+  /** For `batchInputs` with noise given. */
+  arrays: BatchArrays;
+  targets: number;
+  images: number;
 }
 
 export interface BatchSourceOptions {
   config: TransfusionTrainingConfig;
+  model: Pick<ModelConfig, 'patchSize' | 'patchValues'>;
   shape: BatchShape;
   examples: readonly TrainingExample[];
+  /** Documents that are trained on as they are; default: none. */
+  documents?: readonly TrainingDocument[];
   /** Rows of plain text; default: none. */
   texts?: readonly TextRow[];
-  /** Values of a patch. */
-  patchValues: number;
   special: ControlTokens;
-  objective: Objective;
+  objective: DiffusionObjective;
 }
 
 export function createBatchSource(options: BatchSourceOptions): BatchSource {
-  const { config, shape, examples, texts = [], objective } = options;
-  const { accumulation } = config.batch;
-  const textShare = texts.length === 0 ? 0 : examples.length === 0 ? 1 : config.data.textShare;
-  const chooseImages = imageChooser(options);
+  const { config, shape, examples, documents = [], texts = [], objective } = options;
+  const { accumulation, imagesPerRow } = config.batch;
+  const withImages = examples.length + documents.length;
+  const textShare = texts.length === 0 ? 0 : withImages === 0 ? 1 : config.data.textShare;
+  const chooseDocuments = documentChooser(options);
   const textAt = epochWalk({ seed: config.seed, examples: texts.length });
-  const build = (packed: PackedBatch, draw: number, totals: Totals) =>
-    toArrays(packed, { options, draw, totals, objective });
   return {
     step(step) {
       const draws = Array.from({ length: accumulation }, (_, i) => step * accumulation + i);
@@ -82,61 +77,91 @@ export function createBatchSource(options: BatchSourceOptions): BatchSource {
         const textDocuments = Array.from({ length: textCount }, (_, i) =>
           documentsOf(texts[textAt(firstText + i)]),
         ).flat();
-        const from = (firstRow - firstText) * shape.imagesPerRow;
-        const choices = chooseImages(draw, { from, count: (shape.rows - textCount) * shape.imagesPerRow });
+        const from = (firstRow - firstText) * imagesPerRow;
+        const chosen = chooseDocuments(draw, { from, count: (shape.rows - textCount) * imagesPerRow });
         // Texts first: then each finds room in the row that was filled for it, at the latest.
-        return pack([...textDocuments, ...choices.map(imageDocument)], options);
+        return pack([...textDocuments, ...chosen], options);
       });
-      const totals = countTargets(packed);
-      return packed.map((batch, i) => build(batch, draws[i], totals));
+      const totals = packed.map(countTargets).reduce((sum, { targets, images }) => ({
+        targets: sum.targets + targets,
+        images: sum.images + images,
+      }));
+      return packed.map((batch, i) => trainingArrays(batch, draws[i], totals));
     },
-    evaluation(all, index) {
-      const perBatch = shape.rows * shape.imagesPerRow;
-      const chosen = Array.from({ length: perBatch }, (_, i): Choice => {
-        const { captionIds, variants } = all[(index * perBatch + i) % all.length];
-        return { captionIds, image: variants[0].mean, order: 'caption-first', dropCaption: false };
-      });
-      return evaluated(chosen.map(imageDocument), index);
-    },
-    textEvaluation(all, index) {
-      const rows = Array.from({ length: shape.rows }, (_, i) => all[(index * shape.rows + i) % all.length]);
-      return evaluated(rows.flatMap(documentsOf), index);
-    },
+    evaluation: (given) => evaluationBatches(given, options),
   };
 
-  function imageDocument(choice: Choice): Document {
-    return captionDocument({ ...choice, special: options.special });
-  }
-
-  function evaluated(documents: Document[], index: number): BatchArrays {
-    const packed = pack(documents, options);
-    return build(packed, 0x7fff_0000 + index, countTargets([packed]));
+  function trainingArrays(packed: PackedBatch, draw: number, totals: Totals): BatchArrays {
+    const { trainTimesteps } = objective.noiseSchedule.config;
+    const timesteps = drawTimesteps({
+      ...{ seed: config.seed, step: draw, groups: packed.groups, images: packed.images },
+      timesteps: trainTimesteps,
+    });
+    const noiseSeed = Int32Array.of(config.seed % 2 ** 32, Math.floor(config.seed / 2 ** 32), draw, 0);
+    return toArrays(packed, { timesteps, totals, objective, noiseSeed });
   }
 }
 
-/** The pictures of a draw, `count` of them from position `from` of the walk through all epochs. */
-function imageChooser({ config, shape, examples, texts = [] }: BatchSourceOptions) {
-  if (examples.length === 0 && texts.length > 0) return (): Choice[] => [];
+/** The documents with images of a draw, `count` of them from position `from` of the walk through all epochs. */
+function documentChooser({
+  config,
+  shape,
+  examples,
+  documents = [],
+  texts = [],
+  special,
+  objective,
+}: BatchSourceOptions) {
+  const count = examples.length + documents.length;
+  if (count === 0 && texts.length > 0) return (): Document[] => [];
+  const { imageFirstProbability, captionDropout, imageFirstCap } = config.data;
   const choose = exampleSampler({
-    seed: config.seed,
-    examples: examples.length,
-    examplesPerStep: shape.rows * shape.imagesPerRow,
-    imageFirstProbability: config.data.imageFirstProbability,
-    captionDropout: config.data.captionDropout,
+    ...{ seed: config.seed, examples: count, imageFirstProbability, captionDropout },
+    examplesPerStep: shape.rows * config.batch.imagesPerRow,
   });
-  return (draw: number, positions: { from: number; count: number }): Choice[] => {
+  const cap = Math.min(imageFirstCap, objective.noiseSchedule.config.trainTimesteps);
+  return (draw: number, positions: { from: number; count: number }): Document[] => {
     const stream = new PhiloxStream(config.seed, RandomPurpose.latents, draw);
     return choose(draw, positions).map(({ example: index, order, dropCaption }) => {
+      if (index >= examples.length) {
+        return documentOf(documents[index - examples.length], special, (image) => drawLatents(image, stream));
+      }
       const example = examples[index];
       // Without a caption there is none for the image to stand before: nothing caps its noise.
       const ownOrder = example.caption === undefined ? 'caption-first' : order;
-      return { captionIds: example.captionIds, image: drawLatents(example, stream), order: ownOrder, dropCaption };
+      const image = { ...example.grid, latents: drawLatents(example, stream) };
+      const { captionIds } = example;
+      return captionDocument({ captionIds, image, order: ownOrder, dropCaption, special, imageFirstCap: cap });
     });
   };
 }
 
+function documentOf(
+  { parts }: TrainingDocument,
+  special: ControlTokens,
+  latentsOf: (image: Extract<TrainingDocument['parts'][number], { kind: 'image' }>) => Float32Array,
+): Document {
+  return interleavedDocument(
+    parts.map((part) => {
+      if (part.kind === 'text') return part;
+      const { grid, role, noiseCap } = part;
+      return { kind: 'image', ...grid, latents: latentsOf(part), role, noiseCap };
+    }),
+    special,
+  );
+}
+
 function documentsOf(row: TextRow): Document[] {
   return row.map((ids) => ({ parts: [{ kind: 'text', ids }] }));
+}
+
+function pack(documents: readonly Document[], { shape, model, config, special }: BatchSourceOptions): PackedBatch {
+  const { patchSize, patchValues } = model;
+  return packDocuments(documents, {
+    ...{ ...shape, patchSize, special },
+    channels: patchValues / patchSize ** 2,
+    imageDocumentsPerRow: config.batch.imagesPerRow,
+  });
 }
 
 interface Totals {
@@ -144,71 +169,97 @@ interface Totals {
   images: number;
 }
 
-interface Choice {
-  captionIds: number[];
-  /** Clean latents, patchified: [patches, patch values]. */
-  image: Float32Array;
-  order: CaptionOrder;
-  dropCaption: boolean;
-}
-
-function pack(documents: Document[], { shape, patchValues, special }: BatchSourceOptions): PackedBatch {
-  return packDocuments(documents, {
-    rows: shape.rows,
-    sequenceLength: shape.sequenceLength,
-    patchesPerImage: shape.patchesPerImage,
-    patchValues,
-    maxImagesPerRow: shape.imagesPerRow,
-    special,
-  });
-}
-
-function countTargets(batches: PackedBatch[]): Totals {
-  let targets = 0;
-  let images = 0;
-  for (const batch of batches) {
-    for (const target of batch.targets) if (target >= 0) targets++;
-    images += batch.images.length;
-  }
-  return { targets: Math.max(1, targets), images: Math.max(1, images) };
+function countTargets({ targets, images }: PackedBatch): Totals {
+  return {
+    targets: targets.reduce((sum, target) => sum + (target >= 0 ? 1 : 0), 0),
+    images: images.filter(({ role }) => role === 'target').length,
+  };
 }
 
 function toArrays(
   packed: PackedBatch,
-  {
-    options,
-    draw,
-    totals,
-    objective,
-  }: { options: BatchSourceOptions; draw: number; totals: Totals; objective: Objective },
+  options: {
+    /** Of every group. */
+    timesteps: readonly Int32Array[];
+    totals: Totals;
+    objective: DiffusionObjective;
+    noiseSeed: Int32Array;
+    /** Of every group; where it is not drawn in the graph. */
+    noise?: readonly Float32Array[];
+  },
 ): BatchArrays {
-  const { config } = options;
-  const timesteps = drawTimesteps({
-    seed: config.seed,
-    step: draw,
-    rows: packed.rows,
-    maxImagesPerRow: packed.maxImagesPerRow,
-    images: packed.images,
-    timesteps: objective.noiseSchedule.config.trainTimesteps,
-    imageFirstCap: Math.min(config.data.imageFirstCap, objective.noiseSchedule.config.trainTimesteps),
-  });
-  const noiseCoefficients = new Float32Array(timesteps.length * 4);
-  timesteps.forEach((timestep, image) => noiseCoefficients.set(objective.targetCoefficients(timestep), image * 4));
-  const { tokens, patchIndex, positions, begin, end, targets, patchPositions, latents, imageMask } = packed;
+  const { timesteps, totals, objective, noiseSeed, noise } = options;
+  const isContext = new Set(
+    packed.images.filter(({ role }) => role === 'context').map(({ group, slot }) => `${group} ${slot}`),
+  );
+  const { tokens, positions, begin, end, targets } = packed;
   return {
-    tokens,
-    patchIndex,
-    positions,
-    begin,
-    end,
-    targets,
-    patchPositions,
-    latents,
-    imageMask,
-    timesteps: Float32Array.from(timesteps),
-    noiseCoefficients,
-    targetCount: Float32Array.of(totals.targets),
-    imageCount: Float32Array.of(totals.images),
-    noiseSeed: Int32Array.of(config.seed % 2 ** 32, Math.floor(config.seed / 2 ** 32), draw, 0),
+    ...{ tokens, positions, begin, end, targets, noiseSeed },
+    groups: packed.groups.map(({ latents, patchIndex, patchPositions, mask }, group) => {
+      const noiseCoefficients = new Float32Array(timesteps[group].length * 4);
+      timesteps[group].forEach((timestep, slot) => {
+        // What is only looked at is clean.
+        const clean = isContext.has(`${group} ${slot}`);
+        noiseCoefficients.set(clean ? [1, 0, 0, 0] : objective.targetCoefficients(timestep), slot * 4);
+      });
+      return {
+        ...{ latents, patchIndex, patchPositions, mask, noiseCoefficients },
+        timesteps: Float32Array.from(timesteps[group]),
+        ...(noise ? { noise: noise[group] } : {}),
+      };
+    }),
+    targetCount: Float32Array.of(Math.max(1, totals.targets)),
+    imageCount: Float32Array.of(Math.max(1, totals.images)),
   };
+}
+
+/** Documents of examples, each with the number that its noise follows from. */
+function evaluationBatches(
+  { examples = [], documents = [], texts = [] }: EvaluationExamples,
+  options: BatchSourceOptions,
+): EvaluationBatch[] {
+  const { config, shape, special } = options;
+  const withImages = [
+    ...examples.map(({ captionIds, grid, variants }) => {
+      const image = { ...grid, latents: variants[0].mean };
+      return captionDocument({ captionIds, image, order: 'caption-first', special });
+    }),
+    ...documents.map((document) => documentOf(document, special, ({ variants }) => variants[0].mean)),
+  ];
+  const perBatch = shape.rows * config.batch.imagesPerRow;
+  const batches = chunks(withImages, perBatch).map((chunk, i) => evaluated(chunk, i * perBatch));
+  return [...batches, ...chunks(texts, shape.rows).map((rows) => evaluated(rows.flatMap(documentsOf), 0))];
+
+  function evaluated(chunk: readonly Document[], first: number): EvaluationBatch {
+    const packed = pack(chunk, options);
+    const { noise, timesteps } = evaluationNoise(packed, first, options);
+    const arrays = toArrays(packed, {
+      ...{ noise, timesteps, objective: options.objective, totals: { targets: 1, images: 1 } },
+      noiseSeed: new Int32Array(4),
+    });
+    return { arrays, ...countTargets(packed) };
+  }
+}
+
+/** Timesteps and noise of every group: of an image they depend on the seed, its document's number, and which of its images it is. */
+function evaluationNoise({ groups, images }: PackedBatch, first: number, { config, objective }: BatchSourceOptions) {
+  const { trainTimesteps } = objective.noiseSchedule.config;
+  const noise = groups.map(({ latents }) => new Float32Array(latents.length));
+  const timesteps = groups.map(({ slots }) => new Int32Array(slots));
+  const numberIn = new Map<number, number>();
+  for (const { document, group, slot, role, noiseCap = trainTimesteps } of images) {
+    const number = numberIn.get(document) ?? 0;
+    numberIn.set(document, number + 1);
+    const stream = new PhiloxStream(config.seed, RandomPurpose.evaluation, first + document, number);
+    const timestep = Math.floor(stream.uniform() * Math.min(noiseCap, trainTimesteps));
+    const { latents, slots } = groups[group];
+    const values = latents.length / slots;
+    if (role === 'target') timesteps[group][slot] = timestep;
+    for (let i = 0; i < values; i++) noise[group][slot * values + i] = stream.normal();
+  }
+  return { noise, timesteps };
+}
+
+function chunks<One>(list: readonly One[], size: number): One[][] {
+  return Array.from({ length: Math.ceil(list.length / size) }, (_, i) => list.slice(i * size, (i + 1) * size));
 }

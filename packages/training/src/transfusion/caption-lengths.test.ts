@@ -4,7 +4,7 @@ import type { Example } from './examples.js';
 
 const PATCHES = 16;
 const example = (length: number, i: number): Example => ({
-  ...{ caption: `caption ${i}`, name: `p${i}.png`, group: `${i}`, pixels: new Uint8Array(0) },
+  ...{ caption: `caption ${i}`, name: `p${i}.png`, group: `${i}`, width: 0, height: 0, pixels: new Uint8Array(0) },
   captionIds: Array.from({ length }, (_, at) => at),
 });
 const examples = (...lengths: number[]) => lengths.map(example);
@@ -56,4 +56,14 @@ test('a row without room for an image is refused', () => {
     /CONFIG_SEQUENCE_LENGTH: batch.sequenceLength is 20.*20 positions.*\n.*at least 21/,
   );
   expect(() => fit(examples(5), { model: { maxPositions: 8 } })).toThrow(/CONFIG_MAX_POSITIONS/);
+});
+
+test('a row that several share has room for as many of the longest', () => {
+  const batch = { sequenceLength: 2 * (PATCHES + 4 + 10) + 1, imagesPerRow: 2 };
+  const { lengths, told } = fit(examples(5, 30, 6), { batch });
+  expect(lengths).toEqual([5, 10, 6]);
+  expect(told).toMatch(/more than 10 tokens and are cut: p1.png \(30\).*sequenceLength=100 takes all/);
+  expect(() => fit(examples(5), { batch: { ...batch, sequenceLength: 41 } })).toThrow(
+    /CONFIG_SEQUENCE_LENGTH: batch.sequenceLength is 41.* 2 times in a row .*\n.*at least 42/,
+  );
 });

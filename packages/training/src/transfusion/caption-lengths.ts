@@ -1,10 +1,9 @@
 /** @file How long captions may be: as long as nearly all of them are, so that one outlier does not decide the rows of a run. */
 import { TransfusionError } from '@transfusion/core';
+import { captionedLength } from '@transfusion/data';
 import type { TransfusionTrainingConfig } from './config.js';
 import type { Example } from './examples.js';
 
-/** BOS, BOI, EOI and EOS. */
-export const CONTROL_TOKENS = 4;
 /** So many captions decide what is usual. */
 const NEARLY_ALL = 0.99;
 const MOST_NAMED = 3;
@@ -14,22 +13,25 @@ const MOST_NAMED = 3;
  * for or, where these are left open, those far longer than nearly all others: they are cut or, as `data.longCaptions` says,
  * skipped with their pictures. What was done is told, with names.
  *
+ * @param mostPatches of the largest image
  * @throws TransfusionError CONFIG_SEQUENCE_LENGTH, CONFIG_MAX_POSITIONS: there is no room for an image
  */
 export function fitCaptions(
   config: TransfusionTrainingConfig,
   examples: readonly Example[],
-  patchesPerImage: number,
+  mostPatches: number,
   log?: (line: string) => void,
 ): Example[] {
-  const least = patchesPerImage + CONTROL_TOKENS;
+  const least = captionedLength({ tokens: 0, patches: mostPatches });
+  const { sequenceLength, imagesPerRow } = config.batch;
   const room = Math.min(
-    roomFor('CONFIG_SEQUENCE_LENGTH', 'batch.sequenceLength', config.batch.sequenceLength, least),
+    // A row holds so many of the longest: whatever meets in it, nothing is left out.
+    roomFor('CONFIG_SEQUENCE_LENGTH', 'batch.sequenceLength', sequenceLength, { least, perRow: imagesPerRow }),
     // Positions outside the rotary table would silently not be rotated.
-    roomFor('CONFIG_MAX_POSITIONS', 'model.maxPositions', config.model.maxPositions, least),
+    roomFor('CONFIG_MAX_POSITIONS', 'model.maxPositions', config.model.maxPositions, { least, perRow: 1 }),
   );
   const lengths = examples.filter(({ caption }) => caption !== undefined).map(({ captionIds }) => captionIds.length);
-  const limit = config.batch.sequenceLength === null ? Math.min(room, usualLength(lengths)) : room;
+  const limit = sequenceLength === null ? Math.min(room, usualLength(lengths)) : room;
   const long = examples.filter(({ captionIds }) => captionIds.length > limit);
   if (long.length === 0) return [...examples];
   const { longCaptions } = config.data;
@@ -43,13 +45,20 @@ export function fitCaptions(
 }
 
 /** What is left for a caption; infinite where nothing is set. */
-function roomFor(code: string, field: string, value: number | null | undefined, least: number): number {
+function roomFor(
+  code: string,
+  field: string,
+  value: number | null | undefined,
+  { least, perRow }: { least: number; perRow: number },
+): number {
   if (value === null || value === undefined) return Number.POSITIVE_INFINITY;
-  if (value > least) return value - least;
+  const share = Math.floor(value / perRow);
+  if (share > least) return share - least;
+  const times = perRow > 1 ? `, ${perRow} times in a row (batch.imagesPerRow)` : '';
   throw new TransfusionError({
     code,
-    message: `${field} is ${value}, an image with its control tokens takes ${least} positions, and its caption at least one`,
-    fix: `raise it to at least ${least + 1}, or leave it out; larger patches make shorter documents`,
+    message: `${field} is ${value}, an image with its control tokens takes ${least} positions, and its caption at least one${times}`,
+    fix: `raise it to at least ${perRow * (least + 1)}, or leave it out; larger patches make shorter documents`,
   });
 }
 
@@ -73,6 +82,6 @@ function describeLong(
   const needed = sorted[0].captionIds.length + least;
   const { maxPositions } = config.model;
   const isModelShort = maxPositions !== undefined && maxPositions < needed;
-  const whole = `batch.sequenceLength=${needed}${isModelShort ? ` with model.maxPositions=${needed}` : ''} takes all of the longest`;
+  const whole = `batch.sequenceLength=${config.batch.imagesPerRow * needed}${isModelShort ? ` with model.maxPositions=${needed}` : ''} takes all of the longest`;
   return `${long.length} of ${of} captions have more than ${limit} tokens and are ${done}: ${named.join(', ')}${more}; --set ${other}, ${whole}`;
 }

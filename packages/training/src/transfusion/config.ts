@@ -13,7 +13,7 @@ const presetNames = Object.keys(modelPresets) as [keyof typeof modelPresets];
 const modelSchema = z
   .strictObject({
     preset: z.enum(presetNames).default('nano').describe('sizes to start from'),
-    ...z.object(modelFields).omit({ vocabularySize: true, patchValues: true }).partial().shape,
+    ...z.object(modelFields).omit({ vocabularySize: true, patchSize: true, patchValues: true }).partial().shape,
     // Bounded because tracing, which even a dry run does, holds every layer in memory.
     layers: modelFields.layers.max(1024).optional().describe('transformer blocks'),
   })
@@ -50,7 +50,7 @@ const batchSchema = z
       .max(1_048_576)
       .nullable()
       .default(null)
-      .describe('positions of a sequence; null: as many as needed'),
+      .describe('positions of a sequence, at least imagesPerRow times the longest document; null: as many as needed'),
     accumulation: z.int().min(1).default(1).describe('batches per optimizer step'),
   })
   .prefault({});

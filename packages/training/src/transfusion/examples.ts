@@ -1,17 +1,49 @@
-/** @file The examples of a run: pictures and texts with their token ids. */
-import type { CaptionedImage, TextDocument } from '@transfusion/data';
+/** @file The examples of a run: pictures with captions, other documents, and texts, with their token ids. */
+import type { CaptionedImage, ImageRole, SourceDocument, TextDocument, TextPart } from '@transfusion/data';
+import type { Tokenizer } from '@transfusion/tokenizer';
+import type { Picture, PictureLatents } from '../latents/example-latents.js';
 
+/** A picture and its caption: trained on in either order, its caption dropped at times. */
 export interface Example extends CaptionedImage {
   /** Of its caption; none where it has none. */
   captionIds: number[];
+}
+
+/** An image of a document. */
+export interface DocumentImage extends Picture {
+  kind: 'image';
+  role?: ImageRole;
+  noiseCap?: number;
+}
+
+/** Any other document: trained on as it is. */
+export interface DocumentExample extends Omit<SourceDocument, 'parts'> {
+  parts: (TextPart | DocumentImage)[];
 }
 
 export interface TextExample extends TextDocument {
   ids: number[];
 }
 
+/** With latents, so that batches can be made of it. */
+export type TrainingExample = Example & PictureLatents;
+
+export interface TrainingDocument extends Omit<DocumentExample, 'parts'> {
+  parts: (TextPart | (DocumentImage & PictureLatents))[];
+}
+
 /** What is trained on, and what is kept for evaluation. */
 export interface Split<One> {
   train: One[];
   heldOut: One[];
+}
+
+export function encodeDocument({ parts, ...document }: SourceDocument, tokenizer: Tokenizer): DocumentExample {
+  return {
+    ...document,
+    parts: parts.map((part) => {
+      if (part.kind === 'image') return part;
+      return { kind: 'text', ids: tokenizer.encode(part.text), loss: part.loss };
+    }),
+  };
 }

@@ -1,6 +1,7 @@
 /** @file The losses on what was held out, with the averaged weights. */
 import { compileLosses } from '../compile-step.js';
-import type { BatchArrays } from './batches.js';
+import type { EvaluationBatch } from './batches.js';
+import { transfusionObjective } from './objective.js';
 import type { TransfusionSession } from './task.js';
 
 interface Losses {
@@ -9,35 +10,35 @@ interface Losses {
 }
 
 /**
- * Mean losses over the held-out pictures and, apart, the language loss over held-out texts; whole batches of them. Noise and
- * timesteps are fixed by the seed. What there is none of is left out.
+ * Mean losses over the held-out pictures and documents and, apart, the language loss over held-out texts. Every target and every
+ * image counts once, whatever the batches are. Noise and timesteps are fixed by the seed. What there is none of is left out.
  */
 export async function evaluateHeldOut(session: TransfusionSession): Promise<Record<string, Partial<Losses>>> {
-  const { backend, state, objective, batch: shape, source } = session;
-  const [images, texts] = [session.examples.heldOut, session.texts.heldOut];
-  if (images.length + texts.length === 0) return {};
+  const { backend, state, sizes, source, examples, documents, texts } = session;
+  const withImages = source.evaluation({ examples: examples.heldOut, documents: documents.heldOut });
+  const plain = source.evaluation({ texts: texts.heldOut });
+  if (withImages.length + plain.length === 0) return {};
+  const objective = transfusionObjective({ ...sizes, noise: 'given' });
   const compiled = await compileLosses(backend, objective, { parameters: state.ema });
-  const mean = async (count: number, batch: (index: number) => BatchArrays): Promise<Losses> => {
-    let [language, diffusion] = [0, 0];
-    for (let index = 0; index < count; index++) {
-      const result = await compiled.run({ batch: batch(index) });
-      language += result.language[0] / count;
-      diffusion += result.diffusion[0] / count;
+  const mean = async (batches: readonly EvaluationBatch[]): Promise<Partial<Losses>> => {
+    const sums = { language: 0, diffusion: 0, targets: 0, images: 0 };
+    for (const { arrays, targets, images } of batches) {
+      const { language, diffusion } = await compiled.run({ batch: arrays });
+      sums.language += language[0];
+      sums.diffusion += diffusion[0];
+      sums.targets += targets;
+      sums.images += images;
     }
-    return { language, diffusion };
+    return {
+      ...(sums.targets > 0 ? { language: sums.language / sums.targets } : {}),
+      ...(sums.images > 0 ? { diffusion: sums.diffusion / sums.images } : {}),
+    };
   };
   try {
-    const result: Record<string, Partial<Losses>> = {};
-    if (images.length > 0) {
-      const count = Math.ceil(images.length / (shape.rows * shape.imagesPerRow));
-      result.heldOut = await mean(count, (index) => source.evaluation(images, index));
-    }
-    if (texts.length > 0) {
-      const rows = Math.ceil(texts.length / shape.rows);
-      const { language } = await mean(rows, (index) => source.textEvaluation(texts, index));
-      result.heldOutTexts = { language };
-    }
-    return result;
+    return {
+      ...(withImages.length > 0 ? { heldOut: await mean(withImages) } : {}),
+      ...(plain.length > 0 ? { heldOutTexts: await mean(plain) } : {}),
+    };
   } finally {
     compiled.dispose();
   }

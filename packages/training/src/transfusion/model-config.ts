@@ -12,6 +12,7 @@ export function modelConfigOf(
   const { vocabularySize, patchValues, sequenceLength } = implied;
   const chosen = Object.fromEntries(Object.entries(overrides).filter(([, value]) => value !== undefined));
   const maxPositions = Math.max(256, 2 ** Math.ceil(Math.log2(2 * sequenceLength)));
-  const model = { ...modelPresets[preset], maxPositions, ...chosen, vocabularySize, patchValues };
+  const { patchSize } = config;
+  const model = { ...modelPresets[preset], maxPositions, ...chosen, vocabularySize, patchSize, patchValues };
   return parseConfig(modelConfigSchema, model, 'model');
 }

@@ -6,7 +6,9 @@ import {
   evaluate,
   flattenTree,
   grad,
+  type HostArray,
   isTensor,
+  isTensorSpec,
   isVariable,
   mapTree,
   PhiloxStream,
@@ -19,14 +21,14 @@ import { openWasm } from '@transfusion/wasm';
 import type { BatchTensors } from '../objective.js';
 import { syntheticRun } from '../testing/synthetic-run.js';
 import { createTrainState, destroyTrainState } from '../train-state.js';
-import { batchInputs, transfusionObjective } from './objective.js';
+import { type TransfusionInputs, transfusionObjective } from './objective.js';
 
 /** Small enough for the reference: one block, two rows. */
 const run = syntheticRun({
   batch: { rows: 2 },
   model: { preset: 'nano', layers: 1, channels: 16, heads: 2, kvHeads: 1, feedForward: 12, timestepDimensions: 8 },
 });
-const { model, batch: shape } = run.sizes;
+const { model } = run.sizes;
 const objective = transfusionObjective(run.sizes);
 const [arrays] = run.batches.step(0);
 
@@ -38,19 +40,17 @@ const weights = new Map(
     .map(([path, data]) => [path.slice('parameters.'.length), data.map((x) => x + 0.2 * random.normal())]),
 );
 
-const lossOf = (parameters: TransfusionParameters, batch: BatchTensors<ReturnType<typeof batchInputs>>) =>
+const isHostArray = (value: unknown): value is HostArray => ArrayBuffer.isView(value);
+
+const lossOf = (parameters: TransfusionParameters, batch: BatchTensors<TransfusionInputs>) =>
   objective.losses({ parameters, discriminator: undefined, constants: undefined }, batch).total;
 
 /** The objective over symbols, whose values are bound later. */
 function symbolicObjective() {
   const specs = transfusionSpec(model);
   const p = mapTree(specs, isParameterSpec, (spec) => constant(new Float32Array(sizeOf(spec.shape)), spec.shape));
-  const inputs = Object.fromEntries(
-    Object.entries(batchInputs(model, shape)).map(([name, spec]) => [
-      name,
-      constant(arrays[name as keyof typeof arrays], spec.shape),
-    ]),
-  ) as BatchTensors<ReturnType<typeof batchInputs>>;
+  const given = flattenTree<HostArray>(arrays, isHostArray);
+  const inputs = mapTree(objective.inputs, isTensorSpec, ({ shape }, path) => constant(given.get(path)!, shape));
   return { loss: lossOf(p, inputs), leaves: flattenTree<Tensor>(p, isTensor) };
 }
 
@@ -111,7 +111,7 @@ test('loss and gradients on wasm agree with f64', async () => {
     const compiled = await compile({
       backend,
       name: 'objective',
-      inputs: { batch: batchInputs(model, shape) },
+      inputs: { batch: objective.inputs },
       state: state.parameters as TransfusionParameters<Variable>,
       fn: ({ batch }, p) => {
         const total = lossOf(p, batch);

@@ -1,22 +1,23 @@
 /** @file The paper's objective (equation 4): L_LM + lambda L_DDPM, over packed batches of mixed sequences. */
+import { type GridSlots, patchCount } from '@transfusion/data';
 import { addNoise, diffusionLoss, languageLoss, transfusionLoss } from '@transfusion/losses';
-import { f32, i32, randomNormal } from '@transfusion/tensor';
+import { f32, i32, randomNormal, scalar, type Tensor } from '@transfusion/tensor';
 import {
   forward,
   languageLogits,
   type ModelConfig,
-  predictPatches,
+  predictLatents,
   type TransfusionParameters,
   transfusionSpec,
 } from '@transfusion/transformer';
-import type { Objective } from '../objective.js';
+import type { BatchTensors, Objective } from '../objective.js';
 
 /** The sizes of a packed batch. */
 export interface BatchShape {
   rows: number;
   sequenceLength: number;
-  imagesPerRow: number;
-  patchesPerImage: number;
+  /** Sizes of latent images, and how many of each there is room for. */
+  grids: readonly GridSlots[];
 }
 
 export interface TransfusionObjectiveOptions {
@@ -26,26 +27,39 @@ export interface TransfusionObjectiveOptions {
   lambda: number;
   /** Whether blocks are computed again in the backward pass, to save memory. Default false. */
   checkpointActivations?: boolean;
+  /** Where the noise of the images comes from: drawn in the graph (the default), or given with the batch, for evaluation. */
+  noise?: 'drawn' | 'given';
 }
 
-/** What a packed batch gives to the graph. B rows, T positions, I image slots, n patches, k values. */
-export function batchInputs(model: ModelConfig, batch: BatchShape) {
-  const { rows, sequenceLength, imagesPerRow, patchesPerImage } = batch;
-  const images = rows * imagesPerRow;
+/** Images of one size: I slots, n patches each. */
+function groupInputs(
+  { height, width, slots }: GridSlots,
+  { model, batch, noise }: Pick<TransfusionObjectiveOptions, 'model' | 'batch' | 'noise'>,
+) {
+  const latents = f32(slots, height, width, model.patchValues / model.patchSize ** 2);
+  return {
+    latents,
+    patchIndex: i32(batch.rows, batch.sequenceLength),
+    patchPositions: i32(slots, patchCount({ height, width }, model.patchSize)),
+    mask: f32(slots),
+    timesteps: f32(slots),
+    /** Signal, noise, target signal, target noise of each image. */
+    noiseCoefficients: f32(slots, 4),
+    ...(noise === 'given' ? { noise: latents } : {}),
+  };
+}
+
+/** What a packed batch gives to the graph (see `PackedBatch` of @transfusion/data). B rows, T positions. */
+export function batchInputs(options: Pick<TransfusionObjectiveOptions, 'model' | 'batch' | 'noise'>) {
+  const { rows, sequenceLength, grids } = options.batch;
   const perPosition = i32(rows, sequenceLength);
   return {
     tokens: perPosition,
-    patchIndex: perPosition,
     positions: perPosition,
     begin: perPosition,
     end: perPosition,
     targets: perPosition,
-    patchPositions: i32(images, patchesPerImage),
-    latents: f32(images, patchesPerImage, model.patchValues),
-    imageMask: f32(images),
-    timesteps: f32(images),
-    /** Signal, noise, target signal, target noise of each image. */
-    noiseCoefficients: f32(images, 4),
+    groups: grids.map((grid) => groupInputs(grid, options)),
     /** Targets and images of the whole step, over all accumulated batches. */
     targetCount: f32(1),
     imageCount: f32(1),
@@ -54,30 +68,45 @@ export function batchInputs(model: ModelConfig, batch: BatchShape) {
   };
 }
 
-export type TransfusionObjective = Objective<ReturnType<typeof batchInputs>, TransfusionParameters>;
+export type TransfusionInputs = ReturnType<typeof batchInputs>;
+export type TransfusionObjective = Objective<TransfusionInputs, TransfusionParameters>;
 
-/** Its terms: `language` and `diffusion`. Noise is drawn and added in the graph. */
+/** Its terms: `language` and `diffusion`. */
 export function transfusionObjective(options: TransfusionObjectiveOptions): TransfusionObjective {
-  const { model, batch: shape, lambda, checkpointActivations } = options;
+  const { model, lambda, checkpointActivations } = options;
   return {
     parameters: transfusionSpec(model),
-    inputs: batchInputs(model, shape),
-    losses({ parameters: p }, inputs) {
-      const noise = randomNormal({ seed: inputs.noiseSeed, shape: inputs.latents.shape, stream: 0 });
-      const { noised, target } = addNoise({ latents: inputs.latents, noise, coefficients: inputs.noiseCoefficients });
-      const { hidden } = forward(model, p, { ...inputs, patches: noised }, { checkpointBlocks: checkpointActivations });
+    inputs: batchInputs(options),
+    losses({ parameters: p }, batch) {
+      const noised = batch.groups.map((group, i) => noisedGroup(group, { seed: batch.noiseSeed, stream: i }));
+      const images = noised.map(({ latents }, i) => ({ ...batch.groups[i], latents }));
+      const { hidden, groups } = forward(model, p, { ...batch, images }, { checkpointBlocks: checkpointActivations });
       const language = languageLoss({
         logits: languageLogits(p, hidden),
-        targets: inputs.targets,
-        count: inputs.targetCount.reshape([]),
+        targets: batch.targets,
+        count: batch.targetCount.reshape([]),
       });
-      const diffusion = diffusionLoss({
-        prediction: predictPatches(p, hidden, inputs.patchPositions),
-        target,
-        mask: inputs.imageMask,
-        count: inputs.imageCount.reshape([]),
-      });
+      const perGroup = groups.map((group, i) =>
+        diffusionLoss({
+          prediction: predictLatents(hidden, group, batch.groups[i].patchPositions),
+          target: noised[i].target,
+          mask: batch.groups[i].mask,
+          count: batch.imageCount.reshape([]),
+        }),
+      );
+      const diffusion = perGroup.reduce((sum, loss) => sum.add(loss), scalar(0));
       return { total: transfusionLoss({ language, diffusion, lambda }), terms: { language, diffusion } };
     },
   };
+}
+
+/** The latents with noise, and what the model has to predict of them. */
+function noisedGroup(
+  group: BatchTensors<TransfusionInputs>['groups'][number],
+  random: { seed: Tensor; stream: number },
+): { latents: Tensor; target: Tensor } {
+  const { latents, noiseCoefficients: coefficients } = group;
+  const noise = group.noise ?? randomNormal({ ...random, shape: latents.shape });
+  const { noised, target } = addNoise({ latents, noise, coefficients });
+  return { latents: noised, target };
 }

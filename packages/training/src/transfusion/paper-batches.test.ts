@@ -22,7 +22,8 @@ test('the defaults are the paper’s', () => {
 
 describe('batches of a run', () => {
   const run = syntheticRun({ batch: { rows: 8 } });
-  const { rows, sequenceLength: length, patchesPerImage } = run.sizes.batch;
+  const { rows, sequenceLength: length } = run.sizes.batch;
+  const patchesPerImage = 4;
   const batches = Array.from({ length: 150 }, (_, step) => run.batches.step(step)[0]);
   const rowsOf = batches.flatMap((batch) =>
     Array.from({ length: rows }, (_, row) => {
@@ -32,8 +33,8 @@ describe('batches of a run', () => {
         targets: part(batch.targets),
         begin: part(batch.begin),
         end: part(batch.end),
-        timestep: batch.timesteps[row],
-        coefficients: Array.from(batch.noiseCoefficients).slice(4 * row, 4 * row + 4),
+        timestep: batch.groups[0].timesteps[row],
+        coefficients: Array.from(batch.groups[0].noiseCoefficients).slice(4 * row, 4 * row + 4),
       };
     }),
   );

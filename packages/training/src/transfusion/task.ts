@@ -1,8 +1,15 @@
 /** @file The model's training: its data and objective, and then its state and steps on a backend. */
 import { parseConfig, TransfusionError } from '@transfusion/core';
-import { type CaptionedImage, imageOf, splitDataset, type TextDocument } from '@transfusion/data';
-import { imageLayout, objectiveOptions, type PipelineConfig, pipelineConfigSchema } from '@transfusion/sampler';
-import { createObjective } from '@transfusion/schedulers';
+import {
+  type CaptionedImage,
+  type ImageGrid,
+  patchCount,
+  type SourceDocument,
+  splitDataset,
+  type TextDocument,
+} from '@transfusion/data';
+import { objectiveOptions, type PipelineConfig, pipelineConfigSchema } from '@transfusion/sampler';
+import { createObjective, type Objective as DiffusionObjective } from '@transfusion/schedulers';
 import { type Backend, flattenTree, isVariable, type Variable } from '@transfusion/tensor';
 import type { Tokenizer } from '@transfusion/tokenizer';
 import type { TransfusionParameters } from '@transfusion/transformer';
@@ -10,13 +17,13 @@ import {
   type CodecConfig,
   type ImageCodec,
   type LatentDistribution,
+  type LatentShape,
   latentShapeOf,
   openCodec,
   type StoredCodec,
 } from '@transfusion/vae';
 import type { InPartsOptions } from '../in-parts.js';
-import { encodeVariants, patchifyVariants } from '../latents/example-latents.js';
-import type { BatchArrays, Objective } from '../objective.js';
+import { encodeVariants } from '../latents/example-latents.js';
 import {
   type ModelFiles,
   type NamedTensor,
@@ -26,22 +33,33 @@ import {
   type TrainingTask,
 } from '../session.js';
 import type { TrainState } from '../train-state.js';
-import { type BatchSource, batchShape, createBatchSource, type TrainingExample } from './batches.js';
+import { batchShape, type DocumentSize, documentSize, exampleSize } from './batch-shape.js';
+import { type BatchArrays, type BatchSource, createBatchSource } from './batches.js';
 import { fitCaptions } from './caption-lengths.js';
 import type { TransfusionTrainingConfig } from './config.js';
-import type { Example, Split, TextExample } from './examples.js';
+import {
+  type DocumentExample,
+  type Example,
+  encodeDocument,
+  type Split,
+  type TextExample,
+  type TrainingDocument,
+  type TrainingExample,
+} from './examples.js';
 import { modelConfigOf } from './model-config.js';
-import { type BatchShape, transfusionObjective } from './objective.js';
+import { type TransfusionObjectiveOptions, transfusionObjective } from './objective.js';
 import { splitTextExamples } from './split-texts.js';
-import { type TextRow, textRows } from './text-rows.js';
+import { type TextLayout, type TextRow, textRows } from './text-rows.js';
 
 export interface TransfusionTaskOptions {
   config: TransfusionTrainingConfig;
-  /** All of one size. */
-  images: readonly CaptionedImage[];
+  /** Pictures with captions, of any sizes; default: none. */
+  images?: readonly CaptionedImage[];
+  /** Other documents: texts and images in any order; default: none. */
+  documents?: readonly SourceDocument[];
   /** Plain texts; default: none. */
   texts?: readonly TextDocument[];
-  /** Side of an image in pixels; default: that of the pictures. */
+  /** Side of the images that the model draws where nothing else is asked for, in pixels; default: width of the first picture. */
   imageSize?: number;
   tokenizer: Tokenizer;
   /** The autoencoder whose latents are diffused; default: pixels. */
@@ -55,21 +73,25 @@ export interface TransfusionTask extends TrainingTask {
   config: TransfusionTrainingConfig;
   /** In the dataset's order. */
   examples: Example[];
+  documents: DocumentExample[];
   texts: Split<TextRow>;
   tokenizer: Tokenizer;
   codec: StoredCodec;
   pipeline: PipelineConfig;
-  batch: BatchShape;
+  /** What the objective is made of. */
+  sizes: TransfusionObjectiveOptions;
 }
 
 export interface TransfusionSession extends TrainingSession {
   state: TrainState<TransfusionParameters<Variable>>;
   config: TransfusionTrainingConfig;
   pipeline: PipelineConfig;
-  objective: Objective;
-  batch: BatchShape;
+  sizes: TransfusionObjectiveOptions;
   source: BatchSource;
+  /** What it predicts of a noised image. */
+  diffusionObjective: DiffusionObjective;
   examples: Split<TrainingExample>;
+  documents: Split<TrainingDocument>;
   /** Plain texts, as rows of a batch. */
   texts: Split<TextRow>;
   tokenizer: Tokenizer;
@@ -80,47 +102,88 @@ export const PIXELS: StoredCodec = { config: { kind: 'pixels' }, weights: new Ma
 
 /** @throws TransfusionError CONFIG_*, DATA_*, CODEC_*: parts of the configuration do not go together */
 export function transfusionTask(options: TransfusionTaskOptions): TransfusionTask {
-  const { config, images, texts = [], tokenizer, codec = PIXELS, log } = options;
-  const imageSize = options.imageSize ?? sizeOf(images);
-  const { patchesPerImage, patchValues } = patchGrid({ imageSize, patchSize: config.patchSize }, codec.config);
+  const { config, images = [], texts = [], tokenizer, codec = PIXELS, log } = options;
+  const { patchSize, lambda, checkpointActivations, precision, seed } = config;
+  const documents = (options.documents ?? []).map((document) => encodeDocument(document, tokenizer));
+  const imageSize = options.imageSize ?? widthOf(images, documents);
+  const gridOf = (size: ImageGrid) => latentGrid(size, patchSize, codec.config);
+  const { channels } = gridOf({ height: imageSize, width: imageSize });
   const encoded = images.map((image) => ({ ...image, captionIds: tokenizer.encode(image.caption ?? '') }));
-  const examples = fitCaptions(config, encoded, patchesPerImage, log);
-  const batch = batchShape(config, examples, patchesPerImage);
+  const mostPatches = encoded.reduce((most, image) => Math.max(most, patchCount(gridOf(image), patchSize)), 0);
+  const examples = fitCaptions(config, encoded, mostPatches, log);
+  const lengths = [
+    ...examples.map((example) => exampleSize(example, gridOf(example), patchSize)),
+    ...documents.map((document) => checkedSize(document, documentSize(document, gridOf, patchSize), config)),
+  ];
+  const batch = batchShape(config, lengths);
   const { sequenceLength } = batch;
-  const model = modelConfigOf(config, { vocabularySize: tokenizer.vocabularySize, patchValues, sequenceLength });
+  const implied = { vocabularySize: tokenizer.vocabularySize, patchValues: patchSize ** 2 * channels, sequenceLength };
+  const model = modelConfigOf(config, implied);
   const parts = {
     format: 'transfusion',
-    version: 1,
+    version: 2,
     model,
-    image: { size: imageSize, channels: 3, patchSize: config.patchSize },
+    image: { size: imageSize, channels: 3 },
     codec: codec.config,
     diffusion: { ...config.diffusion, clampSample: clampOf(config, codec.config) },
     sampling: config.sampling,
     trainedOn: {
-      pictures: examples.length > 0,
-      captions: examples.some(({ caption }) => caption !== undefined),
+      pictures: lengths.some(({ grids }) => grids.length > 0),
+      captions: documents.length > 0 || examples.some(({ caption }) => caption !== undefined),
       texts: texts.length > 0,
     },
   };
   const pipeline = parseConfig(pipelineConfigSchema, parts, 'configuration');
-  const { lambda, checkpointActivations, precision, seed } = config;
-  const objective = transfusionObjective({ model, batch, lambda, checkpointActivations }) as Objective;
+  checkNoiseCaps(documents, pipeline);
+  const sizes = { model, batch, lambda, checkpointActivations };
   const textExamples = texts.map((each) => ({ ...each, ids: tokenizer.encode(each.text) }));
   return {
-    ...{ config, examples, tokenizer, codec, pipeline, batch, seed },
-    texts: splitTexts(config, textExamples, { sequenceLength, special: tokenizer.special }),
-    phases: [{ from: 0, objective }],
+    ...{ config, examples, documents, tokenizer, codec, pipeline, sizes, seed },
+    texts: splitTexts(config, textExamples, {
+      sequenceLength,
+      maxPositions: model.maxPositions,
+      special: tokenizer.special,
+    }),
+    phases: [{ from: 0, objective: transfusionObjective(sizes) }],
     optimisation: { ...config, accumulation: config.batch.accumulation, precision },
   };
 }
 
-function sizeOf([first]: readonly CaptionedImage[]): number {
-  if (first) return imageOf(first).width;
+function widthOf(images: readonly CaptionedImage[], documents: readonly DocumentExample[]): number {
+  const first = images[0] ?? documents.flatMap(({ parts }) => parts).find(({ kind }) => kind === 'image');
+  if (first && 'width' in first) return first.width;
   throw new TransfusionError({
     code: 'DATA_NO_EXAMPLES',
     message: 'there is no picture, and no size of an image is given',
     fix: 'give the size that the model would draw, as imageSize',
   });
+}
+
+/** A document is neither cut nor skipped. @throws TransfusionError DATA_DOCUMENT_TOO_LONG */
+function checkedSize({ name }: DocumentExample, size: DocumentSize, config: TransfusionTrainingConfig): DocumentSize {
+  const most = Math.min(config.batch.sequenceLength ?? Infinity, config.model.maxPositions ?? Infinity);
+  if (size.length <= most) return size;
+  throw new TransfusionError({
+    code: 'DATA_DOCUMENT_TOO_LONG',
+    message: `${name} takes ${size.length} positions, batch.sequenceLength or model.maxPositions allows ${most}`,
+    fix: `raise it to at least ${size.length}, or split the document; larger patches make shorter documents`,
+  });
+}
+
+/** Before the first step, not at the one that draws the document. @throws TransfusionError DATA_TIMESTEP_CAP */
+function checkNoiseCaps(documents: readonly DocumentExample[], pipeline: PipelineConfig): void {
+  const { trainTimesteps } = createObjective(objectiveOptions(pipeline)).noiseSchedule.config;
+  for (const { name, parts } of documents) {
+    for (const part of parts) {
+      if (part.kind === 'text' || part.noiseCap === undefined) continue;
+      if (part.noiseCap >= 1 && part.noiseCap <= trainTimesteps) continue;
+      throw new TransfusionError({
+        code: 'DATA_TIMESTEP_CAP',
+        message: `${name} has an image whose noiseCap is ${part.noiseCap}, expected 1 to ${trainTimesteps} (the schedule's timesteps)`,
+        fix: 'leave it out where all noise is wanted',
+      });
+    }
+  }
 }
 
 /** Pixels are in [-1, 1]; scaled latents have deviation 1 and no bounds. */
@@ -129,25 +192,23 @@ function clampOf({ diffusion: { clampSample } }: TransfusionTrainingConfig, { ki
   return kind === 'pixels' ? 1.5 : 4;
 }
 
-/** Patches of an image, and values of a patch. @throws TransfusionError CODEC_IMAGE_SIZE, CONFIG_PATCH_SIZE */
-export function patchGrid(
-  { imageSize, patchSize }: { imageSize: number; patchSize: number },
-  codec: CodecConfig,
-): { patchesPerImage: number; patchValues: number } {
-  const { height, width, channels } = latentShapeOf(codec, { height: imageSize, width: imageSize });
-  if (height % patchSize !== 0 || width % patchSize !== 0) {
-    throw new TransfusionError({
-      code: 'CONFIG_PATCH_SIZE',
-      message: `patchSize: an image of ${imageSize} x ${imageSize} has latents of ${height} x ${width} (codec: ${codec.kind}), and ${height} x ${width} does not divide into patches of ${patchSize} x ${patchSize}`,
-      fix: 'choose a patch size that divides the latents',
-    });
-  }
-  const patchesPerImage = (height / patchSize) * (width / patchSize);
-  return { patchesPerImage, patchValues: patchSize * patchSize * channels };
+/** The latents of an image of so many pixels, which must divide into patches. @throws TransfusionError CODEC_IMAGE_SIZE, CONFIG_PATCH_SIZE */
+export function latentGrid({ height, width }: ImageGrid, patchSize: number, codec: CodecConfig): LatentShape {
+  const latent = latentShapeOf(codec, { height, width });
+  if (latent.height % patchSize === 0 && latent.width % patchSize === 0) return latent;
+  const size = `${latent.height} x ${latent.width}`;
+  throw new TransfusionError({
+    code: 'CONFIG_PATCH_SIZE',
+    message: `patchSize: an image of ${height} x ${width} has latents of ${size} (codec: ${codec.kind}), and ${size} does not divide into patches of ${patchSize} x ${patchSize}`,
+    fix: 'choose a patch size that divides the latents',
+  });
 }
 
 /** Training and held-out examples. */
-export function splitExamples<One extends Example>({ data }: TransfusionTrainingConfig, examples: readonly One[]) {
+export function splitExamples<One extends Pick<Example, 'group' | 'split'>>(
+  { data }: TransfusionTrainingConfig,
+  examples: readonly One[],
+) {
   return splitDataset({ images: examples, fraction: data.heldOutFraction, by: data.heldOutBy ?? 'list' });
 }
 
@@ -155,7 +216,7 @@ export function splitExamples<One extends Example>({ data }: TransfusionTraining
 function splitTexts(
   { data }: TransfusionTrainingConfig,
   texts: readonly TextExample[],
-  layout: Parameters<typeof textRows>[1],
+  layout: TextLayout,
 ): Split<TextRow> {
   const { train, heldOut } = splitTextExamples(texts, data.heldOutFraction);
   const rows = (some: readonly TextExample[]) =>
@@ -174,33 +235,42 @@ export interface TransfusionSessionOptions extends InPartsOptions {
   resume?: ResumePoint;
 }
 
-/** Puts a task on a backend. @throws TransfusionError CHECKPOINT_FOREIGN, DATA_NO_EXAMPLES; OutOfMemoryError; what `signal` was aborted with */
+/** Puts a task on a backend. @throws TransfusionError CHECKPOINT_FOREIGN, DATA_NO_EXAMPLES, LATENTS_FOREIGN; OutOfMemoryError; what `signal` was aborted with */
 export async function openTransfusionSession(options: TransfusionSessionOptions): Promise<TransfusionSession> {
   const { task, backend, resume, ...parts } = options;
-  const { config, pipeline, tokenizer, batch, texts, phases, optimisation } = task;
+  const { config, pipeline, sizes, tokenizer, texts, phases, optimisation } = task;
   const codec = openCodec({ ...task.codec, backend });
   try {
-    const latents = options.latents ?? (await encodeVariants(codec, task.examples, config.data.flip, parts));
-    const { latent } = imageLayout(pipeline);
-    const withLatents = task.examples.map((example, i) => {
-      return { ...example, ...patchifyVariants(latents[i], latent, config.patchSize) };
-    });
-    const examples = splitExamples(config, withLatents);
+    const examples = splitExamples(config, await withLatents(task, codec, parts));
+    const documents = splitExamples(config, await documentsWithLatents(task, codec, parts));
+    const diffusionObjective = createObjective(objectiveOptions(pipeline));
     const source = createBatchSource({
-      ...{ config, shape: batch, examples: examples.train, texts: texts.train },
-      patchValues: pipeline.model.patchValues,
-      special: tokenizer.special,
-      objective: createObjective(objectiveOptions(pipeline)),
+      ...{ config, model: sizes.model, shape: sizes.batch, special: tokenizer.special },
+      ...{ examples: examples.train, documents: documents.train, texts: texts.train },
+      objective: diffusionObjective,
     });
     const opened = await openState(backend, task, resume);
     const state = opened.state as TrainState<TransfusionParameters<Variable>>;
     return {
       ...opened,
-      ...{ backend, state, config, pipeline, batch, examples, texts, tokenizer, codec, source, phases, optimisation },
-      objective: phases[0].objective,
+      ...{
+        backend,
+        state,
+        config,
+        pipeline,
+        sizes,
+        examples,
+        documents,
+        texts,
+        tokenizer,
+        codec,
+        source,
+        diffusionObjective,
+      },
+      ...{ phases, optimisation },
       batches: (step) => source.step(step),
       termsOf,
-      perStep: { tokens: batch.rows * batch.sequenceLength * config.batch.accumulation },
+      perStep: { tokens: sizes.batch.rows * sizes.batch.sequenceLength * config.batch.accumulation },
       modelFiles: () => modelFiles(task, state),
       dispose() {
         opened.dispose();
@@ -213,9 +283,47 @@ export async function openTransfusionSession(options: TransfusionSessionOptions)
   }
 }
 
+async function withLatents(
+  { examples, config, codec: { config: codecConfig } }: TransfusionTask,
+  codec: ImageCodec,
+  { latents, ...parts }: Omit<TransfusionSessionOptions, 'task' | 'backend' | 'resume'>,
+): Promise<TrainingExample[]> {
+  if (latents && latents.length !== examples.length) {
+    throw new TransfusionError({
+      code: 'LATENTS_FOREIGN',
+      message: `latents of ${latents.length} pictures were given, and the task has ${examples.length} examples`,
+      fix: "give those of the task's examples, in their order: some pictures may have been left out for their captions",
+    });
+  }
+  const variants = latents ?? (await encodeVariants(codec, examples, config.data.flip, parts));
+  return examples.map((example, i) => {
+    return { ...example, grid: latentGrid(example, config.patchSize, codecConfig), variants: variants[i] };
+  });
+}
+
+/** Documents are never mirrored: their texts may tell left from right. */
+async function documentsWithLatents(
+  { documents, config, codec: { config: codecConfig } }: TransfusionTask,
+  codec: ImageCodec,
+  { signal }: InPartsOptions,
+): Promise<TrainingDocument[]> {
+  const images = documents.flatMap(({ parts }) => parts.filter((part) => part.kind === 'image'));
+  const variants = await encodeVariants(codec, images, false, { signal });
+  let next = 0;
+  return documents.map((document) => ({
+    ...document,
+    parts: document.parts.map((part) => {
+      if (part.kind === 'text') return part;
+      return { ...part, grid: latentGrid(part, config.patchSize, codecConfig), variants: variants[next++] };
+    }),
+  }));
+}
+
 /** A step of plain texts says nothing of images. */
-function termsOf({ language, diffusion }: Record<string, number>, batches: readonly BatchArrays[]) {
-  const hasImages = batches.some(({ imageMask }) => (imageMask as Float32Array).some((used) => used > 0));
+function termsOf({ language, diffusion }: Record<string, number>, batches: readonly unknown[]) {
+  const hasImages = (batches as BatchArrays[]).some(({ groups }) =>
+    groups.some(({ mask }) => mask.some((used: number) => used > 0)),
+  );
   return { language, ...(hasImages ? { diffusion } : {}) };
 }
 

@@ -20,6 +20,16 @@ test('short texts share a row, long ones are cut with one token of overlap', () 
   expect(textRows([[]], layout)).toEqual([[[100, 101]]]);
 });
 
+test('no piece is longer than the positions that the model can tell apart', () => {
+  const layout = { sequenceLength: 8, maxPositions: 4, special };
+  expect(textRows([[1, 2, 3, 4]], layout)).toEqual([
+    [
+      [100, 1, 2, 3],
+      [3, 4, 101],
+    ],
+  ]);
+});
+
 test('every step from a token to the next is in the rows once, and no row is too long', () => {
   const ids = fc.array(fc.integer({ min: 0, max: 9 }), { maxLength: 40 });
   fc.assert(

@@ -1,26 +1,34 @@
 /** @file Plain texts as rows of a batch. */
-import type { ControlTokens } from '@transfusion/tokenizer';
+import { type ControlTokens, textIds } from '@transfusion/data';
 
 /** The documents of plain text that fill a row: token ids of each. */
 export type TextRow = readonly (readonly number[])[];
 
+export interface TextLayout {
+  sequenceLength: number;
+  /** Default: as many as a row has. */
+  maxPositions?: number;
+  special: Pick<ControlTokens, 'bos' | 'eos'>;
+}
+
 /**
- * Texts as rows of at most `sequenceLength` positions. Each begins with BOS and ends with EOS. One that is longer than a row is
- * cut into pieces, of which each begins with the last token of the one before, so that every token is predicted once. Shorter
+ * Texts as rows of at most `sequenceLength` positions. Each begins with BOS and ends with EOS. One that is longer than a row, or
+ * than the `maxPositions` that the model can tell apart, is cut into pieces, of which each begins with the last token of the one before, so that every token is predicted once. Shorter
  * ones share rows, in their order.
  *
  * @param texts token ids of each, without control tokens
  */
 export function textRows(
   texts: readonly (readonly number[])[],
-  { sequenceLength, special }: { sequenceLength: number; special: Pick<ControlTokens, 'bos' | 'eos'> },
+  { sequenceLength, maxPositions = sequenceLength, special }: TextLayout,
 ): TextRow[] {
   const rows: number[][][] = [];
+  const longest = Math.min(sequenceLength, maxPositions);
   let room = 0;
   for (const text of texts) {
-    const ids = [special.bos, ...text, special.eos];
-    for (let begin = 0; begin < ids.length - 1; begin += sequenceLength - 1) {
-      const piece = ids.slice(begin, begin + sequenceLength);
+    const ids = textIds(text, special);
+    for (let begin = 0; begin < ids.length - 1; begin += longest - 1) {
+      const piece = ids.slice(begin, begin + longest);
       if (piece.length > room) {
         rows.push([]);
         room = sequenceLength;

@@ -57,8 +57,10 @@ export function plainModel(options: {
   sees: boolean[][];
   patches: Float32Array;
   timesteps: readonly number[];
+  /** Default 4. */
+  patchesPerImage?: number;
 }): PlainResult {
-  const { config, weights, row, sees, patches, timesteps } = options;
+  const { config, weights, row, sees, patches, timesteps, patchesPerImage = PATCHES } = options;
   const { channels, heads, normEpsilon, ropeTheta, patchValues } = config;
   const headDim = channels / heads;
   const groups = heads / (config.kvHeads ?? heads);
@@ -67,7 +69,7 @@ export function plainModel(options: {
     const patch = row.patchIndex[i];
     const values = [...patches.subarray(patch * patchValues, (patch + 1) * patchValues)];
     const vector = add(times(weights.patchIn.weight, values), weights.patchIn.bias);
-    return add(vector, timeEmbedding(config, weights, timesteps[Math.floor(patch / PATCHES)]));
+    return add(vector, timeEmbedding(config, weights, timesteps[Math.floor(patch / patchesPerImage)]));
   });
   for (const { attention, attentionNorm, feedForward, feedForwardNorm } of weights.blocks) {
     const normed = x.map((each) => norm(attentionNorm, each, normEpsilon));

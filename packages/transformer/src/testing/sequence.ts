@@ -85,15 +85,16 @@ export function inputsOf(
   const integers = (field: keyof Row) => constant(Int32Array.from(rows.flatMap((row) => row[field])), shape);
   const inputs: SequenceInputs = {
     tokens: integers('tokens'),
-    patchIndex: integers('patchIndex'),
     positions: integers('positions'),
     begin: integers('begin'),
     end: integers('end'),
   };
   if (!images) return inputs;
   const count = images.timesteps.length;
-  const patches = constant(images.patches, [count, PATCHES, images.patches.length / count / PATCHES]);
-  return { ...inputs, patches, timesteps: constant(Float32Array.from(images.timesteps), [count]) };
+  // Patches of one pixel: an image is 2 x 2 of them.
+  const latents = constant(images.patches, [count, 2, 2, images.patches.length / count / PATCHES]);
+  const timesteps = constant(Float32Array.from(images.timesteps), [count]);
+  return { ...inputs, images: [{ latents, timesteps, patchIndex: integers('patchIndex') }] };
 }
 
 export function randomPatches(config: ModelConfig, images: number, seed = 5): Float32Array {

@@ -4,9 +4,9 @@
  *   image -> encoder -> quant_conv -> mean, log variance -> latents -> post_quant_conv -> decoder -> image     (KL)
  *   image -> encoder -> quant_conv -> nearest code of the codebook  -> post_quant_conv -> decoder -> image     (VQ)
  */
-import { convolution } from '@transfusion/nn';
+import { convolution, downBlock, upBlock } from '@transfusion/nn';
 import type { Tensor } from '@transfusion/tensor';
-import { convolveLast, downsample, midBlock, resnet, upsample } from './blocks.js';
+import { convolveLast, midBlock, normOf } from './blocks.js';
 import type { AutoencoderConfig } from './config.js';
 import type { DecoderParameters, EncoderParameters, KlParameters, VqParameters } from './parameters.js';
 import { type Posterior, posteriorOf } from './posterior.js';
@@ -35,10 +35,7 @@ export function decode(config: Groups, p: Pick<KlParameters, 'decoder' | 'post_q
 
 function encoder({ norm_num_groups: groups }: Groups, p: EncoderParameters, images: Tensor): Tensor {
   let x = convolution(p.conv_in, images, { padding: 1 }); // [B, H, W, block_out_channels[0]]
-  for (const { resnets, downsamplers = [] } of p.down_blocks) {
-    for (const each of resnets) x = resnet(each, x, groups);
-    for (const each of downsamplers) x = downsample(each, x); // [B, H / 2, W / 2, ...]
-  }
+  for (const block of p.down_blocks) x = downBlock(block, x, normOf(groups)); // [B, H / 2, W / 2, ...]
   x = midBlock(p.mid_block, x, groups);
   return convolveLast(p, x, groups);
 }
@@ -46,9 +43,6 @@ function encoder({ norm_num_groups: groups }: Groups, p: EncoderParameters, imag
 function decoder({ norm_num_groups: groups }: Groups, p: DecoderParameters, latents: Tensor): Tensor {
   let x = convolution(p.conv_in, latents, { padding: 1 }); // [B, h, w, block_out_channels.at(-1)]
   x = midBlock(p.mid_block, x, groups);
-  for (const { resnets, upsamplers = [] } of p.up_blocks) {
-    for (const each of resnets) x = resnet(each, x, groups);
-    for (const each of upsamplers) x = upsample(each, x); // [B, 2 h, 2 w, ...]
-  }
+  for (const block of p.up_blocks) x = upBlock(block, x, normOf(groups)); // [B, 2 h, 2 w, ...]
   return convolveLast(p, x, groups);
 }

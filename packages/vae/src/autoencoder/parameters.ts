@@ -2,24 +2,20 @@
 import {
   type ConvolutionParameters,
   convolutionSpec,
+  type DownBlockParameters,
   type LinearParameters,
   linearSpec,
   type NormParameters,
   normSpec,
   ParameterSpec,
+  type ResnetParameters,
+  resnetSpec,
+  resnetSpecs,
+  samplerSpec,
+  type UpBlockParameters,
 } from '@transfusion/nn';
 import type { Tensor } from '@transfusion/tensor';
 import { type AutoencoderConfig, codeChannels, type KlConfig, type VqConfig } from './config.js';
-
-/** Filters are [height, width, inputs, outputs]; files keep them [outputs, inputs, height, width] (see `weights.ts`). */
-export interface ResnetParameters<T = Tensor> {
-  norm1: NormParameters<T>;
-  conv1: ConvolutionParameters<T>;
-  norm2: NormParameters<T>;
-  conv2: ConvolutionParameters<T>;
-  /** 1x1, where the number of channels changes. */
-  conv_shortcut?: ConvolutionParameters<T>;
-}
 
 export interface AttentionParameters<T = Tensor> {
   group_norm: NormParameters<T>;
@@ -37,22 +33,7 @@ export interface MidBlockParameters<T = Tensor> {
   attentions: AttentionParameters<T>[];
 }
 
-export interface SamplerParameters<T = Tensor> {
-  conv: ConvolutionParameters<T>;
-}
-
-export interface DownBlockParameters<T = Tensor> {
-  resnets: ResnetParameters<T>[];
-  /** One, at every level but the last. */
-  downsamplers?: SamplerParameters<T>[];
-}
-
-export interface UpBlockParameters<T = Tensor> {
-  resnets: ResnetParameters<T>[];
-  /** One, at every level but the last. */
-  upsamplers?: SamplerParameters<T>[];
-}
-
+/** Filters are [height, width, inputs, outputs]; files keep them [outputs, inputs, height, width] (see `weights.ts`). */
 export interface EncoderParameters<T = Tensor> {
   conv_in: ConvolutionParameters<T>;
   down_blocks: DownBlockParameters<T>[];
@@ -147,20 +128,6 @@ function decoderSpec(config: AutoencoderConfig): DecoderParameters<ParameterSpec
   };
 }
 
-function resnetSpecs(count: number, inputs: number, outputs: number): ResnetParameters<ParameterSpec>[] {
-  return Array.from({ length: count }, (_, i) => resnetSpec(i === 0 ? inputs : outputs, outputs));
-}
-
-function resnetSpec(inputs: number, outputs: number): ResnetParameters<ParameterSpec> {
-  return {
-    norm1: normSpec(inputs),
-    conv1: convolutionSpec({ inputs, outputs }),
-    norm2: normSpec(outputs),
-    conv2: convolutionSpec({ inputs: outputs, outputs }),
-    conv_shortcut: inputs === outputs ? undefined : pointwise(inputs, outputs),
-  };
-}
-
 function midBlockSpec(config: AutoencoderConfig, channels: number): MidBlockParameters<ParameterSpec> {
   return {
     resnets: [resnetSpec(channels, channels), resnetSpec(channels, channels)],
@@ -177,10 +144,6 @@ function attentionSpec(channels: number): AttentionParameters<ParameterSpec> {
     to_v: projection(),
     to_out: [projection()],
   };
-}
-
-function samplerSpec(channels: number): SamplerParameters<ParameterSpec> {
-  return { conv: convolutionSpec({ inputs: channels, outputs: channels }) };
 }
 
 function pointwise(inputs: number, outputs: number): ConvolutionParameters<ParameterSpec> {

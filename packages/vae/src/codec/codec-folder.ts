@@ -12,7 +12,7 @@ const PIPELINE_FOLDERS = ['vae', 'vqvae', 'movq'];
 /** Folders that are looked into for a config.json that is missed. */
 const MOST_LOOKED_INTO = 100;
 
-/** Where files come from. `FolderReader` of @transfusion/checkpoint/node is one; a page may read with `fetch`. */
+/** Where files come from: `FolderReader` of @transfusion/checkpoint is one, of a disk, a server or memory. */
 export interface CodecFolder {
   /** For errors. */
   readonly path: string;
@@ -54,10 +54,9 @@ export async function readCodecFolder(folder: CodecFolder, inside = ''): Promise
   }
   const json = parseJson(await folder.readText(at('config.json')), file('config.json'));
   const config = codecConfigOf(json, file('config.json'));
-  const names = await namesIn(folder, inside);
-  const weights = chooseWeights(names);
+  const weights = await findWeights(folder, inside);
   if (weights) return { config, weights: await folder.readTensors(at(weights)), where: file(weights) };
-  const { is, fix } = otherWeights(names) ?? {};
+  const { is, fix } = otherWeights(await namesIn(folder, inside)) ?? {};
   throw new TransfusionError({
     code: 'CODEC_FOLDER',
     message: `there is no ${BASES.map((base) => file(`${base}.safetensors`)).join(', and no ')}${is ? `; ${is}` : ''}`,
@@ -72,6 +71,15 @@ export function codecConfigOf(json: unknown, where?: string): CodecConfig {
 
 export function autoencoderCodec(autoencoder: AutoencoderConfig): CodecConfig {
   return autoencoder._class_name === 'VQModel' ? { kind: 'vq', autoencoder } : { kind: 'kl', autoencoder };
+}
+
+/** The weights to read: the best of those there are; a folder that cannot be listed is asked for the best ones first. */
+async function findWeights(folder: CodecFolder, inside: string): Promise<string | undefined> {
+  if (folder.list) return chooseWeights(await folder.list(inside));
+  for (const name of commonNames().filter((each) => chooseWeights([each]))) {
+    if (await folder.has(inside ? `${inside}/${name}` : name)) return name;
+  }
+  return undefined;
 }
 
 async function namesIn(folder: CodecFolder, inside: string): Promise<readonly string[]> {

@@ -55,10 +55,10 @@ function parseName(name: string): WeightFile | undefined {
   return undefined;
 }
 
-/** The names to ask for where a folder cannot be listed. */
+/** The names to ask for where a folder cannot be listed, best first. */
 export function commonNames(): string[] {
-  return BASES.flatMap((base) =>
-    VARIANTS.flatMap((variant) => {
+  return VARIANTS.flatMap((variant) =>
+    BASES.flatMap((base) => {
       const stem = variant ? `${base}.${variant}` : base;
       return [`${stem}.safetensors`, `${stem}.safetensors.index.json`, `${stem}.bin`];
     }),

@@ -2,15 +2,16 @@
  * @file Encoder and decoder, cut where every group norm needs the statistics of a whole image. Between two cuts stands one
  * convolution, which can be computed tile by tile; the coarsest level, with its attention, is small and stays whole.
  */
-import { type ConvolutionParameters, convolution, type NormParameters } from '@transfusion/nn';
+import {
+  type ConvolutionParameters,
+  convolution,
+  type NormParameters,
+  type ResnetParameters,
+  type SamplerParameters,
+} from '@transfusion/nn';
 import { concat, type Tensor, type Variable } from '@transfusion/tensor';
 import { convolveLast, midBlock } from '../autoencoder/blocks.js';
-import type {
-  DecoderParameters,
-  EncoderParameters,
-  ResnetParameters,
-  SamplerParameters,
-} from '../autoencoder/parameters.js';
+import type { DecoderParameters, EncoderParameters } from '../autoencoder/parameters.js';
 import { posteriorOf } from '../autoencoder/posterior.js';
 
 /** conv(sample(silu(norm(x)))) + shortcut(kept), with a 3x3 filter. */

@@ -55,5 +55,5 @@ test('a head too wide for the scratch is refused', () => {
     headDim: 1025,
   } as AttentionKernel;
   const context = { address: () => 0, elements: () => 0, scratch: () => 0, threads: 1, tileColumns: 8 };
-  expect(() => encodeAttention(kernel, context)).toThrow(/ATTENTION_HEAD_TOO_WIDE: .*1025.*1024/);
+  expect(() => encodeAttention(kernel, context)).toThrow(/KERNEL_TOO_LARGE: .*1025.*1024/);
 });

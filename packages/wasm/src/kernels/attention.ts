@@ -1,5 +1,5 @@
 /** @file Encodes attention; `assembly/attention.ts` runs it. */
-import { type AttentionKernel, TransfusionError } from '@transfusion/tensor';
+import { type AttentionKernel, kernelTooLarge } from '@transfusion/tensor';
 import { type Command, type EncodeContext, floatWord } from '../command.js';
 import { KernelId } from '../kernel-id.js';
 import { SCRATCH_BYTES } from '../layout.js';
@@ -18,9 +18,10 @@ const MOST_KEYS_AT_ONCE = SCRATCH_BYTES / 8;
 /** Throws if a head does not fit the kernels' scratch. */
 export function checkHeadDim(headDim: number): void {
   if (headDim <= MAX_HEAD_DIM) return;
-  throw new TransfusionError({
-    code: 'ATTENTION_HEAD_TOO_WIDE',
-    message: `attention: headDim is ${headDim}; the wasm backend's kernels hold at most ${MAX_HEAD_DIM}`,
+  throw kernelTooLarge({
+    backend: 'wasm',
+    what: `attention: headDim is ${headDim}`,
+    limit: String(MAX_HEAD_DIM),
     fix: 'use more, narrower heads',
   });
 }

@@ -3,7 +3,7 @@ import {
   type GroupNormGradKernel,
   type GroupNormKernel,
   type GroupNormShape,
-  TransfusionError,
+  kernelTooLarge,
 } from '@transfusion/tensor';
 import { type Command, type EncodeContext, floatWord } from '../command.js';
 import { KernelId } from '../kernel-id.js';
@@ -46,9 +46,10 @@ export function encodeGroupNormGrad(kernel: GroupNormGradKernel, context: Encode
 /** Chunks of equal length, and units (a chunk of a batch element) per tile. */
 function planChunks({ batch, positions, channels, groups }: GroupNormShape, nanosecondsPerElement: number) {
   if (channels > MOST_CHANNELS) {
-    throw new TransfusionError({
-      code: 'KERNEL_TOO_LARGE',
-      message: `a group norm over ${channels} channels; this backend's takes up to ${MOST_CHANNELS}`,
+    throw kernelTooLarge({
+      backend: 'wasm',
+      what: `a group norm has ${channels} channels`,
+      limit: String(MOST_CHANNELS),
       fix: 'use fewer channels',
     });
   }

@@ -48,7 +48,7 @@ const binary: Record<string, (x: number, y: number) => number> = {
 };
 
 /** The value of an expression whose loads are `inputs`. */
-export function evaluateExpression(expression: Expression, inputs: number[]): number {
+function evaluateExpression(expression: Expression, inputs: number[]): number {
   const registers: number[] = [];
   for (const step of expression) {
     if (step.op === 'load') registers.push(inputs[step.input]);

@@ -6,7 +6,7 @@ const GUARD_ELEMENTS = 64;
 
 /**
  * A program of `kernels` over buffers given by their contents; a number makes a buffer of that many elements, full of
- * NaN, which is a state with a guard behind it. Returns the contents of buffer `output`, which must be such a one.
+ * NaN, which is a state with a guard behind it. Returns the contents of buffer `output`, which must be such a one, as f32.
  * @throws if anything was written behind a state.
  */
 export async function runKernels(
@@ -14,6 +14,7 @@ export async function runKernels(
   kernels: Kernel[],
   contents: (HostArray | number)[],
   output: number,
+  outputType: 'f32' | 'i32' = 'f32',
 ): Promise<Float32Array> {
   const inputs: HostArray[] = [];
   const states = new Map<number, ReturnType<Backend['createBuffer']>>();
@@ -28,7 +29,8 @@ export async function runKernels(
     state.write(new Float32Array(content).fill(Number.NaN));
     state.write(new Float32Array(GUARD_ELEMENTS).fill(GUARD), content);
     states.set(index, state);
-    return { dtype: 'f32', name, elements: content, storage: { kind: 'state', index: states.size - 1 } };
+    const dtype = index === output ? outputType : 'f32';
+    return { dtype, name, elements: state.elements, storage: { kind: 'state', index: states.size - 1 } };
   });
   const program: Program = {
     name: kernels[0].kind,

@@ -22,7 +22,6 @@ afterAll(async () => {
 });
 
 // On SwiftShader a shader with 15 KiB of workgroup memory can take seconds to compile.
-jest.setTimeout(60_000);
 
 type Intervals = (query: number, shape: AttentionShape) => [number, number];
 

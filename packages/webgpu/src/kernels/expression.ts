@@ -1,5 +1,5 @@
 /** @file WGSL of an `Expression`: one `let` per register, typed f32 or i32. */
-import { BackendError, type BinaryOp, type DType, type Expression, type UnaryOp } from '@transfusion/tensor';
+import { type BinaryOp, type DType, type Expression, typeRegisters, type UnaryOp } from '@transfusion/tensor';
 import { f32Literal } from '../lowering.js';
 import type { WgslFunctionName } from './numerics.js';
 
@@ -62,63 +62,55 @@ function powerByMultiplication(a: string, exponent: number): string | undefined 
 /**
  * @param inputs what `load` instructions read, by number.
  * @param resultType type of the buffer the result is stored in; a constant result takes it.
- * @throws BackendError (KERNEL_FAILED) where an i32 register is used in arithmetic or the result has another type.
  */
 export function expressionWgsl(expression: Expression, inputs: ExpressionInput[], resultType: DType): ExpressionWgsl {
   const functions = new Set<WgslFunctionName>();
-  const types: DType[] = [];
+  const { types } = typeRegisters(
+    expression,
+    inputs.map(({ type }) => type),
+    resultType,
+  );
   const lines: string[] = [];
-  const fail = (index: number, message: string): never => {
-    throw new BackendError({
-      code: 'KERNEL_FAILED',
-      message: `expression, register ${index} (${expression[index].op}): ${message}`,
-    });
-  };
-  const float = (index: number, register: number) =>
-    types[register] === 'f32' ? `r${register}` : fail(index, `operand ${register} is i32, must be f32`);
-  const as = (index: number, register: number, type: DType): string => {
-    if (types[register] === type) return `r${register}`;
+  /** A constant becomes i32 where that is wanted. */
+  const as = (register: number, type: DType): string => {
     const source = expression[register];
-    if (source.op === 'constant' && type === 'i32') return `${Math.trunc(source.value) | 0}`;
-    return fail(index, `register ${register} is ${types[register]}, must be ${type}`);
+    return source.op === 'constant' && type === 'i32' ? `${Math.trunc(source.value) | 0}` : `r${register}`;
   };
 
   expression.forEach((step, index) => {
-    const define = (type: DType, code: string, needs?: WgslFunctionName) => {
-      types.push(type);
+    const define = (code: string, needs?: WgslFunctionName) => {
       lines.push(`  let r${index} = ${code};`);
       if (needs) functions.add(needs);
     };
     switch (step.op) {
       case 'load':
-        return define(inputs[step.input].type, inputs[step.input].code);
+        return define(inputs[step.input].code);
       case 'constant':
-        return define('f32', f32Literal(step.value));
+        return define(f32Literal(step.value));
       case 'toFloat':
-        return define('f32', types[step.a] === 'i32' ? `f32(r${step.a})` : `r${step.a}`);
+        return define(types[step.a] === 'i32' ? `f32(r${step.a})` : `r${step.a}`);
       case 'toInt':
-        if (types[step.a] === 'i32') return define('i32', `r${step.a}`);
-        return define('i32', `truncate_to_int(r${step.a})`, 'truncate_to_int');
+        if (types[step.a] === 'i32') return define(`r${step.a}`);
+        return define(`truncate_to_int(r${step.a})`, 'truncate_to_int');
       case 'select': {
-        const type = types[step.a] === 'i32' || types[step.b] === 'i32' ? 'i32' : 'f32';
-        const [a, b] = [as(index, step.a, type), as(index, step.b, type)];
-        return define(type, `select(${a}, ${b}, ${float(index, step.condition)} == 0.0f)`);
+        const [a, b] = [as(step.a, types[index]), as(step.b, types[index])];
+        return define(`select(${a}, ${b}, r${step.condition} == 0.0f)`);
       }
     }
     if ('b' in step) {
-      const [a, b] = [float(index, step.a), float(index, step.b)];
+      const [a, b] = [`r${step.a}`, `r${step.b}`];
       const exponent = expression[step.b];
       if (step.op === 'pow' && exponent.op === 'constant') {
         const product = powerByMultiplication(a, exponent.value);
-        if (product) return define('f32', product);
+        if (product) return define(product);
       }
       const [code, needs] = BINARY[step.op];
-      return define('f32', code(a, b), needs);
+      return define(code(a, b), needs);
     }
     const [code, needs] = UNARY[step.op];
-    return define('f32', code(float(index, step.a)), needs);
+    return define(code(`r${step.a}`), needs);
   });
 
   const last = expression.length - 1;
-  return { statements: lines.join('\n'), result: as(last, last, resultType), functions };
+  return { statements: lines.join('\n'), result: as(last, resultType), functions };
 }

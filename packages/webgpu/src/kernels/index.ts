@@ -1,6 +1,6 @@
 /** @file The lowering of every kind of kernel. */
 import type { Kernel, KernelKind } from '@transfusion/tensor';
-import type { Dispatch, Lowering, LoweringContext } from '../lowering.js';
+import type { Dispatch } from '../lowering.js';
 import { lowerAdamW } from './adamw.js';
 import { lowerAttention } from './attention.js';
 import { lowerAttentionGrad } from './attention-grad.js';
@@ -10,6 +10,7 @@ import { lowerElementwise } from './elementwise.js';
 import { lowerGather } from './gather.js';
 import { lowerGroupNorm, lowerGroupNormGrad } from './group-norm.js';
 import { lowerMatmul } from './products/matmul.js';
+import type { ProductContext } from './products/variant.js';
 import { lowerRandom } from './random.js';
 import { lowerReduce } from './reduce.js';
 import { lowerRmsNorm, lowerRmsNormGrad } from './rms-norm.js';
@@ -17,6 +18,8 @@ import { lowerRope } from './rope.js';
 import { lowerScatterAdd } from './scatter-add.js';
 import { lowerSoftmax, lowerSoftmaxGrad } from './softmax.js';
 import { lowerWriteRows } from './write-rows.js';
+
+type Lowering<K> = (kernel: K, context: ProductContext) => Dispatch[];
 
 const LOWERINGS: { [Kind in KernelKind]: Lowering<Extract<Kernel, { kind: Kind }>> } = {
   elementwise: lowerElementwise,
@@ -44,6 +47,6 @@ const LOWERINGS: { [Kind in KernelKind]: Lowering<Extract<Kernel, { kind: Kind }
 };
 
 /** The dispatches of a kernel, in order. */
-export function lowerKernel(kernel: Kernel, context: LoweringContext): Dispatch[] {
+export function lowerKernel(kernel: Kernel, context: ProductContext): Dispatch[] {
   return (LOWERINGS[kernel.kind] as Lowering<Kernel>)(kernel, context);
 }

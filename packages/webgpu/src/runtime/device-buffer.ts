@@ -1,11 +1,6 @@
 /** @file Device memory that outlives programs. */
-import {
-  BackendError,
-  BYTES_PER_ELEMENT,
-  type DeviceBuffer,
-  type HostArray,
-  TransfusionError,
-} from '@transfusion/tensor';
+import { TransfusionError } from '@transfusion/core';
+import { BYTES_PER_ELEMENT, bufferDestroyed, checkWrite, type DeviceBuffer, type HostArray } from '@transfusion/tensor';
 import type { Faults } from './faults.js';
 import type { DeviceMemory } from './memory.js';
 import { ReadbackRing, USAGE } from './readback.js';
@@ -30,25 +25,18 @@ export class WebGpuDeviceBuffer implements DeviceBuffer {
   /** The GPU buffer. Throws once destroyed. */
   get gpu(): GPUBuffer {
     this.#faults.check();
-    if (this.#destroyed) {
-      throw new BackendError({
-        code: 'BACKEND_DISPOSED',
-        message: `a device buffer of ${this.elements} elements was used after destroy()`,
-        fix: 'destroy a buffer only when no program that has it as a state will run again',
-      });
-    }
+    if (this.#destroyed) throw bufferDestroyed(this.elements);
     return this.#buffer;
+  }
+
+  /** Whether it was made on that device. */
+  isOf(device: GPUDevice): boolean {
+    return device === this.#device;
   }
 
   write(data: HostArray, offset = 0): void {
     const gpu = this.gpu;
-    if (!Number.isInteger(offset) || offset < 0 || offset + data.length > this.elements) {
-      throw new TransfusionError({
-        code: 'BUFFER_RANGE',
-        message: `write(): elements ${offset} to ${offset + data.length} of a buffer that has ${this.elements}`,
-        fix: 'write at most as many elements as the buffer has after the offset',
-      });
-    }
+    checkWrite(this.elements, data, offset);
     this.#device.queue.writeBuffer(gpu, offset * BYTES_PER_ELEMENT, data as Float32Array<ArrayBuffer>);
   }
 

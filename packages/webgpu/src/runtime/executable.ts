@@ -1,30 +1,25 @@
 /** @file A loaded program: everything a run needs exists; a run writes inputs, replays dispatches and reads outputs. */
+import { TransfusionError } from '@transfusion/core';
 import {
-  BackendError,
+  checkRunInputs,
   type Executable,
   type HostArray,
+  inputsOf,
   type ProfiledRun,
   type Program,
-  TransfusionError,
+  programDisposed,
 } from '@transfusion/tensor';
 import type { WebGpuDeviceBuffer } from './device-buffer.js';
 import type { Faults } from './faults.js';
+import type { PreparedDispatch } from './prepared-dispatch.js';
 import { profileDispatches } from './profile.js';
 import type { ProgramMemory } from './program-memory.js';
 import type { ReadbackRing } from './readback.js';
 
-/** A dispatch ready to be encoded. */
-export interface PreparedDispatch {
-  /** The kernel it belongs to, and what it is, for profiles. */
-  kernel: number;
-  label: string;
-  pipeline: GPUComputePipeline;
-  bindGroup: GPUBindGroup;
-  workgroups: [number, number, number];
-}
-
 export class WebGpuExecutable implements Executable {
   readonly #program: Program;
+  /** Its inputs, by index. */
+  readonly #takes: Program['buffers'];
   readonly #states: WebGpuDeviceBuffer[];
   readonly #device: GPUDevice;
   readonly #faults: Faults;
@@ -44,6 +39,7 @@ export class WebGpuExecutable implements Executable {
     outputs: ReadbackRing | undefined;
   }) {
     this.#program = options.program;
+    this.#takes = inputsOf(options.program);
     this.#states = options.states;
     this.#device = options.device;
     this.#faults = options.faults;
@@ -97,23 +93,9 @@ export class WebGpuExecutable implements Executable {
 
   #check(inputs: HostArray[]): void {
     this.#faults.check();
-    if (this.#disposed) {
-      throw new BackendError({
-        code: 'BACKEND_DISPOSED',
-        message: `program '${this.#program.name}' was run after dispose()`,
-        fix: 'load the program again',
-      });
-    }
+    if (this.#disposed) throw programDisposed(this.#program.name);
     for (const state of this.#states) state.gpu;
-    const expected = this.#memory.inputs.map(({ bytes }) => bytes / 4);
-    const given = inputs.map((data) => data.length);
-    if (given.length !== expected.length || given.some((length, index) => length !== expected[index])) {
-      throw new TransfusionError({
-        code: 'PROGRAM_INPUT_MISMATCH',
-        message: `run() of '${this.#program.name}': inputs of [${given}] elements were given, the program takes [${expected}]`,
-        fix: 'give one array per input, of exactly its number of elements',
-      });
-    }
+    checkRunInputs(this.#program.name, this.#takes, inputs);
   }
 
   #encode(pass: GPUComputePassEncoder): void {

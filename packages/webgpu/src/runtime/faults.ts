@@ -1,16 +1,19 @@
 /** @file What goes wrong on a device outside any call: collected here, thrown by the next call that can throw. */
-import { BackendError, OutOfMemoryError, type TransfusionError } from '@transfusion/tensor';
+import {
+  backendDisposed,
+  deviceLost,
+  deviceMemoryExhausted,
+  kernelFailed,
+  type TransfusionError,
+} from '@transfusion/tensor';
 
 /** A GPUError as a TransfusionError. `doing`: what the device was asked for. */
 export function errorFromGpu(error: { message: string }, doing: string): TransfusionError {
   // By name: in Node the classes are not globals.
   if (error.constructor.name === 'GPUOutOfMemoryError') {
-    return new OutOfMemoryError({
-      message: `${doing}: the device has no memory left (${error.message})`,
-      fix: 'use a smaller batch, sequence or model, or close other programs that use the device',
-    });
+    return deviceMemoryExhausted(doing, error.message);
   }
-  return new BackendError({ code: 'KERNEL_FAILED', message: `${doing}: ${error.message}`, cause: error });
+  return kernelFailed(doing, error.message, error);
 }
 
 /** Watches a device. Once lost or disposed, every call throws; other faults are thrown once, by the next call. */
@@ -27,22 +30,14 @@ export class Faults {
     });
     this.#lost = device.lost.then((info) => {
       if (this.#disposed) return;
-      this.#final = new BackendError({
-        code: 'DEVICE_LOST',
-        message: `${adapter} was lost (${info.reason}${info.message ? `: ${info.message.trim()}` : ''})`,
-        fix: 'dispose this backend, open another and continue from the last checkpoint',
-      });
+      this.#final = deviceLost(adapter, `${info.reason}${info.message ? `: ${info.message.trim()}` : ''}`);
     });
   }
 
   /** From here on every call throws BACKEND_DISPOSED; the loss of the device that follows is expected. */
   dispose(): void {
     this.#disposed = true;
-    this.#final = new BackendError({
-      code: 'BACKEND_DISPOSED',
-      message: 'the webgpu backend was used after dispose()',
-      fix: 'open another backend with openWebGpu()',
-    });
+    this.#final = backendDisposed('webgpu');
   }
 
   /** Throws what went wrong since the last call. */

@@ -1,7 +1,8 @@
 /** @file What the lowering of one kernel of a program may know and ask for. */
 import type { Program } from '@transfusion/tensor';
 import type { DeviceLimits } from '../adapter/limits.js';
-import type { LoweringContext, LoweringDevice } from '../lowering.js';
+import type { ProductContext } from '../kernels/products/variant.js';
+import type { LoweringDevice } from '../lowering.js';
 
 /** A byte range of the scratch memory that a program's kernels share, by the number `LoweringContext.scratch` gave. */
 export interface ScratchRange {
@@ -13,13 +14,13 @@ export function kernelContext(options: {
   program: Pick<Program, 'buffers'>;
   lowering: LoweringDevice;
   limits: DeviceLimits;
-  chooseVariant?: LoweringContext['chooseVariant'];
-}): { context: LoweringContext; scratch: ScratchRange[] } {
+  chooseVariant?: ProductContext['chooseVariant'];
+}): { context: ProductContext; scratch: ScratchRange[] } {
   const { program, lowering, limits, chooseVariant } = options;
   const alignment = limits.minStorageBufferOffsetAlignment;
   const scratch: ScratchRange[] = [];
   let scratchEnd = 0;
-  const context: LoweringContext = {
+  const context: ProductContext = {
     elements: (buffer) => program.buffers[buffer].elements,
     dtype: (buffer) => (program.buffers[buffer].dtype === 'i32' ? 'i32' : 'f32'),
     isHalf: (buffer) => program.buffers[buffer].dtype === 'f16',

@@ -1,17 +1,18 @@
 /** @file From a program to an executable: lower, allocate, bind and compile. */
-import { type Program, TransfusionError } from '@transfusion/tensor';
+import type { Program } from '@transfusion/tensor';
 import type { DeviceLimits } from '../adapter/limits.js';
 import { lowerKernel } from '../kernels/index.js';
-import type { Candidates } from '../kernels/products/variant.js';
-import type { Dispatch, LoweringContext, LoweringDevice } from '../lowering.js';
+import type { Candidates, ProductContext } from '../kernels/products/variant.js';
+import type { Dispatch, LoweringDevice } from '../lowering.js';
 import type { Tuner } from '../tuning/tuner.js';
 import type { WebGpuDeviceBuffer } from './device-buffer.js';
 import { withErrorScopes } from './error-scopes.js';
-import { type PreparedDispatch, WebGpuExecutable } from './executable.js';
+import { WebGpuExecutable } from './executable.js';
 import type { Faults } from './faults.js';
 import { kernelContext, type ScratchRange, scratchEnd } from './kernel-context.js';
 import type { DeviceMemory } from './memory.js';
 import type { PipelineCache } from './pipelines.js';
+import type { PreparedDispatch } from './prepared-dispatch.js';
 import { ProgramMemory } from './program-memory.js';
 import { ReadbackRing } from './readback.js';
 
@@ -42,7 +43,6 @@ export async function loadProgram(
   states: WebGpuDeviceBuffer[],
   context: LoadContext,
 ): Promise<WebGpuExecutable> {
-  checkStates(program, states);
   if (context.tuner) await context.tuner.tune(program);
   const lowered = lowerProgram(program, context);
   const scratchBytes = Math.max(0, ...lowered.map(({ scratch }) => scratchEnd(scratch)));
@@ -105,7 +105,7 @@ export async function loadProgram(
 /** @param context its tuner decides how products are computed; without one, the first candidate. */
 function lowerProgram(program: Program, context: LoadContext): LoweredKernel[] {
   const { tuner, candidates } = context;
-  const chooseVariant: LoweringContext['chooseVariant'] = (product, kernel) =>
+  const chooseVariant: ProductContext['chooseVariant'] = (product, kernel) =>
     tuner?.choose(product, kernel) ?? candidates(product, kernel)[0];
   return program.kernels.map((kernel) => {
     const { context: own, scratch } = kernelContext({ program, ...context, chooseVariant });
@@ -121,28 +121,4 @@ function bind(dispatch: Dispatch, kernel: LoweredKernel, memory: ProgramMemory, 
       return { gpu: memory.scratch!, ...kernel.scratch[binding.scratch] };
     }),
   });
-}
-
-function checkStates(program: Program, states: WebGpuDeviceBuffer[]): void {
-  const seen = new Map<WebGpuDeviceBuffer, string>();
-  for (const { storage, elements, name } of program.buffers) {
-    if (storage.kind !== 'state') continue;
-    const state = states[storage.index];
-    if (state?.elements !== elements) {
-      throw new TransfusionError({
-        code: 'PROGRAM_STATE_MISMATCH',
-        message: `program '${program.name}': state ${storage.index} ('${name}') has ${elements} elements, the buffer given for it has ${state?.elements ?? 'not been given'}`,
-        fix: 'give one buffer per state, created by this backend, of exactly its number of elements',
-      });
-    }
-    const other = seen.get(state);
-    if (other !== undefined) {
-      throw new TransfusionError({
-        code: 'PROGRAM_STATE_MISMATCH',
-        message: `program '${program.name}': states '${other}' and '${name}' are the same buffer`,
-        fix: 'make it one state of the program: WebGPU cannot bind one range of memory twice',
-      });
-    }
-    seen.set(state, name);
-  }
 }

@@ -1,17 +1,5 @@
 /** @file Every GPUBuffer of a backend is made here, so that what is allocated is known and what cannot fit is refused. */
-import { OutOfMemoryError } from '@transfusion/tensor';
-
-/** A number of bytes for a person: `1.5 GiB`. */
-export function formatBytes(bytes: number): string {
-  const units = ['bytes', 'KiB', 'MiB', 'GiB', 'TiB'];
-  let unit = 0;
-  let value = bytes;
-  while (value >= 1024 && unit < units.length - 1) {
-    value /= 1024;
-    unit += 1;
-  }
-  return `${unit === 0 ? value : value.toFixed(1)} ${units[unit]}`;
-}
+import { bufferTooLarge, formatBytes, memoryExhausted } from '@transfusion/tensor';
 
 export interface MemoryRequest {
   /** What the memory is for. */
@@ -47,17 +35,16 @@ export class DeviceMemory {
     const largest = requests.reduce((a, b) => (b.bytes > a.bytes ? b : a), { name: 'nothing', bytes: 0 });
     const limit = this.#maxBufferBytes;
     if (largest.bytes > limit) {
-      throw new OutOfMemoryError({
-        message: `${what}: ${largest.name} needs ${formatBytes(largest.bytes)}, a buffer of this adapter has at most ${formatBytes(limit)}`,
-        fix: 'use a smaller batch, sequence or model',
-      });
+      throw bufferTooLarge({ what: `${what}: ${largest.name}`, bytes: largest.bytes, limitBytes: limit });
     }
     if (this.#liveBytes + total > this.#limitBytes) {
-      throw new OutOfMemoryError({
-        message:
-          `${what} needs ${formatBytes(total)} (most of it ${largest.name}, ${formatBytes(largest.bytes)}), ` +
-          `${formatBytes(this.#liveBytes)} of ${formatBytes(this.#limitBytes)} are in use`,
-        fix: 'use a smaller batch, sequence or model, or raise memoryLimitBytes',
+      throw memoryExhausted({
+        what,
+        bytes: total,
+        usedBytes: this.#liveBytes,
+        limitBytes: this.#limitBytes,
+        detail: `most of it ${largest.name}, ${formatBytes(largest.bytes)}`,
+        raise: 'raise memoryLimitBytes',
       });
     }
   }

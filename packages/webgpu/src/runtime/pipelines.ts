@@ -1,5 +1,5 @@
 /** @file Compute pipelines, cached by their WGSL, and the layouts that they share. */
-import { BackendError } from '@transfusion/tensor';
+import { kernelFailed } from '@transfusion/tensor';
 import type { BufferRange } from './program-memory.js';
 
 export class PipelineCache {
@@ -95,12 +95,7 @@ export class PipelineCache {
     } catch (cause) {
       const fault = await scope.catch(() => null);
       const reason = fault?.message ?? (cause instanceof Error ? cause.message : String(cause));
-      throw new BackendError({
-        code: 'KERNEL_FAILED',
-        message: `kernel '${label}' does not compile: ${reason}`,
-        fix: 'report this with the adapter that the backend names',
-        cause,
-      });
+      throw kernelFailed(`kernel '${label}' does not compile`, reason, cause);
     } finally {
       if (--this.#building === 0) this.#buildSeconds += (performance.now() - this.#buildingSince) / 1000;
       await scope.catch(() => null);

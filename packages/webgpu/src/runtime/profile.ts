@@ -1,6 +1,6 @@
 /** @file When each dispatch of a program ran: by the device's own clock where it has one, else by waiting for each. */
 import type { KernelSpan } from '@transfusion/tensor';
-import type { PreparedDispatch } from './executable.js';
+import type { PreparedDispatch } from './prepared-dispatch.js';
 
 interface DispatchTimes {
   spans: KernelSpan[];

@@ -1,7 +1,7 @@
 /** @file Where the buffers of a program are: ranges of arenas, of packed inputs and constants, and states. */
-import { bufferBytes, OutOfMemoryError, type Program } from '@transfusion/tensor';
+import { bufferBytes, bufferTooLarge, type Program } from '@transfusion/tensor';
 import type { DeviceLimits } from '../adapter/limits.js';
-import { type DeviceMemory, formatBytes, type MemoryRequest } from './memory.js';
+import type { DeviceMemory, MemoryRequest } from './memory.js';
 import { USAGE } from './readback.js';
 
 export interface BufferRange {
@@ -60,8 +60,10 @@ export class ProgramMemory {
     this.#memory = memory;
     const maxBinding = limits.maxStorageBufferBindingSize;
     const size = (buffer: number) => bufferBytes(program.buffers[buffer]);
-    program.buffers.forEach((buffer, index) => requireBinding(`'${buffer.name}'`, size(index), maxBinding, program));
-    requireBinding('scratch memory', scratchBytes, maxBinding, program);
+    if (scratchBytes > maxBinding) {
+      const what = `program '${program.name}': scratch memory`;
+      throw bufferTooLarge({ what, bytes: scratchBytes, limitBytes: maxBinding });
+    }
 
     const inputBuffers: number[] = [];
     const constantBuffers: number[] = [];
@@ -116,12 +118,4 @@ export class ProgramMemory {
   destroy(): void {
     for (const buffer of this.#owned) this.#memory.destroy(buffer);
   }
-}
-
-function requireBinding(name: string, bytes: number, maxBinding: number, program: Program): void {
-  if (bytes <= maxBinding) return;
-  throw new OutOfMemoryError({
-    message: `program '${program.name}': ${name} needs ${formatBytes(bytes)}, a kernel of this adapter can bind at most ${formatBytes(maxBinding)}`,
-    fix: 'use a smaller batch, sequence or vocabulary',
-  });
 }

@@ -54,13 +54,13 @@ process.exit(0);`;
 beforeAll(() => {
   mkdirSync(workFolder, { recursive: true });
   bundlePackage(workFolder);
-}, 60_000);
+});
 afterAll(() => rmSync(workFolder, { recursive: true, force: true }));
 
 test('all candidates of f16 and f32 products are valid, subgroup matrices among them', () => {
   const script = join(workFolder, 'script.mjs');
   writeFileSync(script, SCRIPT);
-  const ended = spawnSync(process.execPath, [script], { encoding: 'utf8', timeout: 50_000 });
+  const ended = spawnSync(process.execPath, [script], { encoding: 'utf8', timeout: 240_000 });
   expect(ended).toMatchObject({ status: 0, signal: null });
   const { tuning, saved, freed } = JSON.parse(ended.stdout.trimEnd().split('\n').at(-1)!);
   expect(tuning).toMatchObject({ measured: 4, reused: 0 });
@@ -73,4 +73,4 @@ test('all candidates of f16 and f32 products are valid, subgroup matrices among 
   expect(saved[0]).toMatch(/^null \| /);
   expect(saved[1]).toEqual(tuning.choices);
   expect(freed).toBe(true);
-}, 60_000);
+});

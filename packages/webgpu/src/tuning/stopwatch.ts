@@ -1,8 +1,8 @@
 /** @file How long dispatches take: by the device's own clock where it has one, else by waiting for them. */
 import { captureFault } from '../runtime/error-scopes.js';
-import type { PreparedDispatch } from '../runtime/executable.js';
 import { errorFromGpu } from '../runtime/faults.js';
 import type { DeviceMemory } from '../runtime/memory.js';
+import type { PreparedDispatch } from '../runtime/prepared-dispatch.js';
 import { USAGE } from '../runtime/readback.js';
 
 // Values of GPUBufferUsage and GPUMapMode, which are no globals in Node.

@@ -1,5 +1,5 @@
 /** @file The choice of variants by measurement: what is known, and measuring what a program needs that is not. */
-import type { KernelKind, Program } from '@transfusion/tensor';
+import { describeKernel, type Program } from '@transfusion/tensor';
 import { lowerKernel } from '../kernels/index.js';
 import type { Product } from '../kernels/products/product.js';
 import type { Candidates, Variant } from '../kernels/products/variant.js';
@@ -24,9 +24,6 @@ export interface TuningSummary {
   /** Variants that were not considered because they failed or computed something else. */
   dropped: (DroppedVariant & { shapeClass: string })[];
 }
-
-/** Kernels that are lowered to products. */
-const PRODUCTS = new Set<KernelKind>(['matmul', 'conv2d', 'conv2dInputGrad', 'conv2dWeightGrad']);
 
 /** A store that does not answer by then is done without. */
 const STORE_SECONDS = 5;
@@ -140,7 +137,7 @@ export class Tuner {
       return variants[0];
     };
     for (const kernel of program.kernels) {
-      if (!PRODUCTS.has(kernel.kind)) continue;
+      if (describeKernel(kernel).family !== 'product') continue;
       lowerKernel(kernel, kernelContext({ program, ...this.#tools, chooseVariant }).context);
     }
     return products;

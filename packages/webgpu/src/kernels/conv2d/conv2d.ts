@@ -3,15 +3,16 @@
  * outputChannels] and its two gradients, each as a product whose operands gather what they need from the images.
  */
 import type { Conv2dInputGradKernel, Conv2dKernel, Conv2dShape, Conv2dWeightGradKernel } from '@transfusion/tensor';
-import type { Dispatch, LoweringContext } from '../../lowering.js';
+import type { Dispatch } from '../../lowering.js';
 import { lowerProduct } from '../products/lower-product.js';
 import { matrixOperand } from '../products/matrix-operand.js';
 import type { Operand } from '../products/product.js';
+import type { ProductContext } from '../products/variant.js';
 import { inputPatches, outputPatches } from './image-operands.js';
 import { turnedFilters } from './turned-filters.js';
 
 /** output [pixels, outputChannels] = patches [pixels, taps channels] @ filters */
-export function lowerConv2d(kernel: Conv2dKernel, context: LoweringContext): Dispatch[] {
+export function lowerConv2d(kernel: Conv2dKernel, context: ProductContext): Dispatch[] {
   const { x, weight, output, epilogue } = kernel;
   const product = {
     label: label(kernel, 'conv2d'),
@@ -28,7 +29,7 @@ export function lowerConv2d(kernel: Conv2dKernel, context: LoweringContext): Dis
 }
 
 /** dx [pixels of the input, channels] = patches of the gradient [pixels, taps outputChannels] @ filters, turned */
-export function lowerConv2dInputGrad(kernel: Conv2dInputGradKernel, context: LoweringContext): Dispatch[] {
+export function lowerConv2dInputGrad(kernel: Conv2dInputGradKernel, context: ProductContext): Dispatch[] {
   const { dOutput, weight, dx } = kernel;
   const product = {
     label: label(kernel, 'conv2dInputGrad'),
@@ -44,7 +45,7 @@ export function lowerConv2dInputGrad(kernel: Conv2dInputGradKernel, context: Low
 }
 
 /** dWeight [taps channels, outputChannels] = patches^T @ gradient [pixels, outputChannels] */
-export function lowerConv2dWeightGrad(kernel: Conv2dWeightGradKernel, context: LoweringContext): Dispatch[] {
+export function lowerConv2dWeightGrad(kernel: Conv2dWeightGradKernel, context: ProductContext): Dispatch[] {
   const { x, dOutput, dWeight } = kernel;
   const product = {
     label: label(kernel, 'conv2dWeightGrad'),

@@ -1,13 +1,14 @@
 /** @file The choice of a variant for a product. */
 import type { ElementwiseKernel, Epilogue } from '@transfusion/tensor';
-import type { Dispatch, LoweringContext } from '../../lowering.js';
+import type { Dispatch } from '../../lowering.js';
 import { lowerElementwise } from '../elementwise.js';
 import { contiguousStrides } from '../views.js';
 import { productCandidates } from './candidates.js';
 import { bindingCount, type Product } from './product.js';
+import type { ProductContext } from './variant.js';
 
 /** The dispatches of a product. */
-export function lowerProduct(product: Product, context: LoweringContext): Dispatch[] {
+export function lowerProduct(product: Product, context: ProductContext): Dispatch[] {
   // A variant binds both operands and the output beside the epilogue's views.
   if (product.epilogue && bindingCount(product) > context.device.maxStorageBuffers) {
     const plain = lowerProduct({ ...product, epilogue: undefined }, context);
@@ -18,7 +19,7 @@ export function lowerProduct(product: Product, context: LoweringContext): Dispat
 }
 
 /** The epilogue as a kernel of its own over the plain product. */
-function epilogueInPlace(product: Product, epilogue: Epilogue, context: LoweringContext): Dispatch[] {
+function epilogueInPlace(product: Product, epilogue: Epilogue, context: ProductContext): Dispatch[] {
   const shape = [product.batch, product.m, product.n];
   const plain = { buffer: product.output, offset: 0, strides: contiguousStrides(shape) };
   const elementwise: ElementwiseKernel = {

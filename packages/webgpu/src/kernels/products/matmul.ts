@@ -1,10 +1,11 @@
 /** @file output[b] = epilogue(op(a[b]) @ op(b[b])), for matrices. */
 import type { MatmulKernel } from '@transfusion/tensor';
-import type { Dispatch, LoweringContext } from '../../lowering.js';
+import type { Dispatch } from '../../lowering.js';
 import { lowerProduct } from './lower-product.js';
 import { matrixOperand } from './matrix-operand.js';
+import type { ProductContext } from './variant.js';
 
-export function lowerMatmul(kernel: MatmulKernel, context: LoweringContext): Dispatch[] {
+export function lowerMatmul(kernel: MatmulKernel, context: ProductContext): Dispatch[] {
   const { batch, m, n, k, a, b, output, epilogue } = kernel;
   // One matrix serves a batch of one.
   const batchStride = (stride: number) => (batch > 1 ? stride : 0);

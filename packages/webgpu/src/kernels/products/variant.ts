@@ -8,5 +8,11 @@ export interface Variant {
   lower(product: Product, context: LoweringContext): Dispatch[];
 }
 
+/** What lowering a kernel that is a product may ask beside. */
+export interface ProductContext extends LoweringContext {
+  /** Which way to compute a product; undefined, or absent, is the default by adapter and shape. */
+  chooseVariant?(product: Product, context: LoweringContext): Variant | undefined;
+}
+
 /** The ways to compute a product on a device, the one to take without measuring first. */
 export type Candidates = (product: Product, context: LoweringContext) => [Variant, ...Variant[]];

@@ -1,0 +1,110 @@
+import fc from 'fast-check';
+import {
+  type CaptionOrder,
+  captionDocument,
+  captionedLength,
+  type Document,
+  documentLength,
+  drawingPrefix,
+  imageLength,
+  interleavedDocument,
+  packDocuments,
+  patchCount,
+  textIds,
+} from './index.js';
+
+const special = { bos: 90, eos: 91, boi: 92, eoi: 93, pad: 94 };
+/** 2 x 3 patches. */
+const image = { height: 4, width: 6, latents: new Float32Array(4 * 6) };
+const patches = 6;
+
+/** A row that the document fills, as packing writes it. */
+function tokensOf(document: Document): number[] {
+  const sequenceLength = documentLength(document, 2);
+  const grids = [{ height: 4, width: 6, slots: 3 }];
+  const batch = packDocuments([document], { rows: 1, sequenceLength, grids, channels: 1, patchSize: 2, special });
+  return [...batch.tokens];
+}
+
+describe('patchCount', () => {
+  test('height and width count, not the area alone', () => {
+    expect(patchCount({ height: 4, width: 6 }, 2)).toBe(6);
+    expect(patchCount({ height: 12, width: 2 }, 2)).toBe(6);
+    expect(patchCount({ height: 3, width: 5 }, 1)).toBe(15);
+    expect(patchCount({ height: 8, width: 8 }, 8)).toBe(1);
+  });
+
+  test.each([
+    [3, 4, 2],
+    [4, 3, 2],
+    [2, 2, 4],
+    [4, 4, 0],
+  ])('%d x %d by %d is refused', (height, width, patchSize) => {
+    expect(() => patchCount({ height, width }, patchSize)).toThrow(
+      `an image of ${height} x ${width} does not divide into patches of ${patchSize} x ${patchSize}`,
+    );
+    const document: Document = { parts: [{ kind: 'image', height, width, latents: new Float32Array(height * width) }] };
+    expect(() => documentLength(document, patchSize)).toThrow(/DATA_PATCH_SIZE/);
+  });
+});
+
+describe('documents of a picture', () => {
+  const orders: [CaptionOrder, boolean, number[]][] = [
+    ['caption-first', false, [90, 5, 6, 92, -1, -1, -1, -1, -1, -1, 93, 91]],
+    ['caption-first', true, [90, 92, -1, -1, -1, -1, -1, -1, 93, 91]],
+    ['image-first', false, [90, 92, -1, -1, -1, -1, -1, -1, 93, 5, 6, 91]],
+    ['image-first', true, [90, 92, -1, -1, -1, -1, -1, -1, 93, 5, 6, 91]],
+  ];
+  test.each(orders)('%s, caption dropped: %s', (order, dropCaption, tokens) => {
+    const document = captionDocument({ captionIds: Int32Array.of(5, 6), image, order, special, dropCaption });
+    expect(tokensOf(document)).toEqual(tokens);
+    const captionTokens = tokens.filter((id) => id === 5 || id === 6).length;
+    expect(captionedLength({ tokens: captionTokens, patches })).toBe(tokens.length);
+  });
+
+  test('what is drawn continues what is trained on', () => {
+    fc.assert(
+      fc.property(fc.array(fc.nat(89), { maxLength: 6 }), (captionIds) => {
+        const document = captionDocument({ captionIds, image, order: 'caption-first', special });
+        const prefix = drawingPrefix(Int32Array.from(captionIds), special);
+        expect(tokensOf(document).slice(0, prefix.length)).toEqual(prefix);
+        expect(tokensOf(document)).toHaveLength(captionedLength({ tokens: captionIds.length, patches }));
+        const dropped = captionDocument({ captionIds, image, order: 'caption-first', special, dropCaption: true });
+        expect(tokensOf(dropped).slice(0, 2)).toEqual(drawingPrefix([], special));
+      }),
+      { numRuns: 30, seed: 1 },
+    );
+  });
+
+  test('the cap of image-first holds for image-first; role and cap of the image stay', () => {
+    const capOf = (order: CaptionOrder, more: { noiseCap?: number }, imageFirstCap?: number) =>
+      captionDocument({ captionIds: [5], image: { ...image, ...more }, order, special, imageFirstCap }).parts.flatMap(
+        (part) => (part.kind === 'image' ? [part.noiseCap] : []),
+      );
+    expect(capOf('image-first', {}, 500)).toEqual([500]);
+    expect(capOf('caption-first', {}, 500)).toEqual([undefined]);
+    expect(capOf('image-first', {})).toEqual([undefined]);
+    expect(capOf('image-first', { noiseCap: 300 })).toEqual([300]);
+    expect(capOf('caption-first', { noiseCap: 300 }, 500)).toEqual([300]);
+    for (const order of ['caption-first', 'image-first'] as const) {
+      const { parts } = captionDocument({ captionIds: [5], image: { ...image, role: 'context' }, order, special });
+      expect(parts[1]).toMatchObject({ kind: 'image', height: 4, width: 6, role: 'context', latents: image.latents });
+    }
+  });
+});
+
+test('any interleaving stands between BOS and EOS, its parts as they are', () => {
+  const prompt = { kind: 'text' as const, ids: [5, 6], loss: false };
+  const context = { kind: 'image' as const, ...image, role: 'context' as const };
+  const parts = [prompt, context, { kind: 'text' as const, ids: [7] }];
+  const document = interleavedDocument(parts, special);
+  expect(document.parts.slice(1, -1)).toEqual(parts);
+  expect(tokensOf(document)).toEqual([90, 5, 6, 92, -1, -1, -1, -1, -1, -1, 93, 7, 91]);
+  expect(documentLength(document, 2)).toBe(2 + 3 + imageLength(patches));
+  expect(tokensOf(interleavedDocument([], special))).toEqual([90, 91]);
+});
+
+test('a text of its own', () => {
+  expect(textIds(Uint16Array.of(5, 6), special)).toEqual([90, 5, 6, 91]);
+  expect(tokensOf(interleavedDocument([{ kind: 'text', ids: [5, 6] }], special))).toEqual(textIds([5, 6], special));
+});

@@ -1,0 +1,126 @@
+/** @file A model folder: `config.json`, `model.safetensors`, `tokenizer.json`, `vae/` as a model that can be sampled from. */
+
+import { CheckpointError, type FileSource, FolderReader } from '@transfusion/checkpoint';
+import { parseConfig, TransfusionError } from '@transfusion/core';
+import { createParameters } from '@transfusion/nn';
+import { type Backend, flattenTree, isVariable, type Variable } from '@transfusion/tensor';
+import { Tokenizer } from '@transfusion/tokenizer';
+import { type TransfusionParameters, transfusionSpec } from '@transfusion/transformer';
+import { type ImageCodec, openCodec, type StoredCodec } from '@transfusion/vae';
+import { z } from 'zod';
+import { type PipelineConfig, pipelineConfigSchema, upgradedConfig } from './config.js';
+import { checkFinite, checkShapes, type NamedTensor } from './parameter-tensors.js';
+import { readStoredCodec } from './stored-codec.js';
+
+/** A model folder in host memory, checked. */
+export interface StoredModel {
+  config: PipelineConfig;
+  /** By parameter path. */
+  tensors: Map<string, NamedTensor>;
+  tokenizer: Tokenizer;
+  /** The autoencoder, its weights as in their file; undefined where `config.codec` is pixels. */
+  vae?: StoredCodec;
+}
+
+/** A model on a backend: what `createSampler` takes. */
+export interface LoadedModel {
+  config: PipelineConfig;
+  parameters: TransfusionParameters<Variable>;
+  tokenizer: Tokenizer;
+  codec: ImageCodec;
+  /** Frees the parameters and the codec. */
+  dispose(): void;
+}
+
+/**
+ * Reads and checks a model folder, wherever it is. Sizes are checked before weights are read.
+ *
+ * @throws CheckpointError CHECKPOINT_MISSING, CHECKPOINT_FORMAT, CHECKPOINT_CONTENT (also for weights that have NaN or an
+ *   infinity), CHECKPOINT_READ_FAILED, CONFIG_INVALID; each names the file, and what the folder is where it is another kind
+ *   of model's
+ * @throws TransfusionError CODEC_CONFIG, CODEC_FOLDER, CODEC_WEIGHTS for a `vae/` that is no autoencoder, or not this one
+ * @throws TokenizerError for a `tokenizer.json` that cannot be used
+ */
+export async function readModel(source: FileSource): Promise<StoredModel> {
+  return readModelFiles(new FolderReader(source));
+}
+
+/** `readModel` for a folder that is open. @throws as that */
+export async function readModelFiles(folder: FolderReader): Promise<StoredModel> {
+  const config = await readConfig(folder);
+  const tokenizer = await readTokenizer(folder, config);
+  const vae = await readStoredCodec(folder, config.codec);
+  const weights = await folder.openTensors('model.safetensors');
+  checkShapes(config.model, weights.tensors, weights.path);
+  const tensors = await weights.readAll();
+  checkFinite(tensors, weights.path);
+  return { config, tensors, tokenizer, vae };
+}
+
+async function readTokenizer(folder: FolderReader, config: PipelineConfig): Promise<Tokenizer> {
+  const where = `${folder.path}/tokenizer.json`;
+  const tokenizer = new Tokenizer(await folder.readJson('tokenizer.json', z.unknown()), { where });
+  if (tokenizer.vocabularySize <= config.model.vocabularySize) return tokenizer;
+  throw new CheckpointError({
+    code: 'CHECKPOINT_CONTENT',
+    message: `${where} has ${tokenizer.vocabularySize} ids, config.json a vocabulary of ${config.model.vocabularySize}`,
+    fix: 'config.json and tokenizer.json are of different models: fetch the folder again, whole',
+  });
+}
+
+async function readConfig(folder: FolderReader): Promise<PipelineConfig> {
+  const isPipeline = !(await folder.has('config.json')) && (await folder.has('model_index.json'));
+  if (isPipeline) throw foreignModel(folder.path, 'the folder of a pipeline of diffusers');
+  const where = `${folder.path}/config.json`;
+  const json = await folder.readJson('config.json', z.unknown());
+  const kind = foreignKind(json);
+  if (kind) throw foreignModel(where, `the configuration of ${kind}`);
+  return parseConfig(pipelineConfigSchema, upgradedConfig(json), where);
+}
+
+function foreignModel(where: string, is: string): TransfusionError {
+  return new TransfusionError({
+    code: 'CONFIG_INVALID',
+    message: `${where} is ${is}, expected that of a Transfusion model`,
+    fix: 'give the folder of a model that `trainer train` wrote, such as runs/demo/model',
+  });
+}
+
+/** Whose configuration it is, if the libraries that have folders of this form say so. */
+function foreignKind(json: unknown): string | undefined {
+  if (typeof json !== 'object' || json === null || 'format' in json) return undefined;
+  const { _class_name: diffusers, model_type: transformers } = json as Record<string, unknown>;
+  if (diffusers === 'AutoencoderKL' || diffusers === 'VQModel') return `an autoencoder (${diffusers})`;
+  if (typeof diffusers === 'string') return `a model of diffusers (${diffusers})`;
+  return typeof transformers === 'string' ? `a model of transformers (${transformers})` : undefined;
+}
+
+/**
+ * Puts a model on a backend; pass the result on to `createSampler`.
+ *
+ * @throws TransfusionError CODEC_WEIGHTS: the model has no autoencoder, or one of another configuration; OutOfMemoryError
+ */
+export function loadModel({ config, tensors, tokenizer, vae }: StoredModel, backend: Backend): LoadedModel {
+  const codec = openCodec({ backend, config: config.codec, weights: vae?.weights, where: vae?.where });
+  const values = new Map([...tensors].map(([name, { data }]) => [name, data]));
+  const parameters = createParameters(backend, transfusionSpec(config.model), values);
+  return {
+    config,
+    parameters,
+    tokenizer,
+    codec,
+    dispose() {
+      for (const variable of flattenTree<Variable>(parameters, isVariable).values()) variable.destroy();
+      codec.dispose();
+    },
+  };
+}
+
+/**
+ * `readModel` and `loadModel`: a model from a folder, a server or memory, on a backend. The source is not closed.
+ *
+ * @throws as these
+ */
+export async function openModel(source: FileSource, backend: Backend): Promise<LoadedModel> {
+  return loadModel(await readModel(source), backend);
+}

@@ -1,0 +1,44 @@
+/** @file Guidance and an evaluation's update as a graph: elementwise, so for tensors of any one shape. */
+import { select, type Tensor } from '@transfusion/tensor';
+import type { Evaluation, SampleState } from './plan.js';
+
+/** How many numbers `evaluationCoefficients` gives. */
+export const EVALUATION_COEFFICIENTS = 10;
+
+/** An evaluation's numbers as the data that `updateSampleInGraph` takes: one compiled graph serves every sampler. */
+export function evaluationCoefficients({ anchors, x0, next }: Evaluation): Float32Array<ArrayBuffer> {
+  return Float32Array.of(
+    ...[x0.sample, x0.prediction, -x0.clamp, x0.clamp],
+    ...[next.sample, next.x0, next.earlierX0, next.anchor, next.noise],
+    anchors ? 1 : 0,
+  );
+}
+
+/**
+ * `updateSample` over symbolic tensors.
+ *
+ * @param options.coefficients f32 [EVALUATION_COEFFICIENTS]
+ * @param options.state, options.prediction, options.noise tensors of one shape. All must be finite, also where their
+ *   coefficient is 0: a state that remembers nothing yet is zeros
+ */
+export function updateSampleInGraph(options: {
+  coefficients: Tensor;
+  state: SampleState<Tensor>;
+  prediction: Tensor;
+  noise: Tensor;
+}): SampleState<Tensor> {
+  const { state, prediction, noise } = options;
+  const [x0Sample, x0Prediction, least, most, nextSample, nextX0, nextEarlierX0, nextAnchor, nextNoise, anchors] =
+    Array.from({ length: EVALUATION_COEFFICIENTS }, (_, i) => options.coefficients.slice(0, i, i + 1));
+  const anchor = select(anchors, state.sample, state.anchor);
+  const estimate = state.sample.mul(x0Sample).add(prediction.mul(x0Prediction));
+  const x0 = estimate.maximum(least).minimum(most);
+  const mean = state.sample.mul(nextSample).add(x0.mul(nextX0));
+  const remembered = state.x0.mul(nextEarlierX0).add(anchor.mul(nextAnchor));
+  return { sample: mean.add(remembered).add(noise.mul(nextNoise)), x0, anchor };
+}
+
+/** `guide` over symbolic tensors. @param scale f32 [1] */
+export function guideInGraph(unconditional: Tensor, conditional: Tensor, scale: Tensor): Tensor {
+  return unconditional.add(conditional.sub(unconditional).mul(scale));
+}
