@@ -91,6 +91,8 @@ describe('pipelineConfigSchema', () => {
     const first = { ...least, version: 1, model, image: { size: 24, patchSize } };
     expect(pipelineConfigSchema.parse(upgradedConfig(first))).toEqual(pipelineConfigSchema.parse(least));
     for (const other of [least, null, 1, [], { version: 1 }]) expect(upgradedConfig(other)).toBe(other);
+    const without = pipelineConfigSchema.safeParse(upgradedConfig({ ...first, image: { size: 24 } }));
+    expect(without.error?.issues.map(({ path }) => path.join('.'))).toEqual(['model.patchSize']);
   });
 
   test('tells the layout of an image', () => {

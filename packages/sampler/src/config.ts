@@ -73,7 +73,8 @@ export const pipelineConfigSchema = fields.superRefine((config, context) => {
 export function upgradedConfig(json: unknown): unknown {
   if (!isRecord(json) || json.version !== 1 || !isRecord(json.image) || !isRecord(json.model)) return json;
   const { patchSize, ...image } = json.image;
-  return { ...json, version: 2, model: { patchSize, ...json.model }, image };
+  // Null where it is missing, so that the error names it.
+  return { ...json, version: 2, model: { patchSize: patchSize ?? null, ...json.model }, image };
 }
 
 function isRecord(value: unknown): value is Record<string, unknown> {

@@ -23,7 +23,7 @@ export {
 export { compileAccumulate, compileLosses, compileStep, compileUpdate, type StepOptions } from './compile-step.js';
 export { asDivergence } from './diverged.js';
 export { type InPartsOptions, inParts, spread } from './in-parts.js';
-export { encodeVariants } from './latents/example-latents.js';
+export { encodeVariants } from './latents/picture-latents.js';
 export { LatentMeter, type LatentStatistics, withoutScale, withScale } from './latents/statistics.js';
 export {
   fittedLearningRate,

@@ -85,7 +85,7 @@ export function autoencoderObjective(options: AutoencoderObjectiveOptions): Auto
         terms: { ...terms, ...pass.terms },
         ...(pass.counts ? { counts: { uses: pass.counts } } : {}),
       };
-      if (!judge) return plain;
+      if (!discriminator || !judge) return plain;
       const lastLayer = parameters.decoder.conv_out.weight;
       return withJudgement(plain, judge, { fidelity: total, lastLayer, pass, batch, weight: options.loss.adversarial });
     },

@@ -14,7 +14,7 @@ import {
   type StoredCodec,
 } from '@transfusion/vae';
 import { spread } from '../in-parts.js';
-import { encodeVariants } from '../latents/example-latents.js';
+import { encodeVariants } from '../latents/picture-latents.js';
 import { LatentMeter, withoutScale, withScale } from '../latents/statistics.js';
 import type { Phase } from '../objective.js';
 import { openState, type ResumePoint, type TrainingSession, type TrainingTask } from '../session.js';

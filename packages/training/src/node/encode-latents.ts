@@ -14,7 +14,7 @@ import {
   openCodec,
   type StoredCodec,
 } from '@transfusion/vae';
-import { encodeVariants } from '../latents/example-latents.js';
+import { encodeVariants } from '../latents/picture-latents.js';
 import { LatentMeter, withoutScale, withScale } from '../latents/statistics.js';
 import {
   codecIdentity,

@@ -70,9 +70,10 @@ export async function runFolderSinks(options: {
   const { folder, session, record, start } = options;
   const files = runFiles(folder);
   await mkdir(folder, { recursive: true });
-  const metrics = await MetricsFile.open(files.metrics, { resumeStep: start?.step ?? 0 });
   const save = (progress: Progress) => saveRun(folder, session, record, progress);
+  // Before the lines of the run that is replaced go.
   if (!start && (await exists(files.model))) await save({ step: 0, trainSeconds: 0 });
+  const metrics = await MetricsFile.open(files.metrics, { resumeStep: start?.step ?? 0 });
   return { metrics: (line) => metrics.append(line), save };
 }
 

@@ -14,7 +14,7 @@ import {
 import type { Objective as DiffusionObjective } from '@transfusion/schedulers';
 import { PhiloxStream } from '@transfusion/tensor';
 import type { ModelConfig } from '@transfusion/transformer';
-import { drawLatents } from '../latents/example-latents.js';
+import { drawLatents } from '../latents/picture-latents.js';
 import type { BatchArrays as AnyBatchArrays } from '../objective.js';
 import type { TransfusionTrainingConfig } from './config.js';
 import type { TrainingDocument, TrainingExample } from './examples.js';
@@ -189,25 +189,21 @@ function toArrays(
   },
 ): BatchArrays {
   const { timesteps, totals, objective, noiseSeed, noise } = options;
-  const isContext = new Set(
-    packed.images.filter(({ role }) => role === 'context').map(({ group, slot }) => `${group} ${slot}`),
+  const noiseCoefficients = timesteps.map((group) =>
+    Float32Array.from([...group].flatMap((timestep) => [...objective.targetCoefficients(timestep)])),
   );
+  // What is only looked at is clean.
+  for (const { role, group, slot } of packed.images) {
+    if (role === 'context') noiseCoefficients[group].set([1, 0, 0, 0], slot * 4);
+  }
   const { tokens, positions, begin, end, targets } = packed;
   return {
     ...{ tokens, positions, begin, end, targets, noiseSeed },
-    groups: packed.groups.map(({ latents, patchIndex, patchPositions, mask }, group) => {
-      const noiseCoefficients = new Float32Array(timesteps[group].length * 4);
-      timesteps[group].forEach((timestep, slot) => {
-        // What is only looked at is clean.
-        const clean = isContext.has(`${group} ${slot}`);
-        noiseCoefficients.set(clean ? [1, 0, 0, 0] : objective.targetCoefficients(timestep), slot * 4);
-      });
-      return {
-        ...{ latents, patchIndex, patchPositions, mask, noiseCoefficients },
-        timesteps: Float32Array.from(timesteps[group]),
-        ...(noise ? { noise: noise[group] } : {}),
-      };
-    }),
+    groups: packed.groups.map(({ latents, patchIndex, patchPositions, mask }, group) => ({
+      ...{ latents, patchIndex, patchPositions, mask, noiseCoefficients: noiseCoefficients[group] },
+      timesteps: Float32Array.from(timesteps[group]),
+      ...(noise ? { noise: noise[group] } : {}),
+    })),
     targetCount: Float32Array.of(Math.max(1, totals.targets)),
     imageCount: Float32Array.of(Math.max(1, totals.images)),
   };

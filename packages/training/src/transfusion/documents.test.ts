@@ -200,3 +200,20 @@ test('latents of fewer pictures than there are examples are refused', async () =
     /LATENTS_FOREIGN: .* 1 pictures .* 2/,
   );
 });
+
+test('pictures and documents of one group are trained on together, or held out together', async () => {
+  const alike = documents.map((document, i) => ({ ...document, group: `picture ${i % 2}` }));
+  for (const seed of [1, 2, 3]) {
+    const task = transfusionTask({
+      config: { ...config(2, 0.5), seed },
+      ...{ images, documents: alike, tokenizer: byteTokenizer() },
+    });
+    const session = await openTransfusionSession({ task, backend });
+    const groups = (all: readonly { group: string }[]) => all.map(({ group }) => group);
+    const train = new Set(groups([...session.examples.train, ...session.documents.train]));
+    const heldOut = groups([...session.examples.heldOut, ...session.documents.heldOut]);
+    expect(heldOut).toHaveLength(1 + documents.length / 2);
+    for (const group of heldOut) expect(train.has(group)).toBe(false);
+    session.dispose();
+  }
+});

@@ -1,7 +1,7 @@
 /** @file The examples of a run: pictures with captions, other documents, and texts, with their token ids. */
 import type { CaptionedImage, ImageRole, SourceDocument, TextDocument, TextPart } from '@transfusion/data';
 import type { Tokenizer } from '@transfusion/tokenizer';
-import type { Picture, PictureLatents } from '../latents/example-latents.js';
+import type { Picture, PictureLatents } from '../latents/picture-latents.js';
 
 /** A picture and its caption: trained on in either order, its caption dropped at times. */
 export interface Example extends CaptionedImage {

@@ -23,7 +23,7 @@ import {
   type StoredCodec,
 } from '@transfusion/vae';
 import type { InPartsOptions } from '../in-parts.js';
-import { encodeVariants } from '../latents/example-latents.js';
+import { encodeVariants } from '../latents/picture-latents.js';
 import {
   type ModelFiles,
   type NamedTensor,
@@ -212,6 +212,20 @@ export function splitExamples<One extends Pick<Example, 'group' | 'split'>>(
   return splitDataset({ images: examples, fraction: data.heldOutFraction, by: data.heldOutBy ?? 'list' });
 }
 
+/** Pictures and documents by one split: those of one group stay together. */
+function splitTogether(
+  config: TransfusionTrainingConfig,
+  examples: readonly TrainingExample[],
+  documents: readonly TrainingDocument[],
+): { examples: Split<TrainingExample>; documents: Split<TrainingDocument> } {
+  const held = new Set<unknown>(splitExamples(config, [...examples, ...documents]).heldOut);
+  const split = <One>(all: readonly One[]) => ({
+    train: all.filter((one) => !held.has(one)),
+    heldOut: all.filter((one) => held.has(one)),
+  });
+  return { examples: split(examples), documents: split(documents) };
+}
+
 /** Rows of training and of held-out texts. */
 function splitTexts(
   { data }: TransfusionTrainingConfig,
@@ -241,8 +255,11 @@ export async function openTransfusionSession(options: TransfusionSessionOptions)
   const { config, pipeline, sizes, tokenizer, texts, phases, optimisation } = task;
   const codec = openCodec({ ...task.codec, backend });
   try {
-    const examples = splitExamples(config, await withLatents(task, codec, parts));
-    const documents = splitExamples(config, await documentsWithLatents(task, codec, parts));
+    const { examples, documents } = splitTogether(
+      config,
+      await withLatents(task, codec, parts),
+      await documentsWithLatents(task, codec, parts),
+    );
     const diffusionObjective = createObjective(objectiveOptions(pipeline));
     const source = createBatchSource({
       ...{ config, model: sizes.model, shape: sizes.batch, special: tokenizer.special },

@@ -1,6 +1,6 @@
 import { PhiloxStream } from '@transfusion/tensor';
 import { PixelCodec } from '@transfusion/vae';
-import { drawLatents, encodeVariants } from './example-latents.js';
+import { drawLatents, encodeVariants } from './picture-latents.js';
 
 const image = { width: 2, height: 2, pixels: Uint8Array.from({ length: 2 * 2 * 3 }, (_, i) => i * 20) };
 const grid = { height: 1, width: 1 };
