@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type FileSource, FolderReader, MemorySource, UrlSource, writeSafetensors } from '@transfusion/checkpoint';
 import { FolderSource, saveModelFolder } from '@transfusion/checkpoint/node';
+import type { RgbImage } from '@transfusion/data';
 import { createSampler, type LoadedModel, openModel, readModel } from '@transfusion/sampler';
 import { openModelFolder } from '@transfusion/sampler/node';
 import type { Backend } from '@transfusion/tensor';
@@ -19,7 +20,7 @@ const config = tinyLatentConfig(tinyKl);
 const DIFFUSERS = 'diffusion_pytorch_model.safetensors';
 let folder: string;
 let backend: Backend;
-let expected: Float32Array[];
+let expected: RgbImage[];
 const servers: FileServer[] = [];
 const path = (kind: 'whole' | 'sharded') => join(folder, kind);
 
@@ -38,7 +39,7 @@ afterAll(async () => {
   await rm(folder, { recursive: true, force: true });
 });
 
-async function draw(model: LoadedModel): Promise<Float32Array[]> {
+async function draw(model: LoadedModel): Promise<RgbImage[]> {
   const sampler = createSampler({ backend, ...model });
   const images = await sampler.drawImages({ prompts: ['red', ''], seed: 4, steps: 2 });
   sampler.dispose();

@@ -140,7 +140,10 @@ describe('plain texts', () => {
 
   test('neither texts nor pictures is refused', async () => {
     const { code, text } = await trainer(tiny(runs, 'nothing', { 'data.dataset': 'none' }));
-    expect([code, text]).toEqual([2, expect.stringMatching(/CONFIG_DATA: .*data\.texts is not set/)]);
+    expect([code, text]).toEqual([
+      2,
+      expect.stringMatching(/CONFIG_DATA: .*neither data\.documents nor data\.texts is set/),
+    ]);
   });
 });
 

@@ -130,7 +130,8 @@ test('a run on a folder of latents trains, resumes to the same bits, and needs t
     const measured = JSON.parse(readFileSync(join(folder, 'latents', 'latents.json'), 'utf8')).autoencoder;
     expect(model.config.codec).toEqual({ kind: 'kl', autoencoder: measured });
     const [image] = await createSampler({ backend, ...model }).drawImages({ prompts: ['x'], steps: 2, seed: 1 });
-    expect(image).toHaveLength(16 * 16 * 3);
+    expect(image).toMatchObject({ width: 16, height: 16 });
+    expect(image.data).toHaveLength(16 * 16 * 3);
   } finally {
     model.dispose();
     await backend.dispose();

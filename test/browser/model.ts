@@ -9,7 +9,7 @@ async function draw(address: string): Promise<number[][]> {
   const model = await openModel(new UrlSource(address, { retries: 0 }), backend);
   const images = await createSampler({ backend, ...model }).drawImages({ prompts: ['red', ''], seed: 4, steps: 2 });
   await backend.dispose();
-  return images.map((image) => [...image]);
+  return images.map(({ data }) => [...data]);
 }
 
 export const models = { draw };

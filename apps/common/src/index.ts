@@ -1,4 +1,5 @@
 /** @file What the apps share. */
+export { type AdapterChoice, adapterPath } from './adapter-path.js';
 export { type BackendChoice, openBackend } from './backend.js';
 export { type ConfigSources, mergedSources, withAssignments } from './config-sources.js';
 export { modelPath } from './model-path.js';

@@ -1,52 +1,28 @@
-import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { decodePng, encodePng } from '@transfusion/data';
 import { createSampler, type GenerateOptions } from '@transfusion/sampler';
 import { openModelFolder } from '@transfusion/sampler/node';
 import { openWasm } from '@transfusion/wasm';
 import sharp from 'sharp';
-import { run } from './main.js';
+import { CPU, inFolderWithModel, runSampler } from './testing/run-sampler.js';
 import { tinyKl, writeTinyModelFolder } from './testing/tiny-model-folder.js';
 
-let folder: string;
-let model: string;
-const home = process.cwd();
-beforeAll(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'transfusion-sampler-'));
-  model = join(folder, 'model');
-  await writeTinyModelFolder(model);
-  process.chdir(folder);
-  // Progress goes there; nothing of it is looked at here.
-  jest.spyOn(process.stderr, 'write').mockReturnValue(true);
-});
-afterAll(async () => {
-  jest.restoreAllMocks();
-  process.chdir(home);
-  await rm(folder, { recursive: true, force: true });
-});
+const place = inFolderWithModel();
 
-async function sampler(...argv: string[]) {
-  return runWith(new AbortController().signal, argv);
-}
-async function runWith(signal: AbortSignal, argv: string[]) {
-  const out: string[] = [];
-  const log: string[] = [];
-  const terminal = { out: (text: string) => void out.push(text), log: (text: string) => void log.push(text), signal };
-  const code = await run(argv, terminal);
-  return { code, out: out.join('\n'), log: log.join('\n') };
-}
-const cpu = ['--backend', 'wasm', '--threads', '1'];
-const generate = (...more: string[]) => sampler('generate', '--model', model, ...cpu, ...more);
-const caption = (...more: string[]) => sampler('caption', '--model', model, '--max-tokens', '4', ...cpu, ...more);
-const goOn = (...more: string[]) => sampler('continue', '--model', model, ...cpu, ...more);
+const sampler = (...argv: string[]) => runSampler(argv);
+const runWith = (signal: AbortSignal, argv: string[]) => runSampler(argv, signal);
+const cpu = CPU;
+const generate = (...more: string[]) => sampler('generate', '--model', place.model, ...cpu, ...more);
+const caption = (...more: string[]) => sampler('caption', '--model', place.model, '--max-tokens', '4', ...cpu, ...more);
+const goOn = (...more: string[]) => sampler('continue', '--model', place.model, ...cpu, ...more);
 
 /** What the library writes, without the command; and what of its texts came as they ended. */
 async function generated(options: { prompt: string; draw: boolean } & Omit<GenerateOptions, 'prompt'>) {
   const { prompt, draw, ...limits } = options;
   const backend = await openWasm({ threads: 1 });
   try {
-    const library = createSampler({ backend, ...(await openModelFolder(model, backend)) });
+    const library = createSampler({ backend, ...(await openModelFolder(place.model, backend)) });
     const given = { ...limits, prompt: [{ text: prompt }], forceImage: draw, text: { temperature: 1 } };
     let heldBack = '';
     for await (const event of library.generate(given)) {
@@ -61,7 +37,7 @@ async function generated(options: { prompt: string; draw: boolean } & Omit<Gener
 
 const read = async (path: string) => decodePng(await readFile(path));
 const noTemporaryFiles = async () =>
-  expect((await readdir(folder, { recursive: true })).filter((name) => name.endsWith('.tmp'))).toEqual([]);
+  expect((await readdir(place.folder, { recursive: true })).filter((name) => name.endsWith('.tmp'))).toEqual([]);
 
 describe('generate', () => {
   test('draws one image, the same for the same seed', async () => {
@@ -101,7 +77,7 @@ describe('generate', () => {
     const result = await generate('--prompt', 'x'.repeat(60), '--out', 'long.png');
     expect(result.code).toBe(2);
     expect(result.log).toMatch(/SAMPLER_CONTEXT: .* takes 66 positions, the model has 48/);
-    expect(await readdir(folder)).not.toContain('long.png');
+    expect(await readdir(place.folder)).not.toContain('long.png');
   });
 
   test('an output that cannot be written: exit 1, before the model is even read', async () => {
@@ -120,10 +96,10 @@ describe('generate', () => {
 
   test('Ctrl-C: exit 130, nothing written', async () => {
     const result = await runWith(AbortSignal.abort(), [
-      ...['generate', '--model', model, '--prompt', 'a', '--out', 'never.png', ...cpu],
+      ...['generate', '--model', place.model, '--prompt', 'a', '--out', 'never.png', ...cpu],
     ]);
     expect(result).toMatchObject({ code: 130, log: expect.stringContaining('cancelled') });
-    expect(await readdir(folder)).not.toContain('never.png');
+    expect(await readdir(place.folder)).not.toContain('never.png');
   });
 });
 
@@ -134,7 +110,7 @@ describe('the command line', () => {
       ['generate', '--prompt', 'a', '--out', 'a.png', '--guidence', '2'],
       /unknown option '--guidence'.*--guidance/s,
     ],
-    ['a missing flag', ['generate', '--prompt', 'a'], /required option '--out/],
+    ['a missing flag', ['generate', '--prompt', 'a'], /generate needs --out.*--like FILE\.png/s],
     ['an unknown command', ['draw'], /unknown command 'draw'/],
     ['a bad number', ['generate', '--prompt', 'a', '--out', 'a.png', '--n', '0'], /--n .*whole number from 1 to 1024/],
     [
@@ -152,7 +128,7 @@ describe('the command line', () => {
   });
 
   test('options that contradict each other or the model: exit 2', async () => {
-    const both = await sampler('info', '--model', model, '--backend', 'wasm', '--require-gpu');
+    const both = await sampler('info', '--model', place.model, '--backend', 'wasm', '--require-gpu');
     expect(both).toMatchObject({ code: 2, log: expect.stringContaining('--require-gpu') });
     const euler = await generate('--prompt', 'a', '--out', 'e.png', '--scheduler', 'euler');
     expect(euler).toMatchObject({ code: 2, log: expect.stringContaining('SCHEDULER_CONFIG_INVALID') });
@@ -166,11 +142,11 @@ describe('the command line', () => {
       const { code, log } = await sampler('generate', '--model', of, ...common, ...more);
       return code === 0 ? readFile(out) : { code, log };
     };
-    const trailing = await draw(model, 'trailing.png');
-    expect(await draw(model, 'named.png', '--spacing', 'trailing')).toEqual(trailing);
-    expect(await draw(model, 'even.png', '--spacing', 'even')).not.toEqual(trailing);
+    const trailing = await draw(place.model, 'trailing.png');
+    expect(await draw(place.model, 'named.png', '--spacing', 'trailing')).toEqual(trailing);
+    expect(await draw(place.model, 'even.png', '--spacing', 'even')).not.toEqual(trailing);
     const refused = { code: 2, log: expect.stringContaining('the ddim scheduler has no shift') };
-    expect(await draw(model, 'x.png', '--shift', '3')).toEqual(refused);
+    expect(await draw(place.model, 'x.png', '--shift', '3')).toEqual(refused);
 
     await writeTinyModelFolder('flow');
     const file = join('flow', 'config.json');
@@ -188,7 +164,7 @@ describe('the command line', () => {
     ] as const) {
       expect(await draw('flow', 'x.png', ...wrong)).toEqual({ code: 2, log: expect.stringMatching(message) });
     }
-    expect(await readdir(folder)).not.toContain('x.png');
+    expect(await readdir(place.folder)).not.toContain('x.png');
   });
 
   test('--help teaches with examples', async () => {
@@ -201,7 +177,7 @@ describe('the command line', () => {
 
 describe('model folders', () => {
   test('info tells what is in one, and what would run', async () => {
-    const { code, out } = await sampler('info', '--model', model, ...cpu);
+    const { code, out } = await sampler('info', '--model', place.model, ...cpu);
     expect(code).toBe(0);
     expect(out).toMatch(/^parameters {2}[\d,]+ in \d+ tensors, 0\.0 MiB/m);
     expect(out).toMatch(/^images {6}8 x 8 pixels as 4 patches of 4 x 4 pixels$/m);
@@ -372,18 +348,18 @@ describe('continue', () => {
     expect(result.out).toBe(parts.map((part, i) => ('text' in part ? part.text : files[i])).join('\n'));
     for (const [i, part] of parts.entries()) {
       if ('text' in part) expect(await readFile(files[i], 'utf8')).toBe(part.text);
-      else expect(await readFile(files[i])).toEqual(Buffer.from(encodePng({ width: 8, height: 8, data: part.image })));
+      else expect(await read(files[i])).toEqual(decodePng(encodePng(part.image)));
     }
   });
 
   test('does not mix its files with others', async () => {
-    const result = await goOn('--text', 'a', '--out', folder);
+    const result = await goOn('--text', 'a', '--out', place.folder);
     expect(result).toMatchObject({ code: 2, log: expect.stringContaining('OUTPUT_EXISTS') });
   });
 });
 
 describe('a model of the latents of an autoencoder', () => {
-  const latentModel = () => join(folder, 'latent');
+  const latentModel = () => join(place.folder, 'latent');
   const command = (name: string, ...more: string[]) => sampler(name, '--model', latentModel(), ...cpu, ...more);
   beforeAll(() => writeTinyModelFolder(latentModel(), tinyKl));
 
@@ -431,6 +407,6 @@ describe('a model of the latents of an autoencoder', () => {
         log: expect.stringMatching(/CHECKPOINT_MISSING: headless has no vae.config\.json/),
       });
     }
-    expect(await readdir(folder)).not.toContain('headless.png');
+    expect(await readdir(place.folder)).not.toContain('headless.png');
   });
 });

@@ -1,9 +1,9 @@
 /** @file A model folder on a backend, for as long as a command runs. */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { type BackendChoice, openBackend, type Terminal } from '@transfusion/app-common';
-import { createSampler, type PipelineConfig, type Sampler } from '@transfusion/sampler';
-import { loadModel, readModelFolder } from '@transfusion/sampler/node';
+import { type AdapterChoice, type BackendChoice, openBackend, type Terminal } from '@transfusion/app-common';
+import { createSampler, type ModelHashes, type PipelineConfig, type Sampler } from '@transfusion/sampler';
+import { loadModel, readHashedModelFolder, readModelFolder, type StoredModel } from '@transfusion/sampler/node';
 import { TransfusionError } from '@transfusion/tensor';
 
 /** Where `npm run demo` leaves its model. */
@@ -41,18 +41,57 @@ function doubts({ trainedOn }: PipelineConfig, { draws, follows, describes }: Us
   ];
 }
 
+interface SamplerUse {
+  model?: string;
+  lora?: AdapterChoice[];
+  backend: BackendChoice;
+  uses: Use;
+}
+
 /** Reads the model, opens the backend, calls `use`, and frees everything. */
 export async function withSampler<Result>(
-  options: { model?: string; backend: BackendChoice; uses: Use },
+  options: SamplerUse,
   terminal: Terminal,
   use: (sampler: Sampler) => Promise<Result>,
 ): Promise<Result> {
-  const stored = await readModelFolder(modelPath(options.model));
+  const stored = await readModelFolder(modelPath(options.model), { adapters: options.lora });
+  return withModel(stored, options, terminal, use);
+}
+
+/** What decides about a picture beside the options that it is drawn with. */
+export interface DrawnBy {
+  model: ModelHashes;
+  /** The backend's name. */
+  backend: string;
+}
+
+/**
+ * `withSampler` for pictures that tell how they were drawn.
+ *
+ * @param options.check called with the model's hashes, before anything is computed
+ */
+export async function withHashedSampler<Result>(
+  options: SamplerUse & { check?: (hashes: ModelHashes, path: string) => void },
+  terminal: Terminal,
+  use: (sampler: Sampler, by: DrawnBy) => Promise<Result>,
+): Promise<Result> {
+  const path = modelPath(options.model);
+  const { stored, hashes } = await readHashedModelFolder(path, { adapters: options.lora });
+  options.check?.(hashes, path);
+  return withModel(stored, options, terminal, (sampler, backend) => use(sampler, { model: hashes, backend }));
+}
+
+async function withModel<Result>(
+  stored: StoredModel,
+  options: SamplerUse,
+  terminal: Terminal,
+  use: (sampler: Sampler, backend: string) => Promise<Result>,
+): Promise<Result> {
   for (const doubt of doubts(stored.config, options.uses)) terminal.log(doubt);
   const backend = await openBackend(options.backend, terminal);
   try {
     const sampler = createSampler({ backend, ...loadModel(stored, backend) });
-    return await use(sampler);
+    return await use(sampler, backend.name);
   } finally {
     await backend.dispose();
   }

@@ -1,5 +1,6 @@
 /** @file The command line: what `trainer` can do, in the words of --help. */
 import {
+  adapterPath,
   backendChoice,
   number,
   rootCommand,
@@ -12,8 +13,11 @@ import { Argument, type Command, Option } from 'commander';
 import { z } from 'zod';
 import { demoCommand } from './commands/demo-command.js';
 import { encodeCommand } from './commands/encode-command.js';
+import { evaluateEditsCommand } from './commands/evaluate-edits-command.js';
 import { exportCommand } from './commands/export-command.js';
+import { mergeCommand } from './commands/merge-command.js';
 import { reconstructCommand } from './commands/reconstruct-command.js';
+import { studyCommand } from './commands/study-command.js';
 import { trainCommand } from './commands/train-command.js';
 import { autoencoderKind } from './kinds/autoencoder.js';
 import { transfusionKind } from './kinds/transfusion.js';
@@ -30,6 +34,7 @@ function program(terminal: Terminal): Command {
   );
   const presetNames = Object.keys(presets).join(', ');
   runOptions(root.command('train').description('train a model, or go on with a run'), transfusionKind)
+    .option('--finetune <folder>', 'start from the weights, tokenizer, codec and sizes of this model folder')
     .option(
       '--profile',
       'take the times of a dozen steps by kind of kernel, write Chrome traces, and save nothing else',
@@ -76,6 +81,27 @@ function program(terminal: Terminal): Command {
     )
     .option('--runs <folder>', 'where runs are kept; decoded pictures are kept beside it', 'runs')
     .action(async (options) => reconstructCommand({ ...options, backend: backendChoice(options) }, terminal));
+  withBackend(
+    root
+      .command('evaluate-edits')
+      .description(
+        'how many held-out emoji a model of edits draws in the style asked for: by the nearest of their pictures',
+      ),
+  )
+    .requiredOption(
+      '--run <folder>',
+      'a run of `train` on data.dataset=emoji-edits, such as that of --preset emoji-edit',
+    )
+    .option('--count <n>', 'edits, evenly spread over those of held-out emoji', wholeNumber(1), 200)
+    .option('--out <file>', 'a PNG file of pictures given, drawn and asked for (default: edits.png of the run)')
+    .option('--images <n>', 'edits in it', wholeNumber(1, 1024), 32)
+    .option('--seed <n>', 'the same seed draws the same', wholeNumber(0), 0)
+    .option('--steps <n>', "denoising steps (default: the model's)", wholeNumber(1))
+    .option('--guidance <w>', "how strictly instructions are followed; 1: no guidance (default: the model's)", number())
+    .action(async ({ steps, guidance, ...options }) => {
+      const choices = { image: { steps, guidance }, backend: backendChoice(options) };
+      await evaluateEditsCommand({ ...options, ...choices }, terminal);
+    });
   root
     .command('export')
     .description("a run's model without what only training needs, its weights in f16")
@@ -83,7 +109,15 @@ function program(terminal: Terminal): Command {
     .requiredOption('--out <folder>', 'a new folder')
     .option('--f32', 'keep 32 bits for every weight')
     .action(async (options) => exportCommand(options, terminal));
+  root
+    .command('merge')
+    .description('a model with LoRAs as a plain model folder: W + scale B A')
+    .requiredOption('--model <folder>', 'the model, or a LoRA whose model is where it says')
+    .option('--lora <folder[:scale]>', 'a LoRA of it, times this factor (default: 1); may be repeated', adapterPath)
+    .requiredOption('--out <folder>', 'a new folder')
+    .action(async (options) => mergeCommand(options, terminal));
   withBackend(root.command('demo').description('train the demo, score it, and write its report to runs/demo'))
+    .option('--preset <name>', 'other pictures to learn by heart: chameleon, the same ones as tokens', 'demo')
     .option('--runs <folder>', 'where runs are kept', 'runs')
     .option('--set <key=value>', 'change one field of the demo configuration', collect, [])
     .addOption(
@@ -94,6 +128,14 @@ function program(terminal: Terminal): Command {
     )
     .option('--max-train-seconds <seconds>', 'train fewer steps on a slow machine, to take no longer', number(1), 450)
     .action(async (options) => demoCommand({ ...options, backend: backendChoice(options) }, terminal));
+  withBackend(
+    root
+      .command('study')
+      .description('train variants of a configuration alike, and write a table of them with pictures'),
+  )
+    .argument('<file>', 'a JSON file such as studies/demo-variants.json')
+    .requiredOption('--out <folder>', 'for the runs, the table and the pictures; an interrupted study goes on there')
+    .action(async (study, options) => studyCommand({ ...options, study, backend: backendChoice(options) }, terminal));
   root
     .command('schema')
     .description('print the JSON schema of a configuration: every field, its default and meaning')
@@ -124,7 +166,10 @@ Examples:
   trainer train --preset emoji --dry-run           what training on all emoji would take
   trainer train --preset emoji --set seed=1        train; Ctrl-C saves and leaves
   trainer train --resume runs/emoji                go on
-  trainer train --preset emoji --profile           where the time of a step goes`;
+  trainer train --preset emoji-edit                editing by instruction; then trainer evaluate-edits --run runs/emoji-edit
+  trainer train --preset emoji --profile           where the time of a step goes
+  trainer train --finetune runs/emoji/model --set name=mine --set data.dataset=folder --set data.folder=pictures
+  trainer train --finetune runs/emoji/model --set name=style --set lora.rank=8   adapters alone: runs/style/model is a LoRA`;
 
 const ENCODE_EXAMPLES = `
 Example:

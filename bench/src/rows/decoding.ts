@@ -101,13 +101,12 @@ export function compilePatches({ backend, parameters, cache }: Omit<DecodingOpti
         Int32Array.from({ length: PATCHES }, (_, i) => i),
         [1, PATCHES],
       );
-      const tokens = constant(new Int32Array(PATCHES).fill(-1), [1, PATCHES]);
-      const inputs = { ...given, tokens, images: [{ latents, timesteps, patchIndex }] };
+      const inputs = { ...given, images: [{ latents, timesteps, patchIndex, patchPositions: patchIndex }] };
       const { hidden, groups, cache } = forward(MODEL, state.parameters, inputs, {
         cache: { rows, layers: state.layers },
       });
       return {
-        outputs: { prediction: predictLatents(hidden, groups[0], patchIndex) },
+        outputs: { prediction: predictLatents(hidden, groups[0]) },
         updates: { layers: cache },
       };
     },
@@ -130,13 +129,13 @@ export function compileWhole({ backend, parameters }: Pick<DecodingOptions, 'bac
     },
     state: { parameters },
     fn: ({ latents, timesteps, patchIndex, ...given }, state) => {
-      const images = [{ latents, timesteps, patchIndex }];
-      const { hidden, groups } = forward(MODEL, state.parameters, { ...given, images });
-      const places = constant(
+      const patchPositions = constant(
         Int32Array.from({ length: PATCHES }, (_, i) => prefix + i),
         [1, PATCHES],
       );
-      return { outputs: { prediction: predictLatents(hidden, groups[0], places) } };
+      const images = [{ latents, timesteps, patchIndex, patchPositions }];
+      const { hidden, groups } = forward(MODEL, state.parameters, { ...given, images });
+      return { outputs: { prediction: predictLatents(hidden, groups[0]) } };
     },
   });
 }

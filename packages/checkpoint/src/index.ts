@@ -11,5 +11,6 @@ export { parseShardIndex } from './shard-index.js';
 export { decodeText } from './text.js';
 export { toFloat32 } from './to-float32.js';
 export { UrlSource, type UrlSourceOptions } from './url-source.js';
+export { weightsFingerprint } from './weights-fingerprint.js';
 export { encodeSafetensors, type TensorData, writeSafetensors } from './write-safetensors.js';
 export { encodeWeights, type WeightFile } from './write-shards.js';

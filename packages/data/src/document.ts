@@ -21,6 +21,8 @@ export interface ImagePart extends ImageGrid {
   kind: 'image';
   /** The clean latents, [height, width, channels]. Packing adds BOI and EOI around it. */
   latents: Float32Array;
+  /** The id of the token that announces its size, which packing writes before BOI; default: nothing announces it. */
+  sizeToken?: number;
   /** Default 'target'. */
   role?: ImageRole;
   /**

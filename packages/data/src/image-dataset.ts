@@ -1,4 +1,4 @@
-/** @file Pictures of one size, most with captions, as every dataset gives them. */
+/** @file Pictures, most with captions, as every dataset gives them. */
 import { fromBytes, type RgbImage } from './image/rgb-image.js';
 import { splitHeldOut } from './sampling.js';
 
@@ -25,8 +25,8 @@ export interface BrokenFile {
 }
 
 export interface ImageDataset {
-  /** Side of every picture, in pixels. */
-  size: number;
+  /** Side of every picture, in pixels, where they are squares of one size. */
+  size?: number;
   images: CaptionedImage[];
   /** What should have been a picture of the dataset, and could not be used. `allowBroken` limits their share. */
   broken: BrokenFile[];

@@ -10,6 +10,15 @@ export type {
   SourceText,
   TextPart,
 } from './document.js';
+export type { DocumentDataset } from './document-dataset.js';
+export {
+  type DocumentLayout,
+  type LaidImage,
+  type LaidPosition,
+  type LayoutOptions,
+  layOut,
+} from './document-layout.js';
+export { type EmojiEdit, emojiEdits } from './emoji-edits.js';
 export {
   type CaptionOrder,
   type ControlTokens,
@@ -19,17 +28,34 @@ export {
   describingPrefixLength,
   documentLength,
   drawingPrefix,
+  editingPrefix,
   imageLength,
+  imageOpening,
   interleavedDocument,
   patchCount,
   textIds,
+  withoutTexts,
 } from './grammar.js';
 export { decodePng } from './image/decode-png.js';
-export { flipHorizontally } from './image/flip.js';
+export { flipHorizontally, flipVertically } from './image/flip.js';
 export type { PngLimits } from './image/png-chunks.js';
-export { centerCrop, resizeImage, squareImage } from './image/resize.js';
+export { readPngTexts } from './image/png-text.js';
+export { colourise, grayscale, type Rgb, rotateHue } from './image/recolour.js';
+export { centerCrop, fitImage, resizeImage, squareImage } from './image/resize.js';
 export { encodePng, fromBytes, imageGrid, type RgbImage, toBytes } from './image/rgb-image.js';
 export { type BrokenFile, type CaptionedImage, type ImageDataset, imageOf, splitDataset } from './image-dataset.js';
+export {
+  distinctSizes,
+  findImageSizeTokens,
+  formatImageSize,
+  type ImageSize,
+  imageSizeToken,
+  imageSizeTokens,
+  isSameSize,
+  nearestImageSize,
+  parseImageSize,
+} from './image-size.js';
+export { type CodeIds, codeTokens, documentOfTokens } from './image-tokens.js';
 export {
   type GridSlots,
   type PackedBatch,
@@ -39,7 +65,9 @@ export {
   type PackOptions,
   packDocuments,
 } from './pack.js';
+export { type ImageReading, type PatchPlace, type PatchPlaces, patchPlaces } from './patch-places.js';
 export { RandomPurpose } from './random-purpose.js';
 export { type ExampleChoice, epochOrder, epochWalk, exampleSampler, splitHeldOut } from './sampling.js';
+export { type ImageContext, imagesInRow, type PartSize, type Section, sectionsOf } from './sections.js';
 export type { TextDataset, TextDocument } from './text-dataset.js';
 export { drawTimesteps } from './timesteps.js';

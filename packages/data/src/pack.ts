@@ -1,14 +1,16 @@
 /** @file Documents packed into fixed-length rows: the exact inputs of a training step. */
 import { TransfusionError } from '@transfusion/core';
 import type { Document, ImageGrid, ImagePart, ImageRole } from './document.js';
+import { type LayoutOptions, layOut } from './document-layout.js';
 import { type ControlTokens, documentLength, patchCount } from './grammar.js';
+import { imagesInRow } from './sections.js';
 
 /** Images of one size, and how many of them a batch has room for. */
 export interface GridSlots extends ImageGrid {
   slots: number;
 }
 
-export interface PackOptions {
+export interface PackOptions extends LayoutOptions {
   /** Rows of the batch, B. */
   rows: number;
   /** Positions of a row, T. */
@@ -17,8 +19,6 @@ export interface PackOptions {
   grids: readonly GridSlots[];
   /** Of the latents. */
   channels: number;
-  /** Side of a patch, in pixels of the latent image. */
-  patchSize: number;
   /** Documents with images that may share a row; default: as many as there is room for. */
   imageDocumentsPerRow?: number;
   special: Pick<ControlTokens, 'boi' | 'eoi' | 'pad'>;
@@ -35,6 +35,7 @@ export interface PackedImage {
   slot: number;
   /** Position of its first patch in its row. */
   start: number;
+  /** With clean context, what is to be denoised stands there a second time, as context. */
   role: ImageRole;
   /** See `ImagePart.noiseCap`. */
   noiseCap?: number;
@@ -68,8 +69,10 @@ export interface PackedBatch {
   sequenceLength: number;
   /** i32 [B, T]: the id at text and control positions, -1 at patches, the padding id after the last document. */
   tokens: Int32Array;
-  /** i32 [B, T]: position for RoPE, from 0 in every document; 0 at padding. */
+  /** i32 [B, T]: position for RoPE, from 0 in every document; 0 at padding. With 2-D positions that of the row. */
   positions: Int32Array;
+  /** i32 [B, T]: with 2-D positions that of the column, which at text is the same; else not there. */
+  columns?: Int32Array;
   /** i32 [B, T]: first key the position sees, in its row: the start of its document. Padding sees only itself. */
   begin: Int32Array;
   /** i32 [B, T]: one past the last key it sees: itself, or for a patch the last patch of its image. */
@@ -91,9 +94,10 @@ function documentError(code: string, index: number, message: string, fix: string
   return new TransfusionError({ code, message: `packDocuments: documents[${index}] ${message}`, fix });
 }
 
-/** How many images of each grid a document has. */
-function imagesByGrid({ parts }: Document, { grids }: PackOptions): number[] {
-  return grids.map((grid) => parts.filter((part) => part.kind === 'image' && isOn(grid, part)).length);
+/** How many images of each grid a document has in its row. */
+function imagesByGrid(document: Document, { grids, imageContext }: PackOptions): number[] {
+  const images = imagesInRow(document, imageContext);
+  return grids.map((grid) => images.filter((image) => isOn(grid, image)).length);
 }
 
 function isOn(grid: ImageGrid, { height, width }: ImageGrid): boolean {
@@ -102,12 +106,15 @@ function isOn(grid: ImageGrid, { height, width }: ImageGrid): boolean {
 
 /** Throws where a document cannot stand in any row, or does not have the declared sizes. */
 function checkDocument(document: Document, index: number, options: PackOptions): void {
-  const { sequenceLength, channels, grids, patchSize } = options;
+  const { sequenceLength, channels, grids, patchSize, imageContext } = options;
   for (const part of document.parts) {
     if (part.kind === 'text') checkIds(part.ids, index);
-    else checkImage(part, index, channels, grids);
+    else {
+      checkImage(part, index, channels, grids);
+      if (part.sizeToken !== undefined) checkIds([part.sizeToken], index);
+    }
   }
-  const length = documentLength(document, patchSize);
+  const length = documentLength(document, patchSize, imageContext);
   if (length === 0) {
     throw documentError('DATA_DOCUMENT_EMPTY', index, 'has no tokens and no images', 'leave empty documents out');
   }
@@ -191,7 +198,8 @@ function checkOptions(options: PackOptions): void {
   });
 }
 
-function emptyBatch({ rows, sequenceLength, grids, channels, patchSize, special }: PackOptions): PackedBatch {
+function emptyBatch(options: PackOptions): PackedBatch {
+  const { rows, sequenceLength, grids, channels, patchSize, special, imagePositions } = options;
   const positionCount = rows * sequenceLength;
   const withinRow = Int32Array.from({ length: positionCount }, (_, i) => i % sequenceLength);
   return {
@@ -199,6 +207,7 @@ function emptyBatch({ rows, sequenceLength, grids, channels, patchSize, special 
     sequenceLength,
     tokens: new Int32Array(positionCount).fill(special.pad),
     positions: new Int32Array(positionCount),
+    ...(imagePositions === '2d' ? { columns: new Int32Array(positionCount) } : {}),
     begin: withinRow,
     end: withinRow.map((t) => t + 1),
     targets: new Int32Array(positionCount).fill(-1),
@@ -223,48 +232,39 @@ function writeDocument(
   batch: PackedBatch,
   document: Document,
   place: { document: number; row: number; begin: number },
-  options: { usedSlots: number[]; special: PackOptions['special'] },
+  { usedSlots, layout }: { usedSlots: number[]; layout: LayoutOptions },
 ): void {
-  const { special, usedSlots } = options;
   const rowStart = place.row * batch.sequenceLength;
-  let t = place.begin;
-
-  const writePosition = (token: number, end: number, hasLoss = true) => {
-    const at = rowStart + t;
+  const { positions, images } = layOut(document, layout);
+  positions.forEach(({ token, position, column, begin, end, target }, i) => {
+    const at = rowStart + place.begin + i;
     batch.tokens[at] = token;
-    batch.positions[at] = t - place.begin;
-    batch.begin[at] = place.begin;
-    batch.end[at] = end;
-    // The previous position predicts this token, unless it is a BOI or a patch.
-    if (t > place.begin && token >= 0 && hasLoss && batch.tokens[at - 1] >= 0 && batch.tokens[at - 1] !== special.boi) {
-      batch.targets[at - 1] = token;
-    }
-    t++;
-  };
-
-  for (const part of document.parts) {
-    if (part.kind === 'text') {
-      for (let i = 0; i < part.ids.length; i++) writePosition(part.ids[i], t + 1, part.loss);
-      continue;
-    }
-    const { role = 'target', noiseCap } = part;
-    const group = batch.groups.findIndex((grid) => isOn(grid, part));
+    batch.positions[at] = position;
+    if (batch.columns) batch.columns[at] = column;
+    batch.begin[at] = place.begin + begin;
+    batch.end[at] = place.begin + end;
+    batch.targets[at] = target;
+  });
+  for (const { image, role, places } of images) {
+    const group = batch.groups.findIndex((grid) => isOn(grid, image));
     const { patches, patchIndex, patchPositions, latents, mask } = batch.groups[group];
     const slot = usedSlots[group]++;
-    writePosition(special.boi, t + 1);
-    const start = t;
-    for (let patch = 0; patch < patches; patch++) {
-      patchIndex[rowStart + t] = slot * patches + patch;
-      patchPositions[slot * patches + patch] = rowStart + t;
-      writePosition(-1, start + patches);
-    }
-    writePosition(special.eoi, t + 1);
-    latents.set(part.latents, slot * part.latents.length);
+    places.forEach((at, patch) => {
+      patchIndex[rowStart + place.begin + at] = slot * patches + patch;
+      patchPositions[slot * patches + patch] = rowStart + place.begin + at;
+    });
+    latents.set(image.latents, slot * image.latents.length);
     mask[slot] = role === 'target' ? 1 : 0;
-    const cap = noiseCap === undefined ? {} : { noiseCap };
+    const cap = image.noiseCap === undefined ? {} : { noiseCap: image.noiseCap };
+    const start = place.begin + places[0];
     batch.images.push({ document: place.document, row: place.row, group, slot, start, role, ...cap });
   }
-  batch.documents.push({ document: place.document, row: place.row, begin: place.begin, end: t });
+  batch.documents.push({
+    document: place.document,
+    row: place.row,
+    begin: place.begin,
+    end: place.begin + positions.length,
+  });
 }
 
 /**
@@ -279,14 +279,14 @@ function writeDocument(
 export function packDocuments(documents: readonly Document[], options: PackOptions): PackedBatch {
   checkOptions(options);
   documents.forEach((document, index) => checkDocument(document, index, options));
-  const { rows, sequenceLength, grids, imageDocumentsPerRow = Number.POSITIVE_INFINITY, special } = options;
+  const { rows, sequenceLength, grids, imageDocumentsPerRow = Number.POSITIVE_INFINITY } = options;
   const batch = emptyBatch(options);
   const usedPositions = new Array<number>(rows).fill(0);
   const imageDocuments = new Array<number>(rows).fill(0);
   const usedSlots = grids.map(() => 0);
 
   documents.forEach((document, index) => {
-    const length = documentLength(document, options.patchSize);
+    const length = documentLength(document, options.patchSize, options.imageContext);
     const images = imagesByGrid(document, options);
     const hasSlots = images.every((count, group) => usedSlots[group] + count <= grids[group].slots);
     const hasImages = images.some((count) => count > 0);
@@ -297,7 +297,7 @@ export function packDocuments(documents: readonly Document[], options: PackOptio
       batch.unplaced.push(index);
       return;
     }
-    writeDocument(batch, document, { document: index, row, begin: usedPositions[row] }, { usedSlots, special });
+    writeDocument(batch, document, { document: index, row, begin: usedPositions[row] }, { usedSlots, layout: options });
     usedPositions[row] += length;
     if (hasImages) imageDocuments[row]++;
   });

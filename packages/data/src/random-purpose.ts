@@ -10,4 +10,5 @@ export const RandomPurpose = {
   flip: 0x6461_0005,
   latents: 0x6461_0006,
   evaluation: 0x6461_0007,
+  edits: 0x6461_0010,
 } as const;

@@ -35,6 +35,21 @@ describe('exampleSampler', () => {
     expect(never(3).every((choice) => choice.order === 'caption-first' && !choice.dropCaption)).toBe(true);
   });
 
+  test('texts of documents are dropped in their own share, in either order, and captions as without it', () => {
+    const given = { ...options, examplesPerStep: 50, documentDropout: 0.3 };
+    const choices = Array.from({ length: 400 }, (_, step) => exampleSampler(given)(step)).flat();
+    const share = choices.filter(({ dropTexts }) => dropTexts).length / choices.length;
+    // 20,000 draws: three standard deviations are 0.0097.
+    expect(Math.abs(share - 0.3)).toBeLessThan(0.0097);
+    const plain = exampleSampler({ ...options, examplesPerStep: 50 })(0);
+    expect(plain.map(({ dropTexts, order }) => dropTexts && order === 'caption-first')).toEqual(
+      plain.map(({ dropCaption }) => dropCaption),
+    );
+    const rest = ({ example, order, dropCaption }: (typeof plain)[number]) => [example, order, dropCaption];
+    expect(exampleSampler(given)(0).map(rest)).toEqual(plain.map(rest));
+    expect(exampleSampler({ ...given, documentDropout: 0 })(0).some(({ dropTexts }) => dropTexts)).toBe(false);
+  });
+
   test('needs examples', () => {
     expect(() => exampleSampler({ ...options, examples: 0 })).toThrow(/DATA_NO_EXAMPLES/);
   });

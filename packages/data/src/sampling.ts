@@ -28,6 +28,8 @@ export interface ExampleChoice {
   order: CaptionOrder;
   /** For classifier-free guidance; only ever true in caption-first order. */
   dropCaption: boolean;
+  /** The same for an example that is a document: its texts are dropped (see `withoutTexts`). */
+  dropTexts: boolean;
 }
 
 /**
@@ -44,8 +46,11 @@ export function exampleSampler(options: {
   imageFirstProbability?: number;
   /** Of the caption-first examples; default 0.1. */
   captionDropout?: number;
+  /** Of the documents; default: `captionDropout`. */
+  documentDropout?: number;
 }): (step: number, positions?: { from: number; count: number }) => ExampleChoice[] {
   const { seed, examples, examplesPerStep, imageFirstProbability = 0.2, captionDropout = 0.1 } = options;
+  const { documentDropout = captionDropout } = options;
   if (!(Number.isInteger(examples) && examples > 0)) {
     throw new TransfusionError({
       code: 'DATA_NO_EXAMPLES',
@@ -59,11 +64,12 @@ export function exampleSampler(options: {
     return Array.from({ length: count }, (_, i) => {
       const imageFirst = stream.uniform() < imageFirstProbability;
       // Drawn always, so that an example's numbers do not depend on the examples before it.
-      const drop = stream.uniform() < captionDropout;
+      const drop = stream.uniform();
       return {
         example: exampleAt(from + i),
         order: imageFirst ? 'image-first' : 'caption-first',
-        dropCaption: drop && !imageFirst,
+        dropCaption: drop < captionDropout && !imageFirst,
+        dropTexts: drop < documentDropout,
       };
     });
   };

@@ -76,3 +76,19 @@ test('each image has a cap of its own, which must make sense', () => {
   expect(() => capped(500, 100)).toThrow(/DATA_TIMESTEP_CAP.*500.*100/);
   for (const cap of [0, -1, Number.NaN, 1001]) expect(() => capped(cap)).toThrow(/DATA_TIMESTEP_CAP/);
 });
+
+test('a distribution of its own: the same draws, through its quantiles, each below the cap of its image', () => {
+  const asked: number[][] = [];
+  const quantile = (uniform: number, limit: number) => {
+    asked.push([uniform, limit]);
+    return Math.floor(Math.sqrt(uniform) * limit);
+  };
+  const all = drawTimesteps({ seed: 1, step: 3, groups, images });
+  const drawn = drawTimesteps({ seed: 1, step: 3, groups, images, quantile });
+  expect(asked.map(([, limit]) => limit)).toEqual(images.map(({ noiseCap = 1000 }) => noiseCap));
+  images.forEach(({ group, slot }, i) => {
+    const [uniform, limit] = asked[i];
+    expect(all[group][slot]).toBe(Math.floor(uniform * limit));
+    expect(drawn[group][slot]).toBe(Math.floor(Math.sqrt(uniform) * limit));
+  });
+});

@@ -6,8 +6,8 @@ import { RandomPurpose } from './random-purpose.js';
 
 /**
  * Timesteps i32 [slots] of every group, as table indices: index i is the paper's t = i + 1. Uniform over [0, timesteps), or
- * below an image's noise cap (paper section 4.3.4: t <= 500 of 1,000). Unused slots and images that are only looked at hold 0.
- * A pure function of (seed, step) and the images' slots.
+ * below an image's noise cap (paper section 4.3.4: t <= 500 of 1,000), unless `quantile` says otherwise. Unused slots and images
+ * that are only looked at hold 0. A pure function of (seed, step) and the images' slots.
  */
 export function drawTimesteps(options: {
   seed: number;
@@ -16,8 +16,10 @@ export function drawTimesteps(options: {
   images: readonly Pick<PackedImage, 'group' | 'slot' | 'role' | 'noiseCap'>[];
   /** Length of the noise schedule; default 1000. */
   timesteps?: number;
+  /** The timestep of a uniform number in [0, 1), below a limit; default: all alike. See `timestepQuantile` of schedulers. */
+  quantile?: (uniform: number, limit: number) => number;
 }): Int32Array[] {
-  const { seed, step, groups, images, timesteps = 1000 } = options;
+  const { seed, step, groups, images, timesteps = 1000, quantile = evenly } = options;
   const stream = new PhiloxStream(seed, RandomPurpose.timestep, step);
   // One draw for every slot, used or not, so that an image's timestep does not depend on the other images.
   const uniform = groups.map(({ slots }) => Float64Array.from({ length: slots }, () => stream.uniform()));
@@ -29,7 +31,11 @@ export function drawTimesteps(options: {
         message: `drawTimesteps: an image's noiseCap is ${noiseCap}, expected 1 to ${timesteps} (the schedule's timesteps)`,
       });
     }
-    if (role === 'target') drawn[group][slot] = Math.floor(uniform[group][slot] * noiseCap);
+    if (role === 'target') drawn[group][slot] = quantile(uniform[group][slot], noiseCap);
   }
   return drawn;
+}
+
+function evenly(uniform: number, limit: number): number {
+  return Math.floor(uniform * limit);
 }

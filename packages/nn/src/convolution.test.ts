@@ -40,6 +40,12 @@ test('group norm: each group of channels by itself, then gain and bias', () => {
   expect(values(y).map((value) => Math.round(value * 1e6) / 1e6)).toEqual([-1, 2, -3, 9]);
 });
 
+test('per position, with one group: layer norm over channels', () => {
+  const p = { weight: tensor([2], 1, 2), bias: tensor([2], 0, 5) };
+  const x = tensor([1, 1, 3, 2], 1, 3, 40, -60, 7, 6);
+  expect(values(groupNorm(p, x, { groups: 1, epsilon: 0, perPosition: true }))).toEqual([-1, 7, 1, 3, 1, 3]);
+});
+
 test('relu and leaky relu, and their slopes at 0', () => {
   const x = tensor([3], -2, 0, 3);
   expect(values(relu(x)).map(Math.abs)).toEqual([0, 0, 3]);

@@ -43,12 +43,19 @@ export function normSpec(channels: number): NormParameters<ParameterSpec> {
   return { weight: vector(channels, 1), bias: vector(channels) };
 }
 
+export interface GroupNormOptions {
+  /** Divides the number of channels. */
+  groups: number;
+  /** Default 1e-5. */
+  epsilon?: number;
+  /** Statistics of each position instead of the whole image: with one group, layer norm over channels. Default false. */
+  perPosition?: boolean;
+}
+
 /** Group norm (Wu and He 2018) of x [batch, ..., channels]. */
-export function groupNorm(
-  p: NormParameters,
-  x: Tensor,
-  { groups, epsilon = 1e-5 }: { groups: number; epsilon?: number },
-): Tensor {
+export function groupNorm(p: NormParameters, x: Tensor, options: GroupNormOptions): Tensor {
+  const { groups, epsilon = 1e-5, perPosition = false } = options;
+  if (perPosition) return groupNorm(p, x.reshape([-1, x.shape.at(-1)!]), { groups, epsilon }).reshape(x.shape);
   return groupNormOp(x, { groups, weight: p.weight, bias: p.bias, epsilon });
 }
 

@@ -4,6 +4,7 @@ export {
   type ConvolutionParameters,
   convolution,
   convolutionSpec,
+  type GroupNormOptions,
   groupNorm,
   leakyRelu,
   type NormParameters,
@@ -12,6 +13,7 @@ export {
 } from './convolution.js';
 export { filterFromStored, filterToStored, storedFilterShape } from './filter-layout.js';
 export { gradientTree } from './gradient-tree.js';
+export { type ImageAttentionParameters, imageAttention, imageAttentionSpec } from './image-attention.js';
 export {
   type LinearParameters,
   linear,
@@ -23,12 +25,30 @@ export {
   swigluSpec,
 } from './layers.js';
 export {
+  checkRank,
+  type LayerSize,
+  type LoraOptions,
+  type LoraTargets,
+  linearLayers,
+  loraSpec,
+  targetedLayers,
+} from './lora-spec.js';
+export {
   createLossScale,
   type LossScale,
   type LossScaleOptions,
   type ScaledStep,
   scaledStep,
 } from './loss-scale.js';
+export {
+  type AdaptedWeight,
+  type Adapter,
+  type LinearWeight,
+  type LowRankParameters,
+  layerOf,
+  mergedWeight,
+  withAdapters,
+} from './low-rank.js';
 export {
   type AdamWOptions,
   type AdamWUpdate,
@@ -44,6 +64,7 @@ export {
   type Initialiser,
   initialise,
   isParameterSpec,
+  linearWeight,
   ParameterSpec,
   vector,
   weight,
@@ -52,7 +73,6 @@ export {
   type DownBlockParameters,
   downBlock,
   downsample,
-  type GroupNormOptions,
   normSilu,
   type ResnetParameters,
   resnet,

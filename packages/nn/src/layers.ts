@@ -1,22 +1,23 @@
 /** @file Layers: functions of their parameters and inputs. Weights are stored [outputs, inputs]. */
 import { rmsNorm as rmsNormOp, type Tensor } from '@transfusion/tensor';
-import { type ParameterSpec, vector, weight } from './parameters.js';
+import { adaptedProjection, type LinearWeight } from './low-rank.js';
+import { linearWeight, type ParameterSpec, vector } from './parameters.js';
 
 export interface LinearParameters<T = Tensor> {
   /** [outputs, inputs] */
-  weight: T;
+  weight: LinearWeight<T>;
   /** [outputs] */
   bias: T;
 }
 
 export function linearSpec(options: { inputs: number; outputs: number; std: number }): LinearParameters<ParameterSpec> {
   const { inputs, outputs, std } = options;
-  return { weight: weight([outputs, inputs], std), bias: vector(outputs) };
+  return { weight: linearWeight([outputs, inputs], std), bias: vector(outputs) };
 }
 
-/** x [..., inputs] -> [..., outputs], without a bias. */
-export function project(weight: Tensor, x: Tensor): Tensor {
-  return x.matmul(weight, { transposeB: true });
+/** x [..., inputs] -> [..., outputs], without a bias. The weight may have adapters. */
+export function project(weight: LinearWeight, x: Tensor): Tensor {
+  return adaptedProjection(weight, x);
 }
 
 /** x [..., inputs] -> [..., outputs]. */
@@ -31,11 +32,11 @@ export function rmsNorm(gain: Tensor, x: Tensor, epsilon = 1e-5): Tensor {
 
 export interface SwigluParameters<T = Tensor> {
   /** [hidden, channels] */
-  gate: T;
+  gate: LinearWeight<T>;
   /** [hidden, channels] */
-  up: T;
+  up: LinearWeight<T>;
   /** [channels, hidden] */
-  down: T;
+  down: LinearWeight<T>;
 }
 
 export function swigluSpec(options: {
@@ -46,9 +47,9 @@ export function swigluSpec(options: {
 }): SwigluParameters<ParameterSpec> {
   const { channels, hidden, std, outputStd } = options;
   return {
-    gate: weight([hidden, channels], std),
-    up: weight([hidden, channels], std),
-    down: weight([channels, hidden], outputStd),
+    gate: linearWeight([hidden, channels], std),
+    up: linearWeight([hidden, channels], std),
+    down: linearWeight([channels, hidden], outputStd),
   };
 }
 

@@ -14,12 +14,13 @@ import {
 /** How a parameter starts. */
 export type Initialiser = { kind: 'normal'; std: number } | { kind: 'constant'; value: number };
 
-/** The shape of a parameter, how it starts, and whether weight decay applies to it. */
+/** The shape of a parameter, how it starts, whether weight decay applies to it, and whether it is the matrix of a linear layer. */
 export class ParameterSpec {
   constructor(
     readonly shape: Shape,
     readonly initialiser: Initialiser,
     readonly decays: boolean,
+    readonly isLinear = false,
   ) {}
 }
 
@@ -28,6 +29,11 @@ export const isParameterSpec = (value: unknown): value is ParameterSpec => value
 /** A weight matrix: normal with the given standard deviation, decayed. */
 export function weight(shape: Shape, std: number): ParameterSpec {
   return new ParameterSpec(shape, { kind: 'normal', std }, true);
+}
+
+/** The matrix [outputs, inputs] of a layer that goes through `project`, so that adapters may be put on it. Else as `weight`. */
+export function linearWeight(shape: Shape, std: number): ParameterSpec {
+  return new ParameterSpec(shape, { kind: 'normal', std }, true, true);
 }
 
 /** A bias or gain, not decayed. */

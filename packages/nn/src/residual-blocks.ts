@@ -7,21 +7,20 @@ import {
   type ConvolutionParameters,
   convolution,
   convolutionSpec,
+  type GroupNormOptions,
   groupNorm,
   type NormParameters,
   normSpec,
 } from './convolution.js';
+import { type LinearParameters, linear, linearSpec } from './layers.js';
 import type { ParameterSpec } from './parameters.js';
-
-export interface GroupNormOptions {
-  groups: number;
-  epsilon: number;
-}
 
 /** Filters are [height, width, inputs, outputs]. */
 export interface ResnetParameters<T = Tensor> {
   norm1: NormParameters<T>;
   conv1: ConvolutionParameters<T>;
+  /** Of the timestep's embedding, where there is one. */
+  time_emb_proj?: LinearParameters<T>;
   norm2: NormParameters<T>;
   conv2: ConvolutionParameters<T>;
   /** 1x1, where the number of channels changes. */
@@ -50,10 +49,12 @@ export function resnetSpecs(count: number, inputs: number, outputs: number): Res
   return Array.from({ length: count }, (_, i) => resnetSpec(i === 0 ? inputs : outputs, outputs));
 }
 
-export function resnetSpec(inputs: number, outputs: number): ResnetParameters<ParameterSpec> {
+/** @param time width of the timestep's embedding; without: none enters */
+export function resnetSpec(inputs: number, outputs: number, time?: number): ResnetParameters<ParameterSpec> {
   return {
     norm1: normSpec(inputs),
     conv1: convolutionSpec({ inputs, outputs }),
+    time_emb_proj: time ? linearSpec({ inputs: time, outputs, std: 1 / Math.sqrt(3 * time) }) : undefined,
     norm2: normSpec(outputs),
     conv2: convolutionSpec({ inputs: outputs, outputs }),
     conv_shortcut: inputs === outputs ? undefined : convolutionSpec({ inputs, outputs, kernel: 1 }),
@@ -69,11 +70,23 @@ export function normSilu(p: NormParameters, x: Tensor, norm: GroupNormOptions): 
   return groupNorm(p, x, norm).silu();
 }
 
-/** x + conv(silu(norm(conv(silu(norm(x)))))); a 1x1 convolution of x where the number of channels changes. */
-export function resnet(p: ResnetParameters, x: Tensor, norm: GroupNormOptions): Tensor {
-  const hidden = convolution(p.conv1, normSilu(p.norm1, x, norm), { padding: 1 });
+/**
+ * x + conv(silu(norm(conv(silu(norm(x))) + linear(silu(time))))); a 1x1 convolution of x where the number of channels changes.
+ *
+ * @param time the timestep's embedding, [batch, width], for a block that has a layer for it
+ */
+export function resnet(p: ResnetParameters, x: Tensor, norm: GroupNormOptions, time?: Tensor): Tensor {
+  const convolved = convolution(p.conv1, normSilu(p.norm1, x, norm), { padding: 1 });
+  const hidden = p.time_emb_proj && time ? convolved.add(timeShift(p.time_emb_proj, time)) : convolved;
   const residual = convolution(p.conv2, normSilu(p.norm2, hidden, norm), { padding: 1 });
   return (p.conv_shortcut ? convolution(p.conv_shortcut, x) : x).add(residual);
+}
+
+/** What the timestep adds to every position: [batch, 1, 1, channels]. */
+function timeShift(p: LinearParameters, time: Tensor): Tensor {
+  const shift = linear(p, time.silu());
+  const [batch, channels] = shift.shape;
+  return shift.reshape([batch, 1, 1, channels]);
 }
 
 /** Stride 2, with a row and a column of zeros below and to the right only. */

@@ -1,13 +1,14 @@
 /** @file Many captions at once, one for each image. */
-import { describingPrefix, describingPrefixLength } from '@transfusion/data';
+import { describingPrefix, describingPrefixLength, formatImageSize, type RgbImage } from '@transfusion/data';
 import { z } from 'zod';
 import { greedyToken } from './choose-token.js';
+import type { ImageFormat } from './image-formats.js';
 import { parseOptions } from './parse-options.js';
-import { allowedLogits, checkContext, chunks, encodeImages, type Pipeline } from './pipeline.js';
+import { allowedLogits, checkContext, checkHasImages, chunks, encodeImages, type Pipeline } from './pipeline.js';
 
 export interface CaptionImagesOptions {
-  /** [size, size, 3] in [-1, 1] each. */
-  images: readonly Float32Array[];
+  /** Of sizes that the model was trained on; those of one size make batches. */
+  images: readonly RgbImage[];
   /** Most tokens of a caption; default 64. */
   maxTokens?: number;
   /** Most images in one batch; default 16. */
@@ -26,29 +27,48 @@ const optionsSchema = z.strictObject({
 export async function captionImages(pipeline: Pipeline, given: CaptionImagesOptions): Promise<string[]> {
   const { images, signal, onProgress, ...rest } = given;
   const options = parseOptions('captionImages', optionsSchema, rest);
-  const latents = await encodeImages(pipeline, images);
-  const { patches } = pipeline.layout;
-  // And a first token.
-  checkContext(pipeline, 'an image and its caption', describingPrefixLength(patches) + 1);
+  checkHasImages(pipeline);
+  const encoded = await encodeImages(pipeline, images);
+  const formats = new Set(encoded.map(({ format }) => format));
+  for (const format of formats) {
+    // And a first token; all but that and BOS is the image's.
+    const positions = contextLength(format) + 1;
+    const taken = { positions, ofImages: positions - 1 };
+    checkContext(pipeline, `an image of ${formatImageSize(format)} and its caption`, taken);
+  }
   const captions: string[] = [];
-  const batches = chunks(latents.length, options.maxBatch);
-  for (const { begin, end } of batches) {
-    const batch = latents.slice(begin, end);
-    captions.push(...(await captionBatch(pipeline, batch, { ...options, size: batches[0].end, signal })));
-    onProgress?.({ captioned: end, images: latents.length });
+  let captioned = 0;
+  for (const format of formats) {
+    const indices = encoded.flatMap((image, i) => (image.format === format ? [i] : []));
+    const batches = chunks(indices.length, options.maxBatch);
+    for (const { begin, end } of batches) {
+      const own = indices.slice(begin, end);
+      const latents = own.map((i) => encoded[i].latents);
+      const written = await captionBatch(pipeline, latents, { ...options, format, size: batches[0].end, signal });
+      own.forEach((index, i) => {
+        captions[index] = written[i];
+      });
+      captioned += own.length;
+      onProgress?.({ captioned, images: encoded.length });
+    }
   }
   return captions;
+}
+
+/** Positions of an image and of what stands around it. */
+function contextLength({ patches, sizeToken }: ImageFormat): number {
+  return describingPrefixLength(patches, sizeToken !== undefined);
 }
 
 async function captionBatch(
   pipeline: Pipeline,
   latents: Float32Array[],
-  options: { size: number; maxTokens: number; signal?: AbortSignal },
+  options: { format: ImageFormat; size: number; maxTokens: number; signal?: AbortSignal },
 ): Promise<string[]> {
-  const { size, signal } = options;
+  const { format, size, signal } = options;
   const { special } = pipeline.tokenizer;
-  const { before, after } = describingPrefix(special);
-  const context = describingPrefixLength(pipeline.layout.patches);
+  const { before, after } = describingPrefix(special, format.sizeToken);
+  const context = contextLength(format);
   const capacity = Math.min(pipeline.config.model.maxPositions, context + options.maxTokens);
   const maxTokens = capacity - context;
   const captions = latents.map((): number[] => []);
@@ -56,14 +76,14 @@ async function captionBatch(
   try {
     signal?.throwIfAborted();
     await batch.appendTokens(new Map(latents.map((_, row) => [row, before])));
-    await batch.appendImages(new Map(latents.map((image, row) => [row, image])));
+    await batch.appendImages(new Map(latents.map((image, row) => [row, image])), format.latent);
     let next = new Map(latents.map((_, row) => [row, after]));
     while (next.size > 0) {
       signal?.throwIfAborted();
       const logits = await batch.appendTokens(next);
       next = new Map();
       for (const [row, rowLogits] of logits) {
-        const id = greedyToken(allowedLogits(pipeline, rowLogits, { boi: false }));
+        const id = greedyToken(allowedLogits(pipeline, rowLogits, []));
         if (id === special.eos) continue;
         captions[row].push(id);
         if (captions[row].length < maxTokens) next.set(row, [id]);

@@ -2,6 +2,7 @@ import { createObjective, createScheduler } from '@transfusion/schedulers';
 import { klPresets, vqPresets } from '@transfusion/vae';
 import {
   imageLayout,
+  imageSizes,
   objectiveOptions,
   type PipelineConfigInput,
   pipelineConfigSchema,
@@ -105,12 +106,12 @@ describe('pipelineConfigSchema', () => {
       }),
     );
     expect(latents).toEqual({
-      size: 64,
+      ...{ width: 64, height: 64 },
       latent: { height: 8, width: 8, channels: 8 },
       patches: 16,
     });
     expect(imageLayout(pipelineConfigSchema.parse(least))).toEqual({
-      size: 24,
+      ...{ width: 24, height: 24 },
       latent: { height: 24, width: 24, channels: 3 },
       patches: 36,
     });
@@ -125,7 +126,7 @@ describe('schedulers of a configuration', () => {
     const scheduler = createScheduler({ type: 'ddpm', ...objective, clampSample: 1.5, spacing: 'trailing' });
     expect(plan).toEqual(scheduler.plan(7));
     expect(plan.evaluations[0].timestep).toBe(99);
-    expect(guidance).toBe(3);
+    expect(guidance.scales).toEqual(new Array(7).fill(3));
   });
 
   test('refuse options they do not have, and bad ones', () => {
@@ -135,5 +136,57 @@ describe('schedulers of a configuration', () => {
     expect(() => resolveImageSampling(config, { scheduler: 'euler' })).toThrow(/SCHEDULER_CONFIG_INVALID/);
     expect(() => resolveImageSampling(config, { guidance: Number.NaN })).toThrow(/SAMPLER_OPTIONS.*guidance/s);
     expect(() => resolveImageSampling(config, { stepz: 1 } as never)).toThrow(/SAMPLER_OPTIONS.*stepz/s);
+  });
+});
+
+describe('several image sizes', () => {
+  const sized = (image: PipelineConfigInput['image'], changes: object = {}) => problems({ image, ...changes });
+  const wide = { width: 48, height: 24 };
+  const square = { width: 24, height: 24 };
+
+  test('are listed, the default among them; without a list there is the one size', () => {
+    expect(sized({ size: 24, sizes: [square, wide], announced: true })).toEqual([]);
+    expect(sized({ size: wide, sizes: [square, wide] })).toEqual([]);
+    expect(sized({ size: wide })).toEqual([]);
+    const parse = (image: PipelineConfigInput['image']) => pipelineConfigSchema.parse({ ...least, image });
+    expect(imageSizes(parse({ size: 24 }).image)).toEqual([square]);
+    expect(imageSizes(parse({ size: wide, sizes: [square, wide] }).image)).toEqual([square, wide]);
+    expect(imageLayout(parse({ size: wide }))).toEqual({
+      ...wide,
+      latent: { height: 24, width: 48, channels: 3 },
+      patches: 72,
+    });
+    expect(imageLayout(parse({ size: wide }), square)).toMatchObject({ ...square, patches: 36 });
+    const config = parse({ size: wide, sizes: [square, wide], announced: true });
+    expect(pipelineConfigSchema.parse(JSON.parse(JSON.stringify(config)))).toEqual(config);
+  });
+
+  test('that do not go together are named, with what would fit', () => {
+    expect(sized({ size: 24, sizes: [wide] })).toEqual(['image.size: 24x24 is not among image.sizes: 48x24']);
+    expect(sized({ size: 24, sizes: [] })[0]).toMatch(/^image\.sizes: /);
+    expect(sized({ size: 24, sizes: [square, wide, square] })).toEqual(['image.sizes.2: 24x24 is there twice']);
+    expect(sized({ size: 24, sizes: [square, { width: 49, height: 22 }] })).toEqual([
+      'image.sizes.1: 49x22: width and height must be multiples of 4 (1, the downsampling of the codec, times 4, the patch size): for example 48x24',
+    ]);
+    const codec = { kind: 'kl', autoencoder: klPresets.paper };
+    const model = { ...least.model, patchSize: 2, patchValues: 32 };
+    expect(
+      sized(
+        {
+          size: 64,
+          sizes: [
+            { width: 64, height: 64 },
+            { width: 64, height: 40 },
+          ],
+        },
+        { codec, model },
+      ),
+    ).toEqual([
+      'image.sizes.1: 64x40: width and height must be multiples of 16 (8, the downsampling of the codec, times 2, the patch size): for example 64x48',
+    ]);
+    expect(sized({ size: { width: 3, height: 64 } }, { codec, model })[0]).toMatch(
+      /^image\.size: 3x64: .* for example 16x64$/,
+    );
+    expect(sized({ size: 24, sizes: [square, { width: 48 }] } as never)[0]).toMatch(/^image\.sizes\.1\.height: /);
   });
 });

@@ -1,17 +1,31 @@
 /** @file One evaluation of a sampling plan, compiled: the model, guidance and the sampler's update, all on the device. */
 import { patchCount } from '@transfusion/data';
-import { EVALUATION_COEFFICIENTS, guideInGraph, type SampleState, updateSampleInGraph } from '@transfusion/schedulers';
-import { compile, concat, f32, select, type Variable } from '@transfusion/tensor';
+import {
+  EVALUATION_COEFFICIENTS,
+  guideInGraph,
+  guideRenormedInGraph,
+  guideRescaledInGraph,
+  keepKnownInGraph,
+  type SampleState,
+  updateSampleInGraph,
+} from '@transfusion/schedulers';
+import { compile, f32, select, type Tensor, type Variable } from '@transfusion/tensor';
 import type { LatentShape } from '@transfusion/vae';
 import { faultCode } from './fault-code.js';
-import { type FunctionOptions, positionSpecs, predictInGraph } from './model-functions.js';
+import { type FunctionOptions, imagePositionSpecs, predictInGraph } from './model-functions.js';
+
+/** How the guided prediction is kept in bounds: see `guideRescaled` and `guideRenormed` of @transfusion/schedulers. */
+export type GuidanceBound = 'none' | 'rescale' | 'renorm';
 
 export interface DenoiseStepOptions extends FunctionOptions {
   /** Size of a latent image. */
   latent: LatentShape;
-  /** The second half of the sequences is the unconditional one of the first: then there are half as many images. */
+  /** Each sequence of an image is followed by its unconditional one: then there are half as many images. */
   guided: boolean;
+  bound: GuidanceBound;
   images: ImageState<Variable>;
+  /** Of images that are known in some places. */
+  known: KnownState<Variable> | undefined;
 }
 
 /** What stays on the device from evaluation to evaluation. */
@@ -24,32 +38,52 @@ export interface ImageState<Leaf> extends SampleState<Leaf> {
   fault: Leaf;
 }
 
-export function compileDenoiseStep({ latent, guided, images, ...options }: DenoiseStepOptions) {
-  const { backend, config, parameters, layers, batch } = options;
+/** What `keepKnownInGraph` puts back after every evaluation. */
+export interface KnownState<Leaf> {
+  /** Clean latents and the noise they started with, [images, height, width, channels]. */
+  x0: Leaf;
+  noise: Leaf;
+  /** [images, height, width, 1]: 1 where x0 is to stay, else 0. */
+  known: Leaf;
+}
+
+export function compileDenoiseStep(options: DenoiseStepOptions) {
+  const { latent, guided, bound, images, known, ...rest } = options;
+  const { backend, config, parameters, layers, batch } = rest;
   const patches = patchCount(latent, config.patchSize);
+  const variant = `${guided ? '' : ' unguided'}${bound === 'none' ? '' : ` ${bound}`}${known ? ' known' : ''}`;
   return compile({
     backend,
-    name: `denoise ${batch}x${patches}`,
+    name: `denoise ${batch}x${patches}${variant}`,
     inputs: {
-      positions: positionSpecs(batch, patches),
+      positions: imagePositionSpecs(config, batch, patches),
       timestep: f32(1),
       guidance: f32(1),
+      /** Of `bound`. */
+      guidanceBound: f32(1),
       coefficients: f32(EVALUATION_COEFFICIENTS),
+      /** Signal and noise after the evaluation. */
+      level: f32(2),
       /** Counted from 1. */
       evaluation: f32(1),
     },
-    state: { parameters, layers, images },
-    fn: ({ positions, timestep, guidance, coefficients, evaluation }, { images: before, ...state }) => {
+    state: { parameters, layers, images, known: known ? [known] : [] },
+    fn: (inputs, { images: before, known: original, ...state }) => {
+      const { positions, timestep, guidance, guidanceBound, coefficients, level, evaluation } = inputs;
       const { sample, noise, faultyEvaluation, fault } = before;
-      const latents = guided ? concat([sample, sample], 0) : sample;
-      const inputs = { ...positions, latents, timesteps: timestep.broadcastTo([batch]) };
-      const { prediction: all, cache } = predictInGraph(config, state, inputs);
-      const half = batch / 2;
-      const prediction = guided ? guideInGraph(all.slice(0, half, batch), all.slice(0, 0, half), guidance) : all;
+      const latents = guided ? twice(sample) : sample;
+      const patchInputs = { ...positions, latents, timesteps: timestep.broadcastTo([batch]) };
+      const { prediction: all, cache } = predictInGraph(config, state, patchInputs);
+      const conditional = guided ? everySecond(all, 0) : all;
+      const guidedPrediction = guided ? guideInGraph(everySecond(all, 1), conditional, guidance) : all;
       // Looked at before the estimate is clamped, which would hide infinities.
-      const code = faultCode(prediction);
+      const code = faultCode(guidedPrediction);
+      const prediction = BOUNDED[bound](guidedPrediction, conditional, guidanceBound);
+      const update = updateSampleInGraph({ coefficients, state: before, prediction, noise });
+      const kept = original.map((each) => keepKnownInGraph({ ...each, level, sample: update.sample }));
       const after = {
-        ...updateSampleInGraph({ coefficients, state: before, prediction, noise }),
+        ...update,
+        sample: kept[0] ?? update.sample,
         faultyEvaluation: select(fault, faultyEvaluation, select(code, evaluation, 0)),
         fault: select(fault, fault, code),
       };
@@ -58,3 +92,27 @@ export function compileDenoiseStep({ latent, guided, images, ...options }: Denoi
   });
 }
 export type DenoiseStep = Awaited<ReturnType<typeof compileDenoiseStep>>;
+
+const BOUNDED: Record<GuidanceBound, (guided: Tensor, conditional: Tensor, bound: Tensor) => Tensor> = {
+  none: (guided) => guided,
+  rescale: guideRescaledInGraph,
+  renorm: guideRenormedInGraph,
+};
+
+/** [n, ...] to [2 n, ...], each twice. */
+function twice(values: Tensor): Tensor {
+  const [count, ...shape] = values.shape;
+  return values
+    .reshape([count, 1, ...shape])
+    .broadcastTo([count, 2, ...shape])
+    .reshape([2 * count, ...shape]);
+}
+
+/** [2 n, ...] to the [n, ...] at even places from `first`, 0 or 1. */
+function everySecond(values: Tensor, first: number): Tensor {
+  const [count, ...shape] = values.shape;
+  return values
+    .reshape([count / 2, 2, ...shape])
+    .slice(1, first, first + 1)
+    .reshape([count / 2, ...shape]);
+}

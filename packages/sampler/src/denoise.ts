@@ -1,23 +1,27 @@
 /** @file Diffusion mode (paper section 3.3): from pure noise to images, with classifier-free guidance. */
 import { nextTask, TransfusionError } from '@transfusion/core';
-import type { SamplingPlan } from '@transfusion/schedulers';
+import type { GuidancePlan, NoiseLevel, SamplingPlan } from '@transfusion/schedulers';
 import type { ImageLayout } from './config.js';
 import type { Denoiser } from './denoiser.js';
 import type { Fault } from './fault-code.js';
+import type { SourceLatents } from './image-to-image.js';
 import { initialNoise, stepNoise } from './noise.js';
 import type { SequenceBatch } from './sequence-batch.js';
 
 export interface DenoiseOptions {
   /**
-   * Sequence i ends with the BOI of image i. Unless the guidance is 1, sequence `rows / 2 + i` is BOS BOI.
+   * Sequence i ends with the BOI of image i; where anything is guided sequence 2 i does, and 2 i + 1 with that of its
+   * unconditional context.
    */
   batch: SequenceBatch;
   layout: ImageLayout;
   plan: SamplingPlan;
-  guidance: number;
+  guidance: GuidancePlan;
   seed: number;
   /** Of each image, which of the seed's noises it starts from. */
   noiseIndices: readonly number[];
+  /** Of each image what it starts from, noised; `plan` is then cut. Either all of them have something known or none. */
+  sources?: readonly SourceLatents[];
   signal?: AbortSignal;
 }
 
@@ -41,8 +45,7 @@ export interface DenoisedStep {
 export async function* denoise(options: DenoiseOptions): AsyncGenerator<DenoisedStep, Float32Array[]> {
   const { batch, layout, plan, guidance, seed, noiseIndices, signal } = options;
   const { steps, evaluations } = plan;
-  const noise = noiseIndices.map((image) => initialNoise(layout, seed, image));
-  const denoiser = await batch.beginImages({ guided: guidance !== 1, noise });
+  const denoiser = await batch.beginImages({ guidance, latent: layout.latent, ...start(options) });
   let running = Promise.resolve();
   try {
     for (const [index, evaluation] of evaluations.entries()) {
@@ -52,7 +55,7 @@ export async function* denoise(options: DenoiseOptions): AsyncGenerator<Denoised
       if (next.noise !== 0) denoiser.setNoise(noiseIndices.map((image) => stepNoise(layout, { seed, image, step })));
       // While the device is at work on one evaluation the next is handed to it, and no more: the work can be cancelled.
       const before = running;
-      running = denoiser.run(evaluation, { index, guidance });
+      running = denoiser.run(evaluation, index);
       // Failures are met where it is awaited.
       running.catch(() => {});
       await before;
@@ -67,12 +70,11 @@ export async function* denoise(options: DenoiseOptions): AsyncGenerator<Denoised
   }
 }
 
-/** `denoise` to its end. @param onStep called after every step, and waited for */
-export async function denoiseAll(
-  options: DenoiseOptions,
+/** All steps, one after the other. @param onStep called after every step, and waited for */
+export async function toTheEnd(
+  steps: AsyncGenerator<DenoisedStep, Float32Array[]>,
   onStep: (step: DenoisedStep) => unknown = () => {},
 ): Promise<Float32Array[]> {
-  const steps = denoise(options);
   try {
     let result = await steps.next();
     while (!result.done) {
@@ -83,6 +85,24 @@ export async function denoiseAll(
   } finally {
     await steps.return([]);
   }
+}
+
+/** Pure noise, or the sources with as much of it as the plan begins with. */
+function start({ layout, plan, seed, noiseIndices, sources }: DenoiseOptions) {
+  const noises = noiseIndices.map((image) => initialNoise(layout, seed, image));
+  if (!sources) return { samples: noises };
+  const { from } = plan.evaluations[0];
+  const known = sources.flatMap(({ latents, known: where }, i) =>
+    where ? [{ x0: latents, noise: noises[i], known: where }] : [],
+  );
+  return {
+    samples: noises.map((noise, i) => noised(sources[i].latents, noise, from)),
+    ...(known.length > 0 && { known }),
+  };
+}
+
+function noised(latents: Float32Array, epsilon: Float32Array, { signal, noise }: NoiseLevel): Float32Array {
+  return latents.map((value, i) => signal * value + noise * epsilon[i]);
 }
 
 /** @throws TransfusionError SAMPLER_NOT_FINITE */

@@ -1,12 +1,15 @@
 /** @file The decoding algorithm (paper section 3.3; PAPER 1.10): language mode, diffusion mode, and back. */
-import { drawingPrefix, imageLength } from '@transfusion/data';
+import { drawingPrefix, type ImageSize, type RgbImage } from '@transfusion/data';
 import { PhiloxStream } from '@transfusion/tensor';
 import { z } from 'zod';
 import { sampleToken, type TextSampling, type TextSamplingOptions, textSamplingSchema } from './choose-token.js';
-import { type DenoisedStep, denoise } from './denoise.js';
-import { type ImageSampling, type ImageSamplingOptions, resolveImageSampling } from './image-sampling.js';
+import type { DenoisedStep } from './denoise.js';
+import type { ImageFormat } from './image-formats.js';
+import { type ImageSamplingOptions, imageSizeSchema } from './image-sampling.js';
+import { type Drawing, imageSteps, isGuidedDrawing, resolveDrawing } from './image-steps.js';
+import { encodeSources, keepPixels, resolveSource, type Source, type SourceOptions } from './image-to-image.js';
 import { parseOptions } from './parse-options.js';
-import { allowedLogits, checkContext, decodeImages, type Pipeline } from './pipeline.js';
+import { allowedLogits, checkContext, checkHasImages, decodeImages, openingLogits, type Pipeline } from './pipeline.js';
 import { encodePrompt, type PromptPart, type PromptPiece, promptLength, readPrompt } from './prompt.js';
 import { RandomPurpose } from './random-purpose.js';
 import type { SequenceBatch } from './sequence-batch.js';
@@ -23,8 +26,13 @@ export interface GenerateOptions {
   seed?: number;
   /** Default: greedy. */
   text?: TextSamplingOptions;
-  /** Default: the model's `sampling` defaults. */
-  image?: ImageSamplingOptions;
+  /** Default: the model's `sampling` defaults. With `from` every image that is drawn starts from that one, and has its size. */
+  image?: ImageSamplingOptions & SourceOptions;
+  /**
+   * Of the images that are drawn, in pixels: one that the model was trained on, or, of a model of several sizes that does not
+   * announce them, any that divides into patches. Default: what the model writes, where it announces sizes; else its own.
+   */
+  size?: ImageSize;
   /** Draw an image right after the prompt, whatever the model would write. Default false. */
   forceImage?: boolean;
   /** Ends after a text that contains one of these; it and what follows are left out of `parts`. */
@@ -46,10 +54,9 @@ export type SamplerEvent =
   | { type: 'token'; id: number; text: string }
   /** The rest of a text that has ended, where anything was held back. */
   | { type: 'text'; text: string }
-  /** A denoising step is done. `preview`: [size, size, 3] in [-1, 1]. */
-  | { type: 'denoise'; step: number; steps: number; preview?: Float32Array }
-  /** [size, size, 3] in [-1, 1]. */
-  | { type: 'image'; image: Float32Array }
+  /** A denoising step is done or, where images are tokens, one of these is drawn. */
+  | { type: 'denoise'; step: number; steps: number; preview?: RgbImage }
+  | { type: 'image'; image: RgbImage }
   /** What was generated, the prompt not included. */
   | { type: 'done'; parts: PromptPart[]; reason: EndReason };
 
@@ -58,6 +65,7 @@ const optionsSchema = z.strictObject({
   maxImages: z.int().min(0).default(4),
   seed: z.int().min(0).default(0),
   text: textSamplingSchema.prefault({}),
+  size: imageSizeSchema.optional(),
   forceImage: z.boolean().default(false),
   stop: z.array(z.string().min(1)).default([]),
   previewEvery: z.int().min(1).optional(),
@@ -65,21 +73,42 @@ const optionsSchema = z.strictObject({
 
 /** See `Sampler.generate`. */
 export async function* generate(pipeline: Pipeline, given: GenerateOptions): AsyncGenerator<SamplerEvent, void> {
-  const { prompt, image: imageOptions, signal, ...rest } = given;
+  const { prompt, image: { from, mask, ...imageOptions } = {}, signal, ...rest } = given;
   const options = parseOptions('generate', optionsSchema, rest);
-  const image = resolveImageSampling(pipeline.config, imageOptions);
-  const maxImages = options.forceImage ? Math.max(1, options.maxImages) : options.maxImages;
+  if (options.forceImage || from) checkHasImages(pipeline);
+  const image = resolveDrawing(pipeline.config, imageOptions, { from, mask });
+  const resolved = resolveSource('image', pipeline.formats, { from, mask, size: options.size });
+  const mostImages = pipeline.config.model.images === 'none' ? 0 : options.maxImages;
+  const maxImages = options.forceImage ? Math.max(1, mostImages) : mostImages;
   const pieces = await encodePrompt(pipeline, prompt);
-  const length = promptLength(pipeline, pieces);
-  const perImage = imageLength(pipeline.layout.patches);
-  // BOI and the patches of a forced image; nothing needs to follow it.
-  if (options.forceImage) checkContext(pipeline, 'the prompt with its image', length + perImage - 1);
-  else checkContext(pipeline, 'the prompt', length);
-  const capacity = Math.min(pipeline.config.model.maxPositions, length + options.maxTokens + maxImages * perImage);
-  const rows = maxImages > 0 && image.guidance !== 1 ? 2 : 1;
-  const batch = pipeline.pool.take({ rows, capacity });
+  const length = promptLength(pieces);
+  const { maxPositions } = pipeline.config.model;
+  const guided = maxImages > 0 && isGuidedDrawing(image);
+  const negative = pipeline.tokenizer.encode(image.negativePrompt);
+  // BOS, the negative prompt and an image; nothing follows it.
+  const besideNegative = ({ length }: ImageFormat) => (guided ? negative.length + length : 0);
+  const drawable = resolved ? [resolved.format] : pipeline.formats.drawable(options.size);
+  // Without EOI, which nothing needs.
+  const ofDrawn = (of: readonly ImageFormat[]) => Math.min(...of.map((format) => format.length)) - 1;
+  const least = ofDrawn(drawable);
+  if (guided) {
+    const taken = { positions: 1 + negative.length + least, ofImages: least };
+    checkContext(pipeline, 'the negative prompt with its image', taken);
+  }
+  const formats = drawable.filter((format) => besideNegative(format) <= maxPositions);
+  const lengths = formats.map((format) => format.length);
+  const ofGiven = pieces.reduce((sum, piece) => sum + ('format' in piece ? piece.format.length : 0), 0);
+  // Of a forced image what opens it and its patches.
+  const ofForced = options.forceImage ? ofDrawn(formats) : 0;
+  const taken = { positions: length + ofForced, ofImages: ofGiven + ofForced };
+  checkContext(pipeline, options.forceImage ? 'the prompt with its image' : 'the prompt', taken);
+  const [source] = resolved ? await encodeSources(pipeline, [resolved]) : [];
+  const most = Math.min(maxPositions, length + options.maxTokens + maxImages * Math.max(...lengths));
+  const capacity = Math.max(most, ...formats.map(besideNegative));
+  const batch = pipeline.pool.take({ rows: guided ? 2 : 1, capacity });
   try {
-    yield* new Generation({ ...options, maxImages, pipeline, batch, image, signal }).run(pieces);
+    const parts = { pipeline, batch, image, negative, source, signal };
+    yield* new Generation({ ...options, maxImages, formats, ...parts }).run(pieces);
   } finally {
     pipeline.pool.give(batch);
   }
@@ -87,13 +116,19 @@ export async function* generate(pipeline: Pipeline, given: GenerateOptions): Asy
 
 interface GenerationOptions extends z.output<typeof optionsSchema> {
   pipeline: Pipeline;
+  /** Of images that may be drawn. */
+  formats: readonly ImageFormat[];
   batch: SequenceBatch;
-  image: ImageSampling;
+  image: Drawing;
+  /** Ids of the negative prompt. */
+  negative: number[];
+  /** What images are made from. */
+  source?: Source;
   text: TextSampling;
   signal?: AbortSignal;
 }
 
-/** Row 0 is the document; row 1, if there is one, the unconditional context BOS BOI of its images. */
+/** Row 0 is the document; row 1, if there is one, the unconditional context of its images, BOS negative prompt SIZE? BOI. */
 const DOCUMENT = 0;
 const UNCONDITIONAL = 1;
 
@@ -104,6 +139,8 @@ class Generation {
   #text: TextStream;
   #tokens = 0;
   #images = 0;
+  /** Of the image that row 1 is the context of. */
+  #unconditional: ImageFormat | undefined;
 
   constructor(options: GenerationOptions) {
     this.#options = options;
@@ -112,7 +149,7 @@ class Generation {
   }
 
   async *run(pieces: readonly PromptPiece[]): AsyncGenerator<SamplerEvent, void> {
-    const { batch, signal, maxTokens, forceImage, pipeline } = this.#options;
+    const { batch, signal, maxTokens, forceImage, pipeline, formats } = this.#options;
     const { special } = pipeline.tokenizer;
     // The last piece is tokens: what is written goes on with their text.
     const last = pieces.at(-1);
@@ -123,14 +160,16 @@ class Generation {
       const isForced = isFirst && forceImage;
       const reason = isForced ? undefined : this.#limit();
       if (reason) return yield* this.#done(reason);
-      const id = isForced ? special.boi : this.#choose(logits);
+      const id = isForced ? this.#chooseForced(logits) : this.#choose(logits);
       if (id === special.eos) return yield* this.#done('eos');
-      if (id === special.boi) {
+      const format = formats.find(({ opening }) => opening[0] === id);
+      if (format) {
         if (yield* this.#endText()) return yield* this.#done('stop');
-        const latents = yield* this.#draw();
+        const latents = yield* this.#draw(format);
         if (this.#tokens === maxTokens) return yield* this.#done('maxTokens');
-        if (this.#room() < imageLength(pipeline.layout.patches) - 1) return yield* this.#done('context');
-        await batch.appendImages(new Map([[DOCUMENT, latents]]));
+        // The image, and EOI after it.
+        if (this.#room() < format.patches + 1) return yield* this.#done('context');
+        await batch.appendImages(new Map([[DOCUMENT, latents]]), format.latent);
         logits = await batch.appendTokensAlone(DOCUMENT, [special.eoi]);
       } else {
         yield { type: 'token', id, text: this.#text.push(id) };
@@ -152,47 +191,63 @@ class Generation {
   }
 
   #choose(logits: Float32Array): number {
-    const { pipeline, text, maxImages } = this.#options;
-    const boi = this.#images < maxImages && this.#room() >= imageLength(pipeline.layout.patches);
-    return sampleToken(allowedLogits(pipeline, logits, { boi }), text, this.#random.uniform());
+    const { pipeline, text, maxImages, formats } = this.#options;
+    // What does not fit may not come.
+    const images = this.#images < maxImages ? formats.filter(({ length }) => length <= this.#room()) : [];
+    return sampleToken(allowedLogits(pipeline, logits, images), text, this.#random.uniform());
   }
 
-  /** Diffusion mode: appends BOI, denoises; returns the clean latents. */
-  async *#draw(): AsyncGenerator<SamplerEvent, Float32Array> {
-    const { batch, pipeline, image, seed, signal } = this.#options;
+  /** What opens an image that is drawn whatever the model would write: where it announces sizes, the one that it chooses. */
+  #chooseForced(logits: Float32Array): number {
+    const { text, formats } = this.#options;
+    if (formats.length === 1) return formats[0].opening[0];
+    const fitting = formats.filter(({ length }) => length - 1 <= this.#room());
+    return sampleToken(openingLogits(logits, fitting), text, this.#random.uniform());
+  }
+
+  /** Diffusion mode: appends what opens the image, denoises; returns the clean latents. Where images are tokens, samples these. */
+  async *#draw(format: ImageFormat): AsyncGenerator<SamplerEvent, Float32Array> {
+    const { batch, pipeline, image, negative, source, seed, signal } = this.#options;
     const { special } = pipeline.tokenizer;
-    await batch.appendTokensAlone(DOCUMENT, [special.boi]);
-    const guided = image.guidance !== 1;
-    if (guided && batch.length(UNCONDITIONAL) === 0) {
-      await batch.appendTokensAlone(UNCONDITIONAL, drawingPrefix([], special));
+    await batch.appendTokensAlone(DOCUMENT, format.opening);
+    if (isGuidedDrawing(image) && this.#unconditional !== format) {
+      batch.clear(UNCONDITIONAL);
+      await batch.appendTokensAlone(UNCONDITIONAL, drawingPrefix(negative, special, format.sizeToken));
+      this.#unconditional = format;
     }
     const noiseIndices = [this.#images];
-    const steps = denoise({ ...image, batch, layout: pipeline.layout, seed, signal, noiseIndices });
+    const sources = source && [source];
+    const steps = imageSteps(pipeline, { drawing: image, format, batch, seed, signal, noiseIndices, sources });
     try {
       let result = await steps.next();
       while (!result.done) {
-        yield await this.#stepEvent(result.value);
+        yield await this.#stepEvent(format, result.value);
         result = await steps.next();
       }
-      return yield* this.#endImage(result.value[0]);
+      return yield* this.#endImage(format, result.value[0]);
     } finally {
       await steps.return([]);
     }
   }
 
-  async #stepEvent({ step, steps, estimates }: DenoisedStep): Promise<SamplerEvent> {
-    const { pipeline, previewEvery } = this.#options;
+  async #stepEvent(format: ImageFormat, { step, steps, estimates }: DenoisedStep): Promise<SamplerEvent> {
+    const { previewEvery } = this.#options;
     const isPreviewed = previewEvery !== undefined && step % previewEvery === 0 && step < steps;
-    const preview = isPreviewed ? (await decodeImages(pipeline, await estimates()))[0] : undefined;
+    const preview = isPreviewed ? await this.#decode(format, (await estimates())[0]) : undefined;
     return { type: 'denoise', step, steps, ...(preview && { preview }) };
   }
 
-  async *#endImage(latents: Float32Array): AsyncGenerator<SamplerEvent, Float32Array> {
-    const [drawn] = await decodeImages(this.#options.pipeline, [latents]);
+  async *#endImage(format: ImageFormat, latents: Float32Array): AsyncGenerator<SamplerEvent, Float32Array> {
+    const drawn = await this.#decode(format, latents);
     this.#images++;
     this.#parts.push({ image: drawn });
     yield { type: 'image', image: drawn };
     return latents;
+  }
+
+  async #decode(format: ImageFormat, latents: Float32Array): Promise<RgbImage> {
+    const { pipeline, source } = this.#options;
+    return keepPixels((await decodeImages(pipeline, format, [latents]))[0], source);
   }
 
   #beginText(before: readonly number[] = []): TextStream {

@@ -4,7 +4,7 @@ import { openWasm } from '@transfusion/wasm';
 import { IncrementalText } from './incremental-text.js';
 import type { PromptPart } from './prompt.js';
 import { createSampler } from './sampler.js';
-import { byteTokenizer, testImage, tinyConfig, tinyParameters, tinyWeights } from './testing/tiny-model.js';
+import { byteTokenizer, testPicture, tinyConfig, tinyParameters, tinyWeights } from './testing/tiny-model.js';
 
 const tokenizer = byteTokenizer();
 
@@ -73,6 +73,6 @@ test('a document goes on behind its prompt with a space, and behind an image wit
   };
   expect(await written([{ text: 'a red' }])).toBe(' heart heart');
   expect(await written([])).toBe('heart heart');
-  expect(await written([{ text: 'a red' }, { image: testImage(1) }])).toBe('heart heart');
+  expect(await written([{ text: 'a red' }, { image: testPicture(1) }])).toBe('heart heart');
   await backend.dispose();
 });

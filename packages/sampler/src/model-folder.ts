@@ -2,13 +2,15 @@
 
 import { CheckpointError, type FileSource, FolderReader } from '@transfusion/checkpoint';
 import { parseConfig, TransfusionError } from '@transfusion/core';
-import { createParameters } from '@transfusion/nn';
-import { type Backend, flattenTree, isVariable, type Variable } from '@transfusion/tensor';
+import { type Adapter, createParameters, withAdapters } from '@transfusion/nn';
+import { type Backend, createVariable, flattenTree, isVariable, type Variable } from '@transfusion/tensor';
 import { Tokenizer } from '@transfusion/tokenizer';
-import { type TransfusionParameters, transfusionSpec } from '@transfusion/transformer';
+import { type ModelVariables, transfusionSpec } from '@transfusion/transformer';
 import { type ImageCodec, openCodec, type StoredCodec } from '@transfusion/vae';
 import { z } from 'zod';
-import { type PipelineConfig, pipelineConfigSchema, upgradedConfig } from './config.js';
+import { isAdapterFolder, readAdapterFiles, type StoredAdapter, scaleOf } from './adapter-folder.js';
+import { type PipelineConfig, pipelineConfigSchema, textVocabularySize, upgradedConfig } from './config.js';
+import { announcingTokens } from './image-formats.js';
 import { checkFinite, checkShapes, type NamedTensor } from './parameter-tensors.js';
 import { readStoredCodec } from './stored-codec.js';
 
@@ -20,12 +22,27 @@ export interface StoredModel {
   tokenizer: Tokenizer;
   /** The autoencoder, its weights as in their file; undefined where `config.codec` is pixels. */
   vae?: StoredCodec;
+  /** LoRAs that are used with it; they add up. */
+  adapters?: readonly StoredAdapter[];
+}
+
+/** A LoRA to use with a model. */
+export interface AdapterSource {
+  /** Its folder, in PEFT's form. */
+  source: FileSource;
+  /** How much of it is used: 0 is nothing, 1 (the default) what was trained. */
+  strength?: number;
+}
+
+export interface ReadModelOptions {
+  /** Any number of them; they add up. */
+  adapters?: readonly AdapterSource[];
 }
 
 /** A model on a backend: what `createSampler` takes. */
 export interface LoadedModel {
   config: PipelineConfig;
-  parameters: TransfusionParameters<Variable>;
+  parameters: ModelVariables;
   tokenizer: Tokenizer;
   codec: ImageCodec;
   /** Frees the parameters and the codec. */
@@ -40,9 +57,16 @@ export interface LoadedModel {
  *   of model's
  * @throws TransfusionError CODEC_CONFIG, CODEC_FOLDER, CODEC_WEIGHTS for a `vae/` that is no autoencoder, or not this one
  * @throws TokenizerError for a `tokenizer.json` that cannot be used
+ * @throws TransfusionError LORA_BASE, LORA_RANK, LORA_TARGETS for a LoRA that is not for this model; LORA_NO_MODEL: the folder is
+ *   a LoRA's, not a model's
  */
-export async function readModel(source: FileSource): Promise<StoredModel> {
-  return readModelFiles(new FolderReader(source));
+export async function readModel(source: FileSource, { adapters = [] }: ReadModelOptions = {}): Promise<StoredModel> {
+  const model = await readModelFiles(new FolderReader(source));
+  const stored: StoredAdapter[] = [];
+  for (const { source, strength } of adapters) {
+    stored.push(await readAdapterFiles(new FolderReader(source), model, { strength }));
+  }
+  return stored.length > 0 ? { ...model, adapters: stored } : model;
 }
 
 /** `readModel` for a folder that is open. @throws as that */
@@ -60,22 +84,36 @@ export async function readModelFiles(folder: FolderReader): Promise<StoredModel>
 async function readTokenizer(folder: FolderReader, config: PipelineConfig): Promise<Tokenizer> {
   const where = `${folder.path}/tokenizer.json`;
   const tokenizer = new Tokenizer(await folder.readJson('tokenizer.json', z.unknown()), { where });
-  if (tokenizer.vocabularySize <= config.model.vocabularySize) return tokenizer;
+  announcingTokens(config, tokenizer, { where, code: 'CHECKPOINT_CONTENT' });
+  const textIds = textVocabularySize(config);
+  if (tokenizer.vocabularySize <= textIds) return tokenizer;
+  const forText = textIds < config.model.vocabularySize ? ' for text' : '';
   throw new CheckpointError({
     code: 'CHECKPOINT_CONTENT',
-    message: `${where} has ${tokenizer.vocabularySize} ids, config.json a vocabulary of ${config.model.vocabularySize}`,
+    message: `${where} has ${tokenizer.vocabularySize} ids, config.json a vocabulary of ${textIds}${forText}`,
     fix: 'config.json and tokenizer.json are of different models: fetch the folder again, whole',
   });
 }
 
-async function readConfig(folder: FolderReader): Promise<PipelineConfig> {
-  const isPipeline = !(await folder.has('config.json')) && (await folder.has('model_index.json'));
+/** The `config.json` of a model folder. @throws as `readModel` */
+export async function readConfig(folder: FolderReader): Promise<PipelineConfig> {
+  const hasConfig = await folder.has('config.json');
+  if (!hasConfig && (await isAdapterFolder(folder))) throw adapterAlone(folder.path);
+  const isPipeline = !hasConfig && (await folder.has('model_index.json'));
   if (isPipeline) throw foreignModel(folder.path, 'the folder of a pipeline of diffusers');
   const where = `${folder.path}/config.json`;
   const json = await folder.readJson('config.json', z.unknown());
   const kind = foreignKind(json);
   if (kind) throw foreignModel(where, `the configuration of ${kind}`);
   return parseConfig(pipelineConfigSchema, upgradedConfig(json), where);
+}
+
+function adapterAlone(where: string): TransfusionError {
+  return new TransfusionError({
+    code: 'LORA_NO_MODEL',
+    message: `${where} is a LoRA (adapter_config.json), not a model`,
+    fix: 'give the model that it was trained on, and this one as its adapter; or merge the two: trainer merge',
+  });
 }
 
 function foreignModel(where: string, is: string): TransfusionError {
@@ -100,10 +138,13 @@ function foreignKind(json: unknown): string | undefined {
  *
  * @throws TransfusionError CODEC_WEIGHTS: the model has no autoencoder, or one of another configuration; OutOfMemoryError
  */
-export function loadModel({ config, tensors, tokenizer, vae }: StoredModel, backend: Backend): LoadedModel {
+export function loadModel(model: StoredModel, backend: Backend): LoadedModel {
+  const { config, tensors, tokenizer, vae, adapters = [] } = model;
   const codec = openCodec({ backend, config: config.codec, weights: vae?.weights, where: vae?.where });
   const values = new Map([...tensors].map(([name, { data }]) => [name, data]));
-  const parameters = createParameters(backend, transfusionSpec(config.model), values);
+  const plain: ModelVariables = createParameters(backend, transfusionSpec(config.model), values);
+  const loaded = adapters.map((each) => loadAdapter(each, backend));
+  const parameters = withAdapters(plain, isVariable, loaded);
   return {
     config,
     parameters,
@@ -116,11 +157,22 @@ export function loadModel({ config, tensors, tokenizer, vae }: StoredModel, back
   };
 }
 
+function loadAdapter(adapter: StoredAdapter, backend: Backend): Adapter<Variable> {
+  const layers = [...adapter.layers].map(([path, { a, b }]) => {
+    return [path, { a: createVariable(backend, a), b: createVariable(backend, b) }] as const;
+  });
+  return { layers: Object.fromEntries(layers), scale: scaleOf(adapter) };
+}
+
 /**
  * `readModel` and `loadModel`: a model from a folder, a server or memory, on a backend. The source is not closed.
  *
  * @throws as these
  */
-export async function openModel(source: FileSource, backend: Backend): Promise<LoadedModel> {
-  return loadModel(await readModel(source), backend);
+export async function openModel(
+  source: FileSource,
+  backend: Backend,
+  options: ReadModelOptions = {},
+): Promise<LoadedModel> {
+  return loadModel(await readModel(source, options), backend);
 }

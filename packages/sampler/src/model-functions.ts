@@ -17,6 +17,7 @@ import {
   type LayerCache,
   languageLogits,
   type ModelConfig,
+  type ModelVariables,
   predictLatents,
   type TransfusionParameters,
 } from '@transfusion/transformer';
@@ -28,9 +29,9 @@ export type CacheVariables = { key: Variable; value: Variable }[];
 export interface FunctionOptions {
   backend: Backend;
   config: ModelConfig;
-  parameters: TransfusionParameters<Variable>;
+  parameters: ModelVariables;
   layers: CacheVariables;
-  /** How many sequences one call serves: all rows of the cache, or 1, which then sees the cache as one long row. */
+  /** How many sequences one call serves: all rows of the cache, or a part of them, each of which sees neighbours as one long row. */
   batch: number;
 }
 
@@ -38,6 +39,12 @@ export interface FunctionOptions {
 export function positionSpecs(batch: number, queries: number) {
   const spec = i32(batch, queries);
   return { positions: spec, begin: spec, end: spec, rows: spec };
+}
+
+/** Positions of a call on one image per sequence. */
+export function imagePositionSpecs({ imagePositions }: ModelConfig, batch: number, patches: number) {
+  const specs = positionSpecs(batch, patches);
+  return { ...specs, ...(imagePositions === '2d' ? { columns: specs.positions } : {}) };
 }
 
 /** Tokens [batch, queries] to the next-token logits [batch, vocabulary] after position `last` [batch] of batch * queries. */
@@ -65,7 +72,7 @@ export function compilePatchFunction({ latent, ...options }: FunctionOptions & {
     backend,
     name: `patches ${batch}x${patches}`,
     inputs: {
-      ...positionSpecs(batch, patches),
+      ...imagePositionSpecs(config, batch, patches),
       latents: f32(batch, latent.height, latent.width, latent.channels),
       timesteps: f32(batch),
     },
@@ -82,20 +89,20 @@ export type PatchFunction = Awaited<ReturnType<typeof compilePatchFunction>>;
 export function predictInGraph(
   config: ModelConfig,
   state: { parameters: TransfusionParameters<Tensor>; layers: LayerCache[] },
-  inputs: MapTree<ReturnType<typeof positionSpecs>, TensorSpec, Tensor> & { latents: Tensor; timesteps: Tensor },
+  inputs: MapTree<ReturnType<typeof imagePositionSpecs>, TensorSpec, Tensor> & { latents: Tensor; timesteps: Tensor },
 ): { prediction: Tensor; cache: LayerCache[] } {
   const { rows, latents, timesteps, ...given } = inputs;
   const [batch, height, width] = latents.shape;
   const patches = patchCount({ height, width }, config.patchSize);
   const count = batch * patches;
-  const patchIndex = constant(
+  // Patch i of image b is at position i of sequence b, and nothing else is there.
+  const places = constant(
     Int32Array.from({ length: count }, (_, i) => i),
     [batch, patches],
   );
-  const tokens = constant(new Int32Array(count).fill(-1), [batch, patches]);
-  const sequence = { ...given, tokens, images: [{ latents, timesteps, patchIndex }] };
+  const sequence = { ...given, images: [{ latents, timesteps, patchIndex: places, patchPositions: places }] };
   const { hidden, groups, cache } = forward(config, state.parameters, sequence, {
     cache: { rows, layers: state.layers },
   });
-  return { prediction: predictLatents(hidden, groups[0], patchIndex), cache };
+  return { prediction: predictLatents(hidden, groups[0]), cache };
 }

@@ -1,54 +1,129 @@
 /** @file What every way of sampling shares: the model's parts, and images and prompts in the model's terms. */
 import { TransfusionError } from '@transfusion/core';
-import { imageLength } from '@transfusion/data';
+import type { CodeIds, RgbImage } from '@transfusion/data';
 import type { Tokenizer } from '@transfusion/tokenizer';
-import type { ImageCodec } from '@transfusion/vae';
-import type { ImageLayout, PipelineConfig } from './config.js';
+import { hasCodes, type ImageCodec } from '@transfusion/vae';
+import type { PipelineConfig } from './config.js';
+import type { ImageFormat, ImageFormats } from './image-formats.js';
 import type { SequencePool } from './sequence-pool.js';
 
-export type SamplerTokenizer = Pick<Tokenizer, 'encode' | 'decode' | 'special' | 'vocabularySize'>;
+export type SamplerTokenizer = Pick<Tokenizer, 'encode' | 'decode' | 'special' | 'specialTokens' | 'vocabularySize'>;
 
 export interface Pipeline {
   config: PipelineConfig;
-  layout: ImageLayout;
+  formats: ImageFormats;
   tokenizer: SamplerTokenizer;
   codec: ImageCodec;
   pool: SequencePool;
+  /** Where images are tokens: their ids. Latents are then codes, as numbers. */
+  codes?: CodeIds;
 }
 
-/** Images [size, size, 3] in [-1, 1] to latents [height, width, channels]. @throws TransfusionError CODEC_SHAPE */
-export async function encodeImages(pipeline: Pipeline, images: readonly Float32Array[]): Promise<Float32Array[]> {
-  const { size } = pipeline.layout;
-  return pipeline.codec.encode({ height: size, width: size, images });
+/** @throws TransfusionError SAMPLER_NO_IMAGES: it is a plain language model */
+export function checkHasImages({ config }: Pick<Pipeline, 'config'>): void {
+  if (config.model.images !== 'none') return;
+  throw new TransfusionError({
+    code: 'SAMPLER_NO_IMAGES',
+    message: 'this is a plain language model (model.images is none): it neither draws images nor reads them',
+    fix: 'give it texts alone, or use a model that was trained on pictures',
+  });
 }
 
-/** The inverse of `encodeImages`, clamped to [-1, 1]. */
-export async function decodeImages(pipeline: Pipeline, latents: readonly Float32Array[]): Promise<Float32Array[]> {
-  const { size } = pipeline.layout;
-  const images = await pipeline.codec.decode({ height: size, width: size, latents });
-  return images.map((image) => image.map((value) => Math.min(Math.max(value, -1), 1)));
+/** A prompt's image, or one that is described. */
+export interface EncodedImage {
+  format: ImageFormat;
+  /** [height, width, channels]. */
+  latents: Float32Array;
+}
+
+/** Images to latents, in their order. @throws TransfusionError SAMPLER_IMAGE_SIZE, SAMPLER_NO_IMAGES, CODEC_SHAPE */
+export async function encodeImages(pipeline: Pipeline, images: readonly RgbImage[]): Promise<EncodedImage[]> {
+  if (images.length > 0) checkHasImages(pipeline);
+  const ofEach = images.map((image) => pipeline.formats.trainedSize(image, 'an image'));
+  const encoded: EncodedImage[] = [];
+  for (const format of new Set(ofEach)) {
+    const indices = images.flatMap((_, i) => (ofEach[i] === format ? [i] : []));
+    const latents = await encodeAlike(
+      pipeline,
+      format,
+      indices.map((i) => images[i].data),
+    );
+    indices.forEach((index, i) => {
+      encoded[index] = { format, latents: latents[i] };
+    });
+  }
+  return encoded;
+}
+
+/** Images of one size; where images are tokens, to their codes. */
+async function encodeAlike(
+  { codec, codes }: Pipeline,
+  { width, height }: ImageFormat,
+  images: readonly Float32Array[],
+): Promise<Float32Array[]> {
+  if (!codes || !hasCodes(codec)) return codec.encode({ height, width, images });
+  return (await codec.encodeCodes({ height, width, images })).map((each) => Float32Array.from(each));
+}
+
+/** Latents or codes to images of one size, clamped to [-1, 1]. */
+export async function decodeImages(
+  { codec, codes }: Pipeline,
+  { width, height }: ImageFormat,
+  latents: readonly Float32Array[],
+): Promise<RgbImage[]> {
+  const images =
+    codes && hasCodes(codec)
+      ? await codec.decodeCodes({ height, width, codes: latents.map((each) => Int32Array.from(each)) })
+      : await codec.decode({ height, width, latents });
+  return images.map((image) => ({ width, height, data: image.map((value) => Math.min(Math.max(value, -1), 1)) }));
 }
 
 /**
  * The logits with what must not come next at -Infinity: BOS, EOI and padding (EOI is appended, never sampled), ids that
- * the tokenizer does not have, and BOI where no image is wanted.
+ * the tokenizer does not have (codes of images are among them), and what opens an image but for those that are wanted.
+ *
+ * @param images formats of which an image may come next
  */
-export function allowedLogits(pipeline: Pipeline, logits: Float32Array, options: { boi: boolean }): Float32Array {
-  const { special, vocabularySize } = pipeline.tokenizer;
+export function allowedLogits(
+  { tokenizer, formats }: Pick<Pipeline, 'tokenizer' | 'formats'>,
+  logits: Float32Array,
+  images: readonly ImageFormat[],
+): Float32Array {
+  const { special, vocabularySize } = tokenizer;
   const allowed = logits.slice().fill(Number.NEGATIVE_INFINITY, vocabularySize);
-  for (const id of [special.bos, special.eoi, special.pad]) allowed[id] = Number.NEGATIVE_INFINITY;
-  if (!options.boi) allowed[special.boi] = Number.NEGATIVE_INFINITY;
+  const openings = new Set(images.map(({ opening }) => opening[0]));
+  for (const id of [special.bos, special.eoi, special.pad, special.boi, ...formats.sizeTokens]) {
+    if (!openings.has(id)) allowed[id] = Number.NEGATIVE_INFINITY;
+  }
   return allowed;
 }
 
-/** @throws TransfusionError SAMPLER_CONTEXT */
-export function checkContext(pipeline: Pipeline, what: string, positions: number): void {
-  const { maxPositions } = pipeline.config.model;
+/** The logits of what opens an image of one of these formats, all else at -Infinity. */
+export function openingLogits(logits: Float32Array, images: readonly ImageFormat[]): Float32Array {
+  const allowed = new Float32Array(logits.length).fill(Number.NEGATIVE_INFINITY);
+  for (const { opening } of images) allowed[opening[0]] = logits[opening[0]];
+  return allowed;
+}
+
+/**
+ * @param taken positions of all, and those of the images in it
+ * @throws TransfusionError SAMPLER_CONTEXT
+ */
+export function checkContext(
+  { config }: Pick<Pipeline, 'config'>,
+  what: string,
+  { positions, ofImages }: { positions: number; ofImages: number },
+): void {
+  const { maxPositions } = config.model;
   if (positions <= maxPositions) return;
   throw new TransfusionError({
     code: 'SAMPLER_CONTEXT',
     message: `${what} takes ${positions} positions, the model has ${maxPositions}`,
-    fix: `shorten it by ${positions - maxPositions} tokens or more (an image takes ${imageLength(pipeline.layout.patches)} positions)`,
+    // BOS and the images stay, however short the text.
+    fix:
+      ofImages + 1 > maxPositions
+        ? `choose a smaller image size, or fewer images: even with the shortest text they take ${ofImages + 1} positions`
+        : `shorten its text by ${positions - maxPositions} tokens or more${ofImages > 0 ? ` (images take ${ofImages} positions)` : ''}`,
   });
 }
 

@@ -1,17 +1,18 @@
 /** @file A prompt in the model's terms. */
-import { encodeImages, type Pipeline } from './pipeline.js';
+import type { RgbImage } from '@transfusion/data';
+import { type EncodedImage, encodeImages, type Pipeline } from './pipeline.js';
 import type { SequenceBatch } from './sequence-batch.js';
 
-/** Text and images in any order. Images are [size, size, 3] in [-1, 1]. */
-export type PromptPart = { text: string } | { image: Float32Array };
+/** Text and images in any order. Images are of sizes that the model was trained on. */
+export type PromptPart = { text: string } | { image: RgbImage };
 
 /** What a sequence begins with; the last piece is always tokens. */
-export type PromptPiece = { tokens: number[] } | { latents: Float32Array };
+export type PromptPiece = { tokens: number[] } | EncodedImage;
 
 /**
- * BOS, then texts as their tokens and images as BOI patches EOI (see `captionDocument` of @transfusion/data).
+ * BOS, then texts as their tokens and images as SIZE? BOI patches EOI (see `captionDocument` of @transfusion/data).
  *
- * @throws TransfusionError CODEC_SHAPE
+ * @throws TransfusionError SAMPLER_IMAGE_SIZE, CODEC_SHAPE
  */
 export async function encodePrompt(pipeline: Pipeline, prompt: readonly PromptPart[]): Promise<PromptPiece[]> {
   const { special } = pipeline.tokenizer;
@@ -22,8 +23,9 @@ export async function encodePrompt(pipeline: Pipeline, prompt: readonly PromptPa
   for (const part of prompt) {
     if ('text' in part) tokens.push(...pipeline.tokenizer.encode(part.text));
     else {
-      tokens.push(special.boi);
-      pieces.push({ tokens }, { latents: encoded.shift()! });
+      const image = encoded.shift()!;
+      tokens.push(...image.format.opening);
+      pieces.push({ tokens }, image);
       tokens = [special.eoi];
     }
   }
@@ -31,8 +33,8 @@ export async function encodePrompt(pipeline: Pipeline, prompt: readonly PromptPa
 }
 
 /** Positions that a prompt takes. */
-export function promptLength(pipeline: Pipeline, pieces: readonly PromptPiece[]): number {
-  return pieces.reduce((sum, piece) => sum + ('tokens' in piece ? piece.tokens.length : pipeline.layout.patches), 0);
+export function promptLength(pieces: readonly PromptPiece[]): number {
+  return pieces.reduce((sum, piece) => sum + ('tokens' in piece ? piece.tokens.length : piece.format.patches), 0);
 }
 
 /** Reads a prompt into one row. Returns the logits after it. */
@@ -45,7 +47,30 @@ export async function readPrompt(
   for (const piece of pieces) {
     signal?.throwIfAborted();
     if ('tokens' in piece) logits = await batch.appendTokensAlone(0, piece.tokens);
-    else await batch.appendImages(new Map([[0, piece.latents]]));
+    else await batch.appendImages(new Map([[0, piece.latents]]), piece.format.latent);
   }
   return logits;
+}
+
+/**
+ * Reads a prompt into each of the first rows, all at once.
+ *
+ * @param prompts of equally many pieces: tokens, and images of one size, in the same order
+ */
+export async function readPrompts(
+  batch: SequenceBatch,
+  prompts: readonly (readonly PromptPiece[])[],
+  signal?: AbortSignal,
+): Promise<void> {
+  for (const [index, first] of prompts[0].entries()) {
+    signal?.throwIfAborted();
+    const pieces = prompts.map((prompt) => prompt[index]);
+    if ('tokens' in first) {
+      const tokens = pieces.map((piece, row) => [row, (piece as { tokens: number[] }).tokens] as const);
+      await batch.appendTokens(new Map(tokens));
+    } else {
+      const images = pieces.map((piece, row) => [row, (piece as EncodedImage).latents] as const);
+      await batch.appendImages(new Map(images), first.format.latent);
+    }
+  }
 }

@@ -5,4 +5,6 @@ export const RandomPurpose = {
   /** Counters: image, step. */
   stepNoise: 0x7361_0002,
   token: 0x7361_0003,
+  /** Counters: image. */
+  imageToken: 0x7361_0004,
 } as const;

@@ -1,13 +1,17 @@
+import type { DocumentPart, RgbImage } from '@transfusion/data';
 import type { Backend } from '@transfusion/tensor';
 import { createCodec } from '@transfusion/vae';
 import { openWasm } from '@transfusion/wasm';
+import { imageLayout } from './config.js';
 import type { GenerateOptions, SamplerEvent } from './generate.js';
+import { initialNoise } from './noise.js';
 import { createSampler, type Sampler } from './sampler.js';
-import { greatestDifference } from './testing/reference-forward.js';
+import { greatestDifference, wholeSequence } from './testing/reference-forward.js';
 import {
   byteTokenizer,
+  singleMindedParameters,
   singleMindedSampler,
-  testImage,
+  testPicture,
   tinyConfig,
   tinyParameters,
   tinySampler,
@@ -35,8 +39,9 @@ describe('generate', () => {
     expect(kinds(events)).toBe('denoise denoise denoise denoise image token token token done');
     expect(events[3]).toEqual({ type: 'denoise', step: 4, steps: 4 });
     const [image] = imagesOf(events);
-    expect(image).toHaveLength(48);
-    expect(image.every((value) => Math.abs(value) <= 1)).toBe(true);
+    expect(image).toEqual({ width: 4, height: 4, data: expect.any(Float32Array) });
+    expect(image.data).toHaveLength(48);
+    expect(image.data.every((value) => Math.abs(value) <= 1)).toBe(true);
     const done = events.at(-1);
     const text = events.map((event) => (event.type === 'token' ? event.text : '')).join('');
     expect(done).toMatchObject({ type: 'done', reason: 'maxTokens' });
@@ -48,7 +53,7 @@ describe('generate', () => {
 
   test('the same seed gives the same document, another seed another one', async () => {
     const options = {
-      prompt: [{ text: 'a' }, { image: testImage(1) }, { text: 'b' }],
+      prompt: [{ text: 'a' }, { image: testPicture(1) }, { text: 'b' }],
       ...{ maxTokens: 6, maxImages: 1, forceImage: true, text: { temperature: 1.5, topP: 0.95 } },
       image: { scheduler: 'ddpm', steps: 3 },
     } as const;
@@ -79,6 +84,42 @@ describe('generate', () => {
     );
     expect(kinds(events)).toMatch(/^denoise denoise image denoise denoise image token token token token done$/);
     expect(imagesOf(events)[0]).not.toEqual(imagesOf(events)[1]);
+  });
+
+  test('two images in the prompt, two that are written: each sees all that stands before it, as in one whole sequence', async () => {
+    const { special } = byteTokenizer();
+    const diffusion = { schedule: 'flow', parameterisation: 'flow' } as const;
+    const config = tinyConfig({ diffusion, sampling: { scheduler: 'euler' } });
+    const seed = 6;
+    const events = await collect(
+      {
+        prompt: [{ image: testPicture(1) }, { text: 'and' }, { image: testPicture(2) }, { text: 'so' }],
+        ...{ forceImage: true, maxTokens: 3, maxImages: 2, seed, image: { steps: 1, guidance: 1 } },
+      },
+      singleMindedSampler(backend, special.boi, config),
+    );
+    expect(kinds(events)).toMatch(/^denoise image denoise image token token token done$/);
+    const drawn = imagesOf(events);
+    // The same weights without a cache: an image of one step is the noise plus the velocity from there.
+    const parameters = singleMindedParameters(backend, special.boi, config);
+    const text = (words: string) => ({ kind: 'text' as const, ids: byteTokenizer().encode(words) });
+    const image = (latents: Float32Array) => ({ kind: 'image' as const, height: 4, width: 4, latents });
+    const parts: DocumentPart[] = [
+      ...[{ kind: 'text' as const, ids: [special.bos] }, image(testPicture(1).data), text('and')],
+      ...[image(testPicture(2).data), text('so')],
+    ];
+    for (const [index, each] of drawn.entries()) {
+      const noise = initialNoise(imageLayout(config), seed, index);
+      const timesteps = [...parts.filter(({ kind }) => kind === 'image').map(() => 0), 999];
+      const document = { parts: [...parts, image(noise)] };
+      const { predictions } = await wholeSequence({ backend, config, parameters, document, timesteps });
+      const latents = noise.map((value, i) => value + predictions.at(-1)![i]);
+      const shown = latents.map((value) => Math.min(Math.max(value, -1), 1));
+      expect(greatestDifference(each.data, shown)).toBeLessThan(1e-3);
+      expect(shown.filter((value) => Math.abs(value) < 1).length).toBeGreaterThan(5);
+      // What is drawn next sees the latents as they are, not as they are shown.
+      parts.push(image(latents));
+    }
   });
 
   test('ends at EOS, at a stop text, at the end of the context', async () => {
@@ -121,7 +162,7 @@ describe('generate', () => {
     const events = await collect({ prompt: [], forceImage: true, maxTokens: 0, previewEvery: 2, image: { steps: 5 } });
     const previews = events.map((event) => event.type === 'denoise' && event.preview !== undefined);
     expect(previews).toEqual([false, true, false, true, false, false, false]);
-    expect(events[1]).toMatchObject({ preview: expect.any(Float32Array) });
+    expect(events[1]).toMatchObject({ preview: { width: 4, height: 4, data: expect.any(Float32Array) } });
   });
 
   test('is cancelled between two steps, and by leaving the loop; the batch is free again', async () => {
@@ -175,7 +216,11 @@ describe('generate', () => {
     await expect(collect({ prompt: [{ text: long.slice(0, 60) }], forceImage: true })).rejects.toThrow(
       /SAMPLER_CONTEXT: the prompt with its image takes 66 positions, the model has 64/,
     );
-    await expect(collect({ prompt: [{ image: new Float32Array(3) }] })).rejects.toThrow(/CODEC_SHAPE.*3 values/);
+    const image = { width: 4, height: 4, data: new Float32Array(3) };
+    await expect(collect({ prompt: [{ image }] })).rejects.toThrow(/CODEC_SHAPE.*3 values/);
+    await expect(collect({ prompt: [{ image: { ...image, width: 8 } }] })).rejects.toThrow(
+      /SAMPLER_IMAGE_SIZE: an image is 8 x 4 pixels, the model was trained on 4x4 /,
+    );
     await expect(collect({ prompt: [], seed: -1 })).rejects.toThrow(/SAMPLER_OPTIONS.*seed/s);
     await expect(collect({ prompt: [], maxToken: 3 } as never)).rejects.toThrow(/SAMPLER_OPTIONS.*maxToken/s);
     await expect(collect({ prompt: [], text: { temperature: -1 } })).rejects.toThrow(/SAMPLER_OPTIONS.*temperature/s);
@@ -190,20 +235,20 @@ describe('guidance', () => {
 
   test('below 0 it leads elsewhere', async () => {
     const [unguided, [red], [away]] = [await draw(0, ['red']), await draw(1, ['red']), await draw(-1, ['red'])];
-    for (const other of [unguided[0], red]) expect(greatestDifference(away, other)).toBeGreaterThan(0.01);
+    for (const other of [unguided[0], red]) expect(greatestDifference(away.data, other.data)).toBeGreaterThan(0.01);
   });
 
   test('1 is the conditional prediction; 0 knows nothing of the text', async () => {
     const [red, blue] = await draw(1, ['red', 'a blue one']);
-    expect(greatestDifference(red, blue)).toBeGreaterThan(0.01);
+    expect(greatestDifference(red.data, blue.data)).toBeGreaterThan(0.01);
     // Image i starts from noise i: the same slot is compared.
     const [unguided] = await draw(0, ['red', 'x']);
     const [other] = await draw(0, ['a blue one', 'x']);
     const [nothing] = await draw(1, ['', 'x']);
     expect(unguided).toEqual(other);
-    expect(greatestDifference(unguided, nothing)).toBeLessThan(1e-4);
+    expect(greatestDifference(unguided.data, nothing.data)).toBeLessThan(1e-4);
     const [guided] = await draw(3, ['red', 'x']);
-    expect(greatestDifference(guided, red)).toBeGreaterThan(0.01);
+    expect(greatestDifference(guided.data, red.data)).toBeGreaterThan(0.01);
   });
 });
 
@@ -214,7 +259,7 @@ test.each([
 ])('a prediction of %s is an error that says where it arose, not a picture', async (name, value) => {
   const config = tinyConfig();
   const parameters = tinyParameters(backend, config);
-  parameters.patchOut.bias.write(new Float32Array(config.model.patchValues).fill(value, 5, 6));
+  parameters.patchOut!.bias.write(new Float32Array(config.model.patchValues).fill(value, 5, 6));
   const codec = createCodec(config.codec);
   const broken = createSampler({ backend, config, parameters, tokenizer: byteTokenizer(), codec });
   await expect(broken.drawImages({ prompts: ['a', 'b'], guidance: 1 })).rejects.toThrow(
@@ -233,28 +278,30 @@ describe('drawImages', () => {
     const together = await sampler.drawImages({ prompts, seed: 9, ...image, onStep });
     expect(seen).toEqual(['1/3', '2/3', '3/3']);
     const inPairs = await sampler.drawImages({ prompts, seed: 9, ...image, maxBatch: 2 });
-    together.forEach((each, i) => expect(greatestDifference(each, inPairs[i])).toBeLessThan(1e-4));
+    together.forEach((each, i) => expect(greatestDifference(each.data, inPairs[i].data)).toBeLessThan(1e-4));
     const events = await collect({ prompt: [{ text: 'red' }], forceImage: true, maxTokens: 0, seed: 9, image });
-    expect(greatestDifference(imagesOf(events)[0], together[0])).toBeLessThan(1e-4);
+    expect(greatestDifference(imagesOf(events)[0].data, together[0].data)).toBeLessThan(1e-4);
     expect(await sampler.drawImages({ prompts: [] })).toEqual([]);
   });
 
   test('gives previews to whoever asks, which change nothing', async () => {
     const options = { prompts: ['red', 'blue', 'x'], maxBatch: 2, steps: 3, guidance: 2, seed: 9 };
     const drawn = await sampler.drawImages(options);
-    const seen: [first: number, previews: Float32Array[]][] = [];
+    const seen: [indices: readonly number[], previews: RgbImage[]][] = [];
     const again = await sampler.drawImages({
       ...options,
-      onStep: async ({ first, previews }) => void seen.push([first, await previews()]),
+      onStep: async ({ indices, previews }) => void seen.push([indices, await previews()]),
     });
     expect(again).toEqual(drawn);
-    expect(seen.map(([first, previews]) => [first, previews.length])).toEqual([
-      ...Array(3).fill([0, 2]),
-      ...Array(3).fill([2, 1]),
+    expect(seen.map(([indices, previews]) => [indices, previews.length])).toEqual([
+      ...Array(3).fill([[0, 1], 2]),
+      ...Array(3).fill([[2], 1]),
     ]);
     // The last step of DDIM ends at its estimate.
-    expect([...seen[2][1], ...seen[5][1]].every((each, i) => greatestDifference(each, drawn[i]) < 1e-5)).toBe(true);
-    expect(greatestDifference(seen[0][1][0], drawn[0])).toBeGreaterThan(0.01);
+    [...seen[2][1], ...seen[5][1]].forEach((each, i) => {
+      expect(greatestDifference(each.data, drawn[i].data)).toBeLessThan(1e-5);
+    });
+    expect(greatestDifference(seen[0][1][0].data, drawn[0].data)).toBeGreaterThan(0.01);
   });
 
   test('is ended by what its callback throws', async () => {
@@ -281,7 +328,7 @@ describe('drawImages', () => {
 });
 
 describe('captionImages', () => {
-  const images = [1, 2, 3].map((seed) => testImage(seed));
+  const images = [1, 2, 3].map((seed) => testPicture(seed));
 
   test('captions as generate does, greedily, whatever the size of the batches', async () => {
     const captions = await sampler.captionImages({ images, maxTokens: 5 });

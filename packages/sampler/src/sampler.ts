@@ -1,12 +1,15 @@
 /** @file The sampler: a trained model ready to write and to draw. */
 import { TransfusionError } from '@transfusion/core';
-import type { Backend, Variable } from '@transfusion/tensor';
-import type { TransfusionParameters } from '@transfusion/transformer';
+import type { RgbImage } from '@transfusion/data';
+import type { Backend } from '@transfusion/tensor';
+import type { ModelVariables } from '@transfusion/transformer';
 import type { ImageCodec } from '@transfusion/vae';
 import { type CaptionImagesOptions, captionImages } from './caption-images.js';
-import { imageLayout, type PipelineConfig } from './config.js';
+import { imageCodes, type PipelineConfig, textVocabularySize } from './config.js';
 import { type DrawImagesOptions, drawImages } from './draw-images.js';
+import { type EditImagesOptions, editImages } from './edit-images.js';
 import { type GenerateOptions, generate, type SamplerEvent } from './generate.js';
+import { announcingTokens, ImageFormats } from './image-formats.js';
 import type { Pipeline, SamplerTokenizer } from './pipeline.js';
 import { SequencePool } from './sequence-pool.js';
 
@@ -14,7 +17,7 @@ export interface SamplerOptions {
   backend: Backend;
   config: PipelineConfig;
   /** Stay the caller's: they may be trained on between two calls, and are not destroyed by `dispose`. */
-  parameters: TransfusionParameters<Variable>;
+  parameters: ModelVariables;
   tokenizer: SamplerTokenizer;
   codec: ImageCodec;
 }
@@ -26,16 +29,23 @@ export interface Sampler {
    * `forceImage`, at once). The iterator may be left at any time. The same options give the same document.
    *
    * @throws TransfusionError SAMPLER_OPTIONS, SAMPLER_CONTEXT (the prompt is longer than the model's context),
-   *   CODEC_SHAPE, SAMPLER_LOGITS, SAMPLER_NOT_FINITE
+   *   SAMPLER_IMAGE_SIZE, CODEC_SHAPE, SAMPLER_LOGITS, SAMPLER_NOT_FINITE, SAMPLER_NO_IMAGES (images of a plain language model)
    * @throws TransfusionError SCHEDULER_STEPS_RANGE, SCHEDULER_CONFIG_INVALID
    */
   generate(options: GenerateOptions): AsyncIterable<SamplerEvent>;
   /**
-   * An image [size, size, 3] in [-1, 1] for each caption. Image 0 is the one that `generate` with `forceImage` draws.
+   * An image for each caption. Image 0 is the one that `generate` with `forceImage` draws.
    *
    * @throws as `generate`
    */
-  drawImages(options: DrawImagesOptions): Promise<Float32Array[]>;
+  drawImages(options: DrawImagesOptions): Promise<RgbImage[]>;
+  /**
+   * Each image [size, size, 3] in [-1, 1], edited as its prompt says. Guidance leads away from what goes with the image alone,
+   * whatever the prompt. Edit 0 is what `generate` with `forceImage` draws after the image and the text, where guidance is 1.
+   *
+   * @throws as `generate`
+   */
+  editImages(options: EditImagesOptions): Promise<RgbImage[]>;
   /**
    * The most likely caption of each image, greedily.
    *
@@ -50,23 +60,28 @@ export interface Sampler {
 export function createSampler(options: SamplerOptions): Sampler {
   const { backend, config, parameters, tokenizer, codec } = options;
   checkParts(options);
-  const layout = imageLayout(config);
-  const pool = new SequencePool({ backend, config: config.model, parameters, latent: layout.latent });
-  const pipeline: Pipeline = { config, layout, tokenizer, codec, pool };
+  const sizeTokens = announcingTokens(config, tokenizer, { where: 'the tokenizer', code: 'SAMPLER_TOKENIZER' });
+  const formats = new ImageFormats(config, tokenizer, sizeTokens);
+  const codes = imageCodes(config);
+  const pool = new SequencePool({ backend, config: config.model, parameters, codes });
+  const pipeline: Pipeline = { config, formats, tokenizer, codec, pool, codes };
   return {
     config,
     generate: (given) => generate(pipeline, given),
     drawImages: (given) => drawImages(pipeline, given),
+    editImages: (given) => editImages(pipeline, given),
     captionImages: (given) => captionImages(pipeline, given),
     dispose: () => pool.dispose(),
   };
 }
 
 function checkParts({ config, tokenizer, codec }: SamplerOptions): void {
-  if (tokenizer.vocabularySize > config.model.vocabularySize) {
+  const textIds = textVocabularySize(config);
+  if (tokenizer.vocabularySize > textIds) {
+    const forText = textIds < config.model.vocabularySize ? ' for text' : '';
     throw new TransfusionError({
       code: 'SAMPLER_TOKENIZER',
-      message: `the tokenizer has ${tokenizer.vocabularySize} ids, the model's vocabulary ${config.model.vocabularySize}`,
+      message: `the tokenizer has ${tokenizer.vocabularySize} ids, the model's vocabulary ${textIds}${forText}`,
       fix: 'use the tokenizer that the model was trained with',
     });
   }

@@ -8,9 +8,10 @@ import { byteTokenizer, testImage, tinyConfig, tinyParameters } from './testing/
 
 const config = tinyConfig();
 const layout = imageLayout(config);
+const { latent } = layout;
 const { bos, boi, eoi, eos } = byteTokenizer().special;
 const ids = (text: string) => byteTokenizer().encode(text);
-const image = (seed: number): ImagePart => ({ kind: 'image', ...layout.latent, latents: testImage(seed) });
+const image = (seed: number): ImagePart => ({ kind: 'image', ...latent, latents: testImage(seed) });
 const TOLERANCE = 1e-4;
 
 let backend: Backend;
@@ -21,8 +22,9 @@ beforeAll(async () => {
 });
 afterAll(() => backend.dispose());
 
-function openBatch(rows: number, capacity = 64): SequenceBatch {
-  return new SequenceBatch({ backend, config: config.model, parameters, latent: layout.latent, rows, capacity });
+function openBatch(rows: number, capacity = 64, model = { config, parameters }): SequenceBatch {
+  const given = { backend, config: model.config.model, parameters: model.parameters };
+  return new SequenceBatch({ ...given, rows, capacity });
 }
 
 /** Text, an image, text, an image, text. */
@@ -48,9 +50,9 @@ describe('decoding with a cache equals one pass over the whole sequence', () => 
       }
     };
     await read([bos, ...ids('a red'), boi]);
-    await batch.appendImages(new Map([[0, testImage(1)]]));
+    await batch.appendImages(new Map([[0, testImage(1)]]), latent);
     await read([eoi, ...ids('then blue'), boi]);
-    await batch.appendImages(new Map([[0, testImage(2)]]));
+    await batch.appendImages(new Map([[0, testImage(2)]]), latent);
     await read([eoi, ...ids('end'), eos]);
     expect(batch.length(0)).toBe(whole.logits.length);
     expect(logits.size).toBe(whole.logits.length - 2 * layout.patches);
@@ -74,8 +76,13 @@ describe('decoding with a cache equals one pass over the whole sequence', () => 
     batch.dispose();
   });
 
-  test('denoising on the cached prefix equals computing the whole sequence anew in every step', async () => {
-    const batch = openBatch(2);
+  const unet = { kind: 'unet' as const, channels: [4, 8], headDim: 4, groups: 2 };
+  test.each([
+    ['linear patches', config],
+    ['a U-Net', tinyConfig({ model: { ...config.model, patcher: unet } })],
+  ])('denoising on the cached prefix equals computing the whole sequence anew in every step: %s', async (_, config) => {
+    const parameters = tinyParameters(backend, config);
+    const batch = openBatch(2, 64, { config, parameters });
     await batch.appendTokens(
       new Map([
         [0, [bos, ...ids('a longer caption'), boi]],
@@ -90,6 +97,7 @@ describe('decoding with a cache equals one pass over the whole sequence', () => 
       const predictions = await batch.predictImages(
         new Map([0, 1].map((row) => [row, testImage(seed + row)])),
         timestep,
+        latent,
       );
       for (const [row, caption] of [[...ids('a longer caption')], []].entries()) {
         const whole = await wholeSequence({
@@ -108,8 +116,8 @@ describe('decoding with a cache equals one pass over the whole sequence', () => 
   test('after denoising, text goes on from the clean image: no noisy key is left', async () => {
     const batch = openBatch(1);
     await batch.appendTokensAlone(0, [bos, ...ids('a red'), boi]);
-    for (const timestep of [999, 400]) await batch.predictImages(new Map([[0, testImage(9)]]), timestep);
-    await batch.appendImages(new Map([[0, testImage(1)]]));
+    for (const timestep of [999, 400]) await batch.predictImages(new Map([[0, testImage(9)]]), timestep, latent);
+    await batch.appendImages(new Map([[0, testImage(1)]]), latent);
     const logits = await batch.appendTokensAlone(0, [eoi]);
     const whole = await wholeSequence({ backend, config, parameters, document, timesteps: [0, 999] });
     expect(greatestDifference(logits, whole.logits[batch.length(0) - 1])).toBeLessThan(TOLERANCE);
@@ -132,6 +140,7 @@ describe('rows of a batch', () => {
       const images = await batch.predictImages(
         new Map([1, 2].map((row) => [row, testImage(row + others.length)])),
         700,
+        latent,
       );
       return [logits.get(1)!, images.get(1)!];
     };
@@ -140,7 +149,7 @@ describe('rows of a batch', () => {
     expect(sameLogits).toEqual(logits);
     batch.clear();
     await batch.appendTokens(new Map([[1, [bos, ...ids('mine'), boi]]]));
-    const alone = await batch.predictImages(new Map([[1, testImage(1 + 3)]]), 700);
+    const alone = await batch.predictImages(new Map([[1, testImage(1 + 3)]]), 700, latent);
     expect(alone.get(1)).toEqual(image);
     batch.dispose();
   });
@@ -167,7 +176,7 @@ describe('rows of a batch', () => {
     await expect(batch.appendTokensAlone(0, ids('more'))).rejects.toThrow(
       /SAMPLER_CONTEXT_FULL.*sequence 0 would have 9 positions, there is room for 8/,
     );
-    await expect(batch.predictImages(new Map([[0, testImage(1)]]), 0)).rejects.toThrow(/SAMPLER_CONTEXT_FULL/);
+    await expect(batch.predictImages(new Map([[0, testImage(1)]]), 0, latent)).rejects.toThrow(/SAMPLER_CONTEXT_FULL/);
     expect(batch.length(0)).toBe(5);
     batch.dispose();
   });
@@ -176,7 +185,7 @@ describe('rows of a batch', () => {
 test('a prompt of several pieces is read like one of a single piece', async () => {
   const long = tinyConfig({ model: { ...config.model, maxPositions: 600 } });
   const batch = new SequenceBatch({
-    ...{ backend, parameters, config: long.model, latent: layout.latent, rows: 1, capacity: 600 },
+    ...{ backend, parameters, config: long.model, rows: 1, capacity: 600 },
   });
   const tokens = Array.from({ length: 300 }, (_, i) => (i * 37) % 256);
   const logits = await batch.appendTokensAlone(0, tokens);
@@ -192,7 +201,7 @@ test('nothing is left on the device after dispose', async () => {
   const before = backend.stats();
   const batch = openBatch(2);
   await batch.appendTokens(new Map([[0, [bos, boi]]]));
-  await batch.appendImages(new Map([[0, testImage(1)]]));
+  await batch.appendImages(new Map([[0, testImage(1)]]), latent);
   expect(backend.stats().liveBytes).toBeGreaterThan(before.liveBytes);
   batch.dispose();
   await new Promise((resolve) => setImmediate(resolve));
@@ -215,12 +224,12 @@ test('a function that could not be compiled is compiled by the next call', async
     dispose: () => backend.dispose(),
   };
   const batch = new SequenceBatch({
-    ...{ backend: scarce, parameters, config: config.model, latent: layout.latent, rows: 1, capacity: 32 },
+    ...{ backend: scarce, parameters, config: config.model, rows: 1, capacity: 32 },
   });
   await expect(batch.appendTokensAlone(0, [bos, boi])).rejects.toThrow(/no room now/);
-  await expect(batch.predictImages(new Map([[0, testImage(1)]]), 0)).rejects.toThrow(/no room now/);
+  await expect(batch.predictImages(new Map([[0, testImage(1)]]), 0, latent)).rejects.toThrow(/no room now/);
   await batch.appendTokensAlone(0, [bos, boi]);
-  const prediction = await batch.predictImages(new Map([[0, testImage(1)]]), 0);
+  const prediction = await batch.predictImages(new Map([[0, testImage(1)]]), 0, latent);
   expect(prediction.get(0)).toHaveLength(testImage(1).length);
   batch.dispose();
 });

@@ -1,10 +1,11 @@
 /** @file A batch of growing sequences whose keys and values stay on the device. */
 import { nextTask, TransfusionError } from '@transfusion/core';
-import { patchCount } from '@transfusion/data';
+import { type CodeIds, codeTokens, patchPlaces } from '@transfusion/data';
+import { type GuidancePlan, isGuided } from '@transfusion/schedulers';
 import { type Backend, createVariable, type Variable } from '@transfusion/tensor';
-import type { ModelConfig, TransfusionParameters } from '@transfusion/transformer';
+import type { ModelConfig, ModelVariables } from '@transfusion/transformer';
 import type { LatentShape } from '@transfusion/vae';
-import { Denoiser } from './denoiser.js';
+import { Denoiser, type KnownImage } from './denoiser.js';
 import { Kept } from './kept.js';
 import {
   type CacheVariables,
@@ -18,9 +19,9 @@ import { PositionArrays } from './position-arrays.js';
 export interface SequenceBatchOptions {
   backend: Backend;
   config: ModelConfig;
-  parameters: TransfusionParameters<Variable>;
-  /** Size of a latent image. */
-  latent: LatentShape;
+  parameters: ModelVariables;
+  /** Where images are tokens: their ids. */
+  codes?: CodeIds;
   /** Sequences. */
   rows: number;
   /** Positions that a sequence may have. */
@@ -30,6 +31,8 @@ export interface SequenceBatchOptions {
 /** Prompts are read in pieces of at most so many positions, to bound the memory of one call. */
 const MOST_QUERIES = 256;
 const LEAST_PADDED_QUERIES = 8;
+/** Sizes of images whose functions are kept: a caller may ask for any. */
+const MOST_SIZES = 8;
 
 /**
  * Rows of sequences, each of its own length; all begin empty. Calls must not overlap. Before each run of the model the
@@ -42,22 +45,24 @@ export class SequenceBatch {
   readonly rows: number;
   readonly capacity: number;
   readonly #options: SequenceBatchOptions;
-  readonly #patches: number;
   readonly #layers: CacheVariables;
   readonly #lengths: number[];
+  /** The next rotary position of each sequence: its length, but for images in two dimensions. */
+  readonly #positions: number[];
   /** By batch and queries. */
   readonly #tokenFunctions = new Kept<TokenFunction>();
-  readonly #patchFunctions = new Kept<PatchFunction>();
-  readonly #denoisers = new Kept<Denoiser>();
+  /** By the size of an image. */
+  readonly #patchFunctions = new Kept<PatchFunction>(MOST_SIZES);
+  readonly #denoisers = new Kept<Denoiser>(2 * MOST_SIZES);
 
   /** @throws OutOfMemoryError */
   constructor(options: SequenceBatchOptions) {
     const { rows, capacity } = options;
     this.#options = options;
-    this.#patches = patchCount(options.latent, options.config.patchSize);
     this.rows = rows;
     this.capacity = capacity;
     this.#lengths = new Array<number>(rows).fill(0);
+    this.#positions = new Array<number>(rows).fill(0);
     this.#layers = createCache(options);
   }
 
@@ -66,9 +71,12 @@ export class SequenceBatch {
     return this.#lengths[row];
   }
 
-  /** Empties all sequences. */
-  clear(): void {
-    this.#lengths.fill(0);
+  /** Empties all sequences, or one. */
+  clear(row?: number): void {
+    for (const each of [this.#lengths, this.#positions]) {
+      if (row === undefined) each.fill(0);
+      else each[row] = 0;
+    }
   }
 
   /**
@@ -91,20 +99,21 @@ export class SequenceBatch {
    * sequences do not grow.
    *
    * @param latents [height, width, channels], by row
+   * @param latent the size of each
    * @returns like `latents`
    * @throws TransfusionError SAMPLER_CONTEXT_FULL
    */
   async predictImages(
     latents: ReadonlyMap<number, Float32Array>,
     timestep: number,
+    latent: LatentShape,
   ): Promise<Map<number, Float32Array>> {
-    const { height, width, channels } = this.#options.latent;
-    const values = height * width * channels;
-    const places = this.#imagePositions([...latents.keys()]);
+    const values = latent.height * latent.width * latent.channels;
+    const places = this.#imagePositions([...latents.keys()], latent, this.rows);
     const input = new Float32Array(this.rows * values);
     for (const [row, image] of latents) input.set(image, row * values);
-    const predict = await this.#patchFunctions.get('', () =>
-      compilePatchFunction({ ...this.#options, layers: this.#layers, batch: this.rows }),
+    const predict = await this.#patchFunctions.get(nameOf(latent), () =>
+      compilePatchFunction({ ...this.#options, latent, layers: this.#layers, batch: this.rows }),
     );
     await nextTask();
     const timesteps = new Float32Array(this.rows).fill(timestep);
@@ -113,27 +122,64 @@ export class SequenceBatch {
   }
 
   /**
-   * Begins to denoise images that stand at the end of the first sequences, one each, in the order of `noise`. The sequences
-   * do not grow, and must not while the images are denoised.
+   * Begins to denoise images that stand at the end of the sequences, one each, in the order of `samples`. The sequences do
+   * not grow, and must not while the images are denoised.
    *
-   * @param options.guided image i has its unconditional context at the end of sequence `rows / 2 + i`
-   * @param options.noise pure noise, [height, width, channels] of each image
+   * @param options.guidance where it guides any evaluation, image i stands at the end of sequence 2 i, and its unconditional
+   *   context at that of 2 i + 1; else it stands at the end of sequence i
+   * @param options.samples what it begins with, [height, width, channels] of each image
+   * @param options.known of each image, where anything is known
+   * @param options.latent the size of each
    * @throws TransfusionError SAMPLER_CONTEXT_FULL
    */
-  async beginImages({ guided, noise }: { guided: boolean; noise: readonly Float32Array[] }): Promise<Denoiser> {
-    const rows = noise.flatMap((_, i) => (guided ? [i, this.rows / 2 + i] : [i]));
-    const places = this.#imagePositions(rows);
-    const denoiser = await this.#denoisers.get(guided ? 'guided' : '', () =>
-      Denoiser.open({ ...this.#options, layers: this.#layers, batch: this.rows, guided }),
-    );
-    denoiser.begin(noise, places);
+  async beginImages(options: {
+    guidance: GuidancePlan;
+    samples: readonly Float32Array[];
+    known?: readonly KnownImage[];
+    latent: LatentShape;
+  }): Promise<Denoiser> {
+    const { guidance, samples, known, latent } = options;
+    const paired = isGuided(guidance);
+    const conditional = samples.map((_, i) => (paired ? 2 * i : i));
+    const conditionalPositions = this.#imagePositions(conditional, latent, paired ? this.rows / 2 : this.rows);
+    const positions = paired
+      ? this.#imagePositions(
+          conditional.flatMap((row) => [row, row + 1]),
+          latent,
+          this.rows,
+        )
+      : conditionalPositions;
+    const denoiser = await this.#denoisers.get(`${paired ? 'paired ' : ''}${nameOf(latent)}`, async () => {
+      return new Denoiser({ ...this.#options, latent, layers: this.#layers, batch: this.rows, paired });
+    });
+    await denoiser.begin({ samples, known, guidance, positions, conditionalPositions });
     return denoiser;
   }
 
-  /** Appends clean images: context for what follows, at timestep 0 (the cleanest that training knows). */
-  async appendImages(latents: ReadonlyMap<number, Float32Array>): Promise<void> {
-    await this.predictImages(latents, 0);
-    for (const row of latents.keys()) this.#lengths[row] += this.#patches;
+  /** Makes a sequence shorter again, by tokens: what came after is forgotten. */
+  truncate(row: number, length: number): void {
+    const dropped = Math.max(0, this.#lengths[row] - length);
+    this.#lengths[row] -= dropped;
+    // A token takes one rotary position, as it takes one of the sequence.
+    this.#positions[row] -= dropped;
+  }
+
+  /**
+   * Appends clean images: context for what follows, at timestep 0 (the cleanest that training knows). Where images are tokens,
+   * latents are codes, and are appended as tokens.
+   */
+  async appendImages(latents: ReadonlyMap<number, Float32Array>, latent: LatentShape): Promise<void> {
+    const { codes } = this.#options;
+    if (codes) {
+      await this.appendTokens(new Map([...latents].map(([row, image]) => [row, codeTokens(image, codes)])));
+      return;
+    }
+    await this.predictImages(latents, 0, latent);
+    const { patches, advance } = patchPlaces(latent, this.#options.config);
+    for (const row of latents.keys()) {
+      this.#lengths[row] += patches.length;
+      this.#positions[row] += advance;
+    }
   }
 
   dispose(): void {
@@ -166,9 +212,9 @@ export class SequenceBatch {
     for (const [row, appended] of tokens) {
       const begin = this.#keyBase(row, batch);
       appended.forEach((id, i) => {
-        const position = this.#lengths[row] + i;
-        const end = begin + position + 1;
-        places.set(slot(row) * queries + i, { position, begin, end, cacheRow: row * this.capacity + position });
+        const at = this.#lengths[row] + i;
+        const [position, end] = [this.#positions[row] + i, begin + at + 1];
+        places.set(slot(row) * queries + i, { position, begin, end, cacheRow: row * this.capacity + at });
         ids[slot(row) * queries + i] = id;
       });
       last[slot(row)] = slot(row) * queries + appended.length - 1;
@@ -179,31 +225,42 @@ export class SequenceBatch {
     await nextTask();
     const { logits } = await read.run({ ...places.arrays, tokens: ids, last });
     const vocabulary = this.#options.config.vocabularySize;
-    for (const [row, appended] of tokens) this.#lengths[row] += appended.length;
+    for (const [row, appended] of tokens) {
+      this.#lengths[row] += appended.length;
+      this.#positions[row] += appended.length;
+    }
     return new Map(
       [...tokens.keys()].map((row) => [row, logits.slice(slot(row) * vocabulary, (slot(row) + 1) * vocabulary)]),
     );
   }
 
-  /** Where images at the end of the rows' sequences are. @throws TransfusionError SAMPLER_CONTEXT_FULL */
-  #imagePositions(rows: readonly number[]): PositionArrays {
-    const patches = this.#patches;
-    const places = new PositionArrays(this.rows, patches);
+  /**
+   * Where images at the end of the rows' sequences are, for a call of `batch` sequences: one of each `rows / batch` of them.
+   *
+   * @throws TransfusionError SAMPLER_CONTEXT_FULL
+   */
+  #imagePositions(rows: readonly number[], latent: LatentShape, batch: number): PositionArrays {
+    const { patches } = patchPlaces(latent, this.#options.config);
+    const columns = this.#options.config.imagePositions === '2d';
+    const places = new PositionArrays(batch, patches.length, { columns });
     for (const row of rows) {
-      this.#checkRoom(row, patches);
-      const begin = this.#keyBase(row, this.rows);
-      const end = begin + this.#lengths[row] + patches;
-      for (let i = 0; i < patches; i++) {
-        const position = this.#lengths[row] + i;
-        places.set(row * patches + i, { position, begin, end, cacheRow: row * this.capacity + position });
-      }
+      this.#checkRoom(row, patches.length);
+      const slot = Math.floor(row / (this.rows / batch));
+      const begin = this.#keyBase(row, batch);
+      const [length, next] = [this.#lengths[row], this.#positions[row]];
+      patches.forEach(({ position, column, sees }, i) => {
+        places.set(slot * patches.length + i, {
+          ...{ position: next + position, column: next + column },
+          ...{ begin, end: begin + length + sees, cacheRow: row * this.capacity + length + i },
+        });
+      });
     }
     return places;
   }
 
-  /** Index of a row's first key, as a call for `batch` sequences counts keys. */
+  /** Index of a row's first key, as a call for `batch` sequences counts keys: each of them sees several rows as one long one. */
   #keyBase(row: number, batch: number): number {
-    return batch === this.rows ? 0 : row * this.capacity;
+    return (row % (this.rows / batch)) * this.capacity;
   }
 
   #checkRoom(row: number, positions: number): void {
@@ -214,6 +271,10 @@ export class SequenceBatch {
       message: `sequence ${row} would have ${needed} positions, there is room for ${this.capacity}`,
     });
   }
+}
+
+function nameOf({ height, width }: LatentShape): string {
+  return `${height}x${width}`;
 }
 
 function createCache({ backend, config, rows, capacity }: SequenceBatchOptions): CacheVariables {

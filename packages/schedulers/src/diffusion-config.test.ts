@@ -35,8 +35,12 @@ test('a sampler goes with a schedule where it can be made for it', () => {
 });
 
 test('what does not go together is named, with what would', () => {
-  expect(samplingProblems({ diffusion: flow, sampling })).toEqual([
-    { path: ['sampling', 'scheduler'], message: 'ddim is for the cosine schedule; for the flow schedule: euler, heun' },
+  expect(samplingProblems({ diffusion: flow, sampling })).toEqual([]);
+  expect(samplingProblems({ diffusion, sampling: { ...sampling, scheduler: 'heun' } })).toEqual([
+    {
+      path: ['sampling', 'scheduler'],
+      message: 'heun is for the flow schedule; for the cosine schedule: ddim, ddpm, dpmpp_2m',
+    },
   ]);
   const few = { diffusion: { ...diffusion, trainTimesteps: 20 }, sampling };
   expect(samplingProblems(few)).toEqual([
@@ -46,6 +50,15 @@ test('what does not go together is named, with what would', () => {
   expect(samplingProblems(epsilon as never)).toEqual([
     { path: ['diffusion', 'parameterisation'], message: expect.stringMatching(/predict flow, v or sample/) },
   ]);
+});
+
+test('a guidance scale that would leave the range of f32 is refused', () => {
+  for (const schema of [samplingDefaultsSchema, samplingOptionsSchema]) {
+    for (const guidance of [-1000, 0, 1000]) expect(schema.parse({ guidance })).toMatchObject({ guidance });
+    for (const guidance of [1e308, -1001]) {
+      expect(() => schema.parse({ guidance })).toThrow(/expected a scale from -1000 to 1000/);
+    }
+  }
 });
 
 test('a sampler has the objective of training, and clamps as the model says', () => {
@@ -61,7 +74,7 @@ test('a sampler has the objective of training, and clamps as the model says', ()
 
 test('options have no defaults, say who takes them, and are strict', () => {
   expect(samplingOptionsSchema.parse({})).toEqual({});
-  expect(samplingOptionsSchema.shape.spacing.description).toMatch(/^ddim, ddpm, dpmpp_2m: /);
+  expect(samplingOptionsSchema.shape.spacing.description).toMatch(/^ddim, ddpm, dpmpp_2m: trailing: /);
   expect(samplingOptionsSchema.shape.steps.description).toBe('denoising steps of an image');
   for (const bad of [
     { steps: 0 },

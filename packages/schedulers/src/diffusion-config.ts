@@ -1,5 +1,6 @@
 /** @file How a model diffuses and how its images are drawn: the part of its configuration that training and sampling share. */
 import { z } from 'zod';
+import { guidanceOptions } from './guidance.js';
 import { noiseScheduleSchema, trainTimestepsSchema } from './noise-schedule.js';
 import type { ObjectiveOptions } from './objective.js';
 import { parameterisationSchema } from './parameterisation.js';
@@ -17,6 +18,7 @@ import {
   stepOptionsOf,
 } from './scheduler.js';
 
+const flowOnly = schedulerNames.filter((name) => !schedulersOn('cosine').includes(name));
 const clamping = schedulerNames.filter(clampsSample).join(', ');
 
 export const diffusionConfigSchema = z.strictObject({
@@ -31,16 +33,22 @@ export const diffusionConfigSchema = z.strictObject({
     .describe(`${clamping} clamp the estimate of the clean latents to [-clampSample, clampSample]; null: no clamp`),
 });
 
+/** Far beyond what draws anything; much more leaves the range of f32. */
+const GREATEST_GUIDANCE = 1000;
+const guidanceRange = `expected a scale from -${GREATEST_GUIDANCE} to ${GREATEST_GUIDANCE}`;
+
 export const samplingDefaultsSchema = z.strictObject({
   steps: z.int().min(1).default(50).describe('denoising steps of an image'),
   guidance: z
     .number()
+    .min(-GREATEST_GUIDANCE, guidanceRange)
+    .max(GREATEST_GUIDANCE, guidanceRange)
     .default(3)
     .describe('classifier-free guidance scale; 1: none; 0: without regard to the text; below: away from it'),
   scheduler: z
     .enum(schedulerNames)
     .default('ddim')
-    .describe(`step rule; ${schedulersOn('flow').join(' and ')} are for the flow schedule`),
+    .describe(`step rule; ${flowOnly.join(' and ')} are for the flow schedule alone`),
 });
 
 export type DiffusionConfig = z.output<typeof diffusionConfigSchema>;
@@ -52,6 +60,7 @@ const { steps, guidance, scheduler } = samplingDefaultsSchema.shape;
 export const samplingOptionsSchema = z.strictObject({
   steps: chosen(steps),
   guidance: chosen(guidance),
+  ...guidanceOptions,
   scheduler: chosen(scheduler),
   spacing: stepOption('spacing', stepOptions.spacing),
   eta: stepOption('eta', stepOptions.eta),
@@ -114,5 +123,6 @@ function chosen<Schema extends z.ZodType>(schema: z.ZodDefault<Schema>): z.ZodOp
 
 function stepOption<Schema extends z.ZodType>(option: StepOption, schema: z.ZodDefault<Schema>): z.ZodOptional<Schema> {
   const takers = schedulerNames.filter((name) => stepOptionsOf(name).includes(option));
-  return chosen(schema).describe(`${takers.join(', ')}: ${schema.description}`);
+  const description = schema.description ?? (schema.unwrap() as Schema).description;
+  return chosen(schema).describe(`${takers.join(', ')}: ${description}`);
 }

@@ -1,5 +1,6 @@
 /** @file @transfusion/schedulers: noise schedules, parameterisations, samplers, learning rates. `plan.ts` is the contract. */
 
+export { cutPlan, strengthSchema } from './cut-plan.js';
 export {
   type DiffusionConfig,
   diffusionConfigSchema,
@@ -12,13 +13,23 @@ export {
   samplingProblems,
 } from './diffusion-config.js';
 export type { FloatArray } from './float-array.js';
-export { guide } from './guidance.js';
+export {
+  type GuidancePlan,
+  guidanceOptions,
+  guide,
+  guideRenormed,
+  guideRescaled,
+  isGuided,
+  planGuidance,
+} from './guidance.js';
+export { guideInGraph, guideRenormedInGraph, guideRescaledInGraph } from './guidance-in-graph.js';
 export {
   createLearningRate,
   type LearningRateConfig,
   type LearningRateOptions,
   learningRateSchema,
 } from './learning-rate.js';
+export { type LossWeighting, lossWeight, lossWeightFields, weightingProblems } from './loss-weight.js';
 export { minSnrWeight } from './min-snr.js';
 export {
   addNoise,
@@ -41,6 +52,7 @@ export {
 export {
   conversionCoefficients,
   convertPrediction,
+  errorScale,
   type Parameterisation,
   type PredictionCoefficients,
   parameterisationSchema,
@@ -62,9 +74,16 @@ export {
 } from './scheduler.js';
 export { shiftedTimesteps, shiftNoiseLevel, spacedTimesteps, spacingSchema, type TimestepSpacing } from './spacing.js';
 export {
+  noiseFractionCdf,
+  type TimestepDistribution,
+  type TimestepQuantile,
+  timestepDistributionSchema,
+  timestepQuantile,
+} from './timestep-distribution.js';
+export {
   EVALUATION_COEFFICIENTS,
   evaluationCoefficients,
-  guideInGraph,
+  keepKnownInGraph,
   updateSampleInGraph,
 } from './update-in-graph.js';
 export { initialState, updateSample } from './update-sample.js';

@@ -41,6 +41,15 @@ export function targetCoefficients(
   }
 }
 
+/**
+ * How large an error is in a parameterisation. x_t is known, so an error in x0 comes with one in epsilon, `-signal / noise` times
+ * as large: in all four it is the same error, in the ratio of these scales. The determinant of the two equations, positive.
+ */
+export function errorScale(parameterisation: Parameterisation, level: NoiseLevel): number {
+  const [signal, noise, targetSignal, targetNoise] = targetCoefficients(parameterisation, level);
+  return Math.abs(signal * targetNoise - noise * targetSignal);
+}
+
 /** A linear combination `sample * x_t + prediction * (what the network said)`. */
 export interface PredictionCoefficients {
   readonly sample: number;

@@ -5,6 +5,8 @@
  * `updateSampleInGraph` in a compiled graph: both do what `Evaluation` says, for every sampler.
  */
 
+import type { NoiseLevel } from './noise-schedule.js';
+
 /**
  * One evaluation of the network on the sample x, and what follows from its output:
  *
@@ -18,6 +20,9 @@ export interface Evaluation {
   readonly step: number;
   /** What the network is told; on the flow schedule it may lie between whole timesteps. */
   readonly timestep: number;
+  /** What the sample holds when the network sees it, and once the update is done: noised images of these levels. */
+  readonly from: NoiseLevel;
+  readonly to: NoiseLevel;
   readonly anchors: boolean;
   readonly x0: X0Coefficients;
   readonly next: NextCoefficients;

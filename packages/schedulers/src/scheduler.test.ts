@@ -104,21 +104,24 @@ describe('bad input', () => {
     ['type is missing', {}],
     ['parameterisation is unknown', { type: 'ddim', parameterisation: 'eps' }],
     ['not an object', 'ddim'],
-    ['a flow schedule for DDIM', { type: 'ddim', noiseSchedule: { type: 'flow' } }],
-    ['a flow objective for DDIM', { type: 'ddim', parameterisation: 'flow' }],
+    ['epsilon for DDIM on the flow schedule', { type: 'ddim', noiseSchedule: { type: 'flow' } }],
     ['epsilon for Euler', { type: 'euler', parameterisation: 'epsilon' }],
     ['the cosine schedule for Euler', { type: 'euler', noiseSchedule: { type: 'cosine' } }],
     ['the cosine schedule for Heun', { type: 'heun', noiseSchedule: { type: 'cosine' } }],
-    [
-      'the flow schedule for DPM-Solver++',
-      { type: 'dpmpp_2m', parameterisation: 'v', noiseSchedule: { type: 'flow' } },
-    ],
   ])('a configuration is refused: %s', (_, config) => {
     expect(() => create(config)).toThrow('SCHEDULER_CONFIG_INVALID');
   });
 
   test('the fix names the samplers that would do', () => {
-    expect(() => create({ type: 'ddim', parameterisation: 'flow' })).toThrow(/fix: use euler, heun/);
+    const onCosine = { type: 'euler', noiseSchedule: { type: 'cosine' } };
+    expect(() => create(onCosine)).toThrow(/euler is defined on the flow schedule.*\n.*fix: use ddim, ddpm, dpmpp_2m$/);
+  });
+
+  test('the schedule follows from what is predicted, where the sampler is defined on it', () => {
+    const scheduleOf = (config: unknown) => create(config).noiseSchedule.config.type;
+    expect(scheduleOf({ type: 'ddim' })).toBe('cosine');
+    expect(scheduleOf({ type: 'ddim', parameterisation: 'flow' })).toBe('flow');
+    expect(scheduleOf({ type: 'euler', parameterisation: 'v' })).toBe('flow');
   });
 
   test('too many steps, too few', () => {

@@ -42,16 +42,20 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
   const parsed = parseConfig('scheduler', schedulerSchema, options);
   const definition = samplerOf(parsed.type);
   const { type, parameterisation } = parsed;
-  const usual = definition.schedule === 'flow' ? { type: definition.schedule } : defaultNoiseSchedule(parameterisation);
-  const noiseSchedule = createNoiseSchedule(parsed.noiseSchedule ?? usual);
-  if (noiseSchedule.config.type !== definition.schedule) {
+  const { schedules } = definition;
+  const usual = defaultNoiseSchedule(parameterisation);
+  const noiseSchedule = createNoiseSchedule(
+    parsed.noiseSchedule ?? (schedules.includes(usual.type) ? usual : { type: schedules[0] }),
+  );
+  const schedule = noiseSchedule.config.type;
+  if (!schedules.includes(schedule)) {
     throw new TransfusionError({
       code: 'SCHEDULER_CONFIG_INVALID',
-      message: `${type} is defined on the ${definition.schedule} schedule; the noise schedule is ${noiseSchedule.config.type} (parameterisation ${parameterisation})`,
-      fix: `use ${schedulersOn(noiseSchedule.config.type).join(', ')}`,
+      message: `${type} is defined on the ${schedules.join(' and ')} schedule; the noise schedule is ${schedule} (parameterisation ${parameterisation})`,
+      fix: `use ${schedulersOn(schedule).join(', ')}`,
     });
   }
-  if (!determinesStart(definition.schedule, parameterisation)) {
+  if (!determinesStart(schedule, parameterisation)) {
     throw new TransfusionError({
       code: 'SCHEDULER_CONFIG_INVALID',
       message: `${type} starts where the flow schedule has no signal, and an epsilon prediction says nothing about x0 there`,
@@ -73,7 +77,7 @@ export function determinesStart(schedule: NoiseSchedule['config']['type'], predi
 
 /** The samplers that are defined on a noise schedule. */
 export function schedulersOn(schedule: NoiseSchedule['config']['type']): SchedulerName[] {
-  return schedulerNames.filter((name) => samplerOf(name).schedule === schedule);
+  return schedulerNames.filter((name) => samplerOf(name).schedules.includes(schedule));
 }
 
 /** Which of the options that may be chosen a sampler takes. */

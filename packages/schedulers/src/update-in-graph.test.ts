@@ -1,11 +1,10 @@
 import { constant, evaluate, type Tensor } from '@transfusion/tensor';
-import { guide } from './guidance.js';
 import { createScheduler, type SchedulerOptions } from './scheduler.js';
 import { expectAllClose } from './testing/expect-all-close.js';
 import {
   EVALUATION_COEFFICIENTS,
   evaluationCoefficients,
-  guideInGraph,
+  keepKnownInGraph,
   updateSampleInGraph,
 } from './update-in-graph.js';
 import { initialState, updateSample } from './update-sample.js';
@@ -50,7 +49,17 @@ test.each<SchedulerOptions>([
     });
 });
 
-test.each([3, 1, 0, -0.5])('guidance of %d in a graph is that on the host', (scale) => {
-  const [guided] = values(guideInGraph(tensor(wave(1)), tensor(wave(2)), constant(Float32Array.of(scale), [1])));
-  expectAllClose(guided, guide(Float64Array.from(wave(1)), Float64Array.from(wave(2)), scale), 1e-15);
+test('what is known is the noised original of the level, the rest stays', () => {
+  const [sample, x0, noise] = [wave(1), wave(2), wave(3)];
+  const known = constant(Float32Array.of(1, 0, 0, 1, 0, 1), [2, 3, 1]);
+  const level = constant(Float32Array.of(0.8, 0.6), [2]);
+  const [kept] = values(
+    keepKnownInGraph({ level, known, sample: tensor(sample), x0: tensor(x0), noise: tensor(noise) }),
+  );
+  const isKnown = [0, 3, 5];
+  expectAllClose(
+    kept,
+    sample.map((value, i) => (isKnown.includes(Math.floor(i / 2)) ? 0.8 * x0[i] + 0.6 * noise[i] : value)),
+    1e-6,
+  );
 });

@@ -1,4 +1,4 @@
-/** @file Guidance and an evaluation's update as a graph: elementwise, so for tensors of any one shape. */
+/** @file An evaluation's update as a graph: elementwise, so for tensors of any one shape. */
 import { select, type Tensor } from '@transfusion/tensor';
 import type { Evaluation, SampleState } from './plan.js';
 
@@ -38,7 +38,22 @@ export function updateSampleInGraph(options: {
   return { sample: mean.add(remembered).add(noise.mul(nextNoise)), x0, anchor };
 }
 
-/** `guide` over symbolic tensors. @param scale f32 [1] */
-export function guideInGraph(unconditional: Tensor, conditional: Tensor, scale: Tensor): Tensor {
-  return unconditional.add(conditional.sub(unconditional).mul(scale));
+/**
+ * An image that is known in some places, as `x_t = signal * x0 + noise * epsilon` there: what painting the rest needs after
+ * each evaluation (RePaint, arXiv 2201.09865, equation 8, without its resampling). With the epsilon of the start in all steps the
+ * known places move on one line, as a deterministic sampler moves.
+ *
+ * @param options.level f32 [2]: signal and noise, an evaluation's `to`
+ * @param options.known not 0 where x0 is known; its shape and `sample`'s broadcast
+ * @param options.sample, options.x0, options.noise tensors of one shape
+ */
+export function keepKnownInGraph(options: {
+  level: Tensor;
+  known: Tensor;
+  sample: Tensor;
+  x0: Tensor;
+  noise: Tensor;
+}): Tensor {
+  const { level, known, sample, x0, noise } = options;
+  return select(known, x0.mul(level.slice(0, 0, 1)).add(noise.mul(level.slice(0, 1, 2))), sample);
 }

@@ -44,11 +44,13 @@ export interface ResolvedControlTokens {
  *
  * @param fileTokens the file's added tokens
  * @param spellings overrides, e.g. `{ eos: '<|im_end|>' }`
+ * @param others further special tokens, which get ids after those where the file has none of that spelling
  */
 export function resolveControlTokens(
   vocabulary: Vocabulary,
   fileTokens: readonly AddedToken[],
   spellings: Partial<Record<ControlTokenName, string>> = {},
+  others: readonly string[] = [],
 ): ResolvedControlTokens {
   const addedTokens = fileTokens.map((token) => ({ ...token }));
   let nextId = 0;
@@ -83,6 +85,17 @@ export function resolveControlTokens(
     }
     addedTokens.push(addedToken({ id, content, special: true }));
     special[name] = id;
+  }
+  for (const content of others) {
+    if (addedTokens.some((token) => token.content === content && token.special)) continue;
+    if (vocabulary.ids.has(content) || addedTokens.some((token) => token.content === content)) {
+      throw new TokenizerError({
+        code: 'TOKENIZER_CONTROL_TOKENS',
+        message: `special token ${JSON.stringify(content)} already has another use in the file`,
+        fix: 'use a tokenizer whose texts cannot spell it',
+      });
+    }
+    addedTokens.push(addedToken({ id: nextId++, content, special: true }));
   }
   return { special: special as ControlTokens, addedTokens, vocabularySize: nextId };
 }

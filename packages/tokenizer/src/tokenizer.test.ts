@@ -223,3 +223,37 @@ test('the byte alphabet is that of the native library', () => {
   expect(byteAlphabet()[0x20]).toBe('Ġ');
   expect(byteAlphabet()[0x0a]).toBe('Ċ');
 });
+
+describe('further special tokens', () => {
+  const spellings = ['<|image:64x32|>', '<|image:32x64|>'];
+  test('have the next ids, come out of no text, and are kept in the file', async () => {
+    const json = await trainByteLevelBpe({ texts: captions, vocabularySize: 300 });
+    const plain = new Tokenizer(json);
+    const tokenizer = new Tokenizer(json, { specialTokens: spellings });
+    const own = spellings.map((spelling) => tokenizer.specialTokens.get(spelling)!);
+    expect(own).toEqual([plain.vocabularySize, plain.vocabularySize + 1]);
+    expect(tokenizer.vocabularySize).toBe(plain.vocabularySize + 2);
+    expect(tokenizer.special).toEqual(plain.special);
+    expect(plain.specialTokens.get('<|boi|>')).toBe(plain.special.boi);
+    const text = `red ${spellings[0]} heart${spellings[1]}`;
+    expect(tokenizer.encode(text)).toEqual(plain.encode(text));
+    expect(tokenizer.decode(tokenizer.encode(text))).toBe(text);
+    expect(own.every((id) => tokenizer.isSpecial(id))).toBe(true);
+    expect(tokenizer.decode([...tokenizer.encode('red'), ...own])).toBe('red');
+    const read = new Tokenizer(JSON.parse(JSON.stringify(tokenizer.toJson())));
+    expect([...read.specialTokens]).toEqual([...tokenizer.specialTokens]);
+    // Asked for again they are the ones that are there.
+    expect(new Tokenizer(tokenizer.toJson(), { specialTokens: spellings }).vocabularySize).toBe(
+      tokenizer.vocabularySize,
+    );
+    const native = NativeTokenizer.fromString(JSON.stringify(tokenizer.toJson()));
+    expect(spellings.map((spelling) => native.tokenToId(spelling))).toEqual(own);
+  });
+
+  test('that the file has another use for are refused', () => {
+    const model = { type: 'WordLevel', vocab: { a: 0, '<|image:64x32|>': 1, '<unk>': 2 }, unk_token: '<unk>' };
+    expect(() => new Tokenizer({ model }, { specialTokens: spellings })).toThrow(
+      /TOKENIZER_CONTROL_TOKENS: special token "<\|image:64x32\|>" already has another use/,
+    );
+  });
+});

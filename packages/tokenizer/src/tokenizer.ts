@@ -14,6 +14,11 @@ export interface TokenizerOptions {
    * `<|begin_of_text|>`, `<|end_of_text|>`, `<bos>`, `<eos>`, `<|endoftext|>`, `<pad>`).
    */
   controlTokens?: Partial<Record<ControlTokenName, string>>;
+  /**
+   * Further special tokens by their spelling, such as those that announce image sizes: no text gives them, and `toJson` has
+   * them. Those that the file lacks get the next ids. Default: none.
+   */
+  specialTokens?: readonly string[];
 }
 
 export interface DecodeOptions {
@@ -32,6 +37,8 @@ export interface DecodeOptions {
  */
 export class Tokenizer {
   readonly special: ControlTokens;
+  /** All special tokens, the control tokens among them: spelling to id. */
+  readonly specialTokens: ReadonlyMap<string, number>;
   /** One more than the largest id: the rows of an embedding table. */
   readonly vocabularySize: number;
   readonly #json: TokenizerJson;
@@ -45,16 +52,18 @@ export class Tokenizer {
    * @throws TokenizerError TOKENIZER_FORMAT, TOKENIZER_TOO_LARGE, TOKENIZER_UNSUPPORTED, TOKENIZER_CONTROL_TOKENS
    */
   constructor(json: unknown, options: TokenizerOptions = {}) {
-    const { where = 'tokenizer.json', controlTokens } = options;
+    const { where = 'tokenizer.json', controlTokens, specialTokens } = options;
     this.#json = parseTokenizerJson(json, where);
     const vocabulary = readVocabulary(this.#json.model);
     const fileTokens = readAddedTokens(this.#json.added_tokens ?? [], vocabulary, where);
-    const resolved = resolveControlTokens(vocabulary, fileTokens, controlTokens);
+    const resolved = resolveControlTokens(vocabulary, fileTokens, controlTokens, specialTokens);
     this.special = resolved.special;
     this.vocabularySize = resolved.vocabularySize;
     this.#addedTokens = resolved.addedTokens;
     this.#engine = new Engine({ json: this.#json, vocabulary, addedTokens: resolved.addedTokens, where });
-    this.#specialIds = new Set(resolved.addedTokens.filter((token) => token.special).map((token) => token.id));
+    const specials = resolved.addedTokens.filter((token) => token.special);
+    this.specialTokens = new Map(specials.map(({ content, id }) => [content, id]));
+    this.#specialIds = new Set(this.specialTokens.values());
   }
 
   /**

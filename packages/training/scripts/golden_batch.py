@@ -2,6 +2,9 @@
 
 Who sees whom is a matrix here, made of which document and image each position belongs to; the runs of keys that a packed
 batch has are read off it.
+
+A layout is a dictionary: `attention` within images, bidirectional or causal; `positions` of patches, 1d or 2d; the `context`
+that what follows an image to denoise sees of it, noised or clean; the `sizes` of the batch.
 """
 
 import math
@@ -13,7 +16,14 @@ F64 = torch.float64
 SPECIAL = {"bos": 11, "eos": 12, "boi": 13, "eoi": 14, "pad": 15}
 CHANNELS = 3  # of the latents
 PATCH = 2
-SIZES = {"rows": 2, "sequenceLength": 28, "grids": [{"height": 4, "width": 4, "slots": 4}, {"height": 4, "width": 2, "slots": 3}]}
+
+
+def sizes(length, square, narrow):
+    grids = [{"height": 4, "width": 4, "slots": square}, {"height": 4, "width": 2, "slots": narrow}]
+    return {"rows": 2, "sequenceLength": length, "grids": grids}
+
+
+PAPER = {"attention": "bidirectional", "positions": "1d", "context": "noised", "sizes": sizes(28, 4, 3)}
 
 
 def text(*ids, loss=True):
@@ -48,48 +58,90 @@ def rounded(value):
 
 
 class Position:
-    """One position of a row: a token, or a patch of an image (a dict with its place in the batch)."""
+    """One position of a row: a token, or a patch of an image (a dict with its place in the batch).
 
-    def __init__(self, document, number, token=None, image=None, patch=None, loss=True):
-        self.document, self.number, self.token, self.image, self.patch, self.loss = document, number, token, image, patch, loss
+    `number` is its place in the sequence of its document, `rotary` what it is rotated by: its row and its column. A patch that
+    is `apart` stands before the document with the number of the clean patch that it is the noised one of.
+    """
+
+    def __init__(self, document, number, rotary, token=None, image=None, patch=None, loss=True, apart=False):
+        self.document, self.number, self.rotary = document, number, rotary
+        self.token, self.image, self.patch, self.loss, self.apart = token, image, patch, loss, apart
 
 
-def positions_of(index, parts):
-    """The sequence of a document: an image is BOI, its patches from left to right and top to bottom, EOI."""
-    sequence = []
+def positions_of(index, parts, layout, images):
+    """The sequence of a document: an image is BOI, its patches from left to right and top to bottom, EOI. Adds to `images`.
 
-    def add(**what):
-        sequence.append(Position(index, len(sequence), **what))
+    With clean context, images are clean in it. Each that is to be denoised needs its noised patches right before a sequence:
+    those of the last stand before the whole one, those of each other before a copy of what precedes it, without losses.
+    """
+    targets = [i for i, part in enumerate(parts) if part["kind"] == "image" and part["role"] == "target"]
+    if layout["context"] == "noised":
+        return sequence_of((index, "all"), parts, None, layout, images)
+    whole = sequence_of((index, "all"), parts, targets[-1] if targets else None, layout, images)
+    return sum([sequence_of((index, i), parts[: i + 1], i, layout, images) for i in targets[:-1]], whole)
 
-    for part in parts:
+
+def sequence_of(name, parts, noised, layout, images):
+    """A sequence, the noised patches of `parts[noised]` before it. A copy ends with the BOI of that image."""
+    sequence, before, is_copy = [], [], name[1] != "all"
+    number, rotary = 0, 0
+
+    def add_patches(image, start, apart, to):
+        images.append(image)
+        columns = image["width"] // PATCH
+        for patch in range(image["height"] * columns // PATCH):
+            flat = layout["positions"] == "1d"
+            turned = (rotary + patch, rotary + patch) if flat else (rotary + patch // columns, rotary + patch % columns)
+            to.append(Position(name, start + patch, turned, image=image, patch=patch, apart=apart))
+
+    def add(token, loss):
+        nonlocal number, rotary
+        sequence.append(Position(name, number, (rotary, rotary), token=token, loss=loss and not is_copy))
+        number, rotary = number + 1, rotary + 1
+
+    for i, part in enumerate(parts):
         if part["kind"] == "text":
             for token in part["ids"]:
-                add(token=token, loss=part["loss"])
+                add(token, part["loss"])
             continue
-        add(token=SPECIAL["boi"])
-        for patch in range(part["height"] * part["width"] // PATCH**2):
-            add(image=part, patch=patch)
-        add(token=SPECIAL["eoi"])
-    return sequence
+        add(SPECIAL["boi"], True)
+        if i == noised:
+            add_patches(part, number, True, before)
+            if is_copy:
+                break
+        shown = part if layout["context"] == "noised" else {**part, "role": "context", "timestep": 0}
+        add_patches(shown, number, False, sequence)
+        rows, columns = part["height"] // PATCH, part["width"] // PATCH
+        number, rotary = number + rows * columns, rotary + (rows * columns if layout["positions"] == "1d" else max(rows, columns))
+        add(SPECIAL["eoi"], True)
+    # Backwards, so that what a causal patch sees is one run.
+    return before[::-1] + sequence
 
 
-def fill_rows(documents):
-    """Each document into the first row with room for it; a row's rest is padding, each a document of its own."""
-    rows = [[] for _ in range(SIZES["rows"])]
+def fill_rows(documents, layout):
+    """Each document into the first row with room for it; a row's rest is padding, each a document of its own. Rows and images."""
+    length, images = layout["sizes"]["sequenceLength"], []
+    rows = [[] for _ in range(layout["sizes"]["rows"])]
     for index, each in enumerate(documents):
-        sequence = positions_of(index, each["parts"])
-        next(row for row in rows if len(row) + len(sequence) <= SIZES["sequenceLength"]).extend(sequence)
+        sequence = positions_of(index, each["parts"], layout, images)
+        next(row for row in rows if len(row) + len(sequence) <= length).extend(sequence)
     for row in rows:
-        while len(row) < SIZES["sequenceLength"]:
-            row.append(Position(("padding", len(row)), 0, token=SPECIAL["pad"]))
-    return rows
+        while len(row) < length:
+            row.append(Position(("padding", len(row)), 0, (0, 0), token=SPECIAL["pad"]))
+    return rows, images
 
 
-def sees(query, key):
-    """Causal within a document, and both ways among the patches of one image (section 3.3)."""
+def sees(query, key, attention="bidirectional"):
+    """Causal within a document, and both ways among the patches of one image (section 3.3), unless these are causal too."""
     if query.document != key.document:
         return False
-    return key.number <= query.number or (query.image is not None and query.image is key.image)
+    if query.image is not None and query.image is key.image:
+        return attention == "bidirectional" or key.patch <= query.patch
+    if key.apart:
+        return False
+    # What is before the image, but not the clean image.
+    return key.number < query.number - query.patch if query.apart else key.number <= query.number
 
 
 def target_of(row, t):
@@ -113,16 +165,12 @@ def signal_and_noise(timesteps=1000, s=0.008):
     return table
 
 
-def images_in_order(documents):
-    return [part for each in documents for part in each["parts"] if part["kind"] == "image"]
-
-
-def give_slots(documents):
+def give_slots(images, grids):
     """Images of one size are a group; each takes the next slot of its group."""
     schedule = signal_and_noise()
-    used = [0 for _ in SIZES["grids"]]
-    for part in images_in_order(documents):
-        group = next(i for i, grid in enumerate(SIZES["grids"]) if grid["height"] == part["height"] and grid["width"] == part["width"])
+    used = [0 for _ in grids]
+    for part in images:
+        group = next(i for i, grid in enumerate(grids) if grid["height"] == part["height"] and grid["width"] == part["width"])
         part["group"], part["slot"] = group, used[group]
         used[group] += 1
         signal, noise = (rounded(value) for value in schedule[part["timestep"]])
@@ -130,12 +178,13 @@ def give_slots(documents):
         part["coefficients"] = (1, 0, 0, 0) if part["role"] == "context" else (signal, noise, 0, 1)
 
 
-def batch_arrays(rows, images):
+def batch_arrays(rows, images, layout):
     """The layout of a packed batch."""
-    length = SIZES["sequenceLength"]
-    ints = {name: torch.zeros(len(rows), length, dtype=torch.int32) for name in ["tokens", "positions", "begin", "end", "targets"]}
+    length = layout["sizes"]["sequenceLength"]
+    names = ["tokens", "positions", "begin", "end", "targets"] + (["columns"] if layout["positions"] == "2d" else [])
+    ints = {name: torch.zeros(len(rows), length, dtype=torch.int32) for name in names}
     groups = []
-    for grid in SIZES["grids"]:
+    for grid in layout["sizes"]["grids"]:
         patches = grid["height"] * grid["width"] // PATCH**2
         clean_start = torch.tensor([*signal_and_noise()[0], 0, 1], dtype=F64)
         groups.append(
@@ -156,11 +205,13 @@ def batch_arrays(rows, images):
         group["noiseCoefficients"][slot] = torch.tensor(part["coefficients"], dtype=F64)
     for r, row in enumerate(rows):
         for t, position in enumerate(row):
-            seen = [k for k, key in enumerate(row) if sees(position, key)]
+            seen = [k for k, key in enumerate(row) if sees(position, key, layout["attention"])]
             assert seen == list(range(seen[0], seen[-1] + 1))
             ints["begin"][r, t], ints["end"][r, t] = seen[0], seen[-1] + 1
             ints["tokens"][r, t] = -1 if position.token is None else position.token
-            ints["positions"][r, t] = position.number
+            ints["positions"][r, t] = position.rotary[0]
+            if "columns" in ints:
+                ints["columns"][r, t] = position.rotary[1]
             ints["targets"][r, t] = target_of(row, t)
             if position.image is not None:
                 group, slot = groups[position.image["group"]], position.image["slot"]

@@ -1,6 +1,6 @@
 """Golden values of the whole training step of @transfusion/training.
 
-    python3 packages/training/scripts/golden_transfusion_step.py
+    python3 packages/training/scripts/golden_transfusion_step.py [VARIANT]
 
 Needs PyTorch (made with 1.13 on a CPU), and nothing else. Written from "Transfusion: Predict the Next Token and Diffuse
 Images with One Multi-Modal Model" (arXiv 2408.11039) and from what the READMEs and declarations of the packages promise:
@@ -9,7 +9,7 @@ own.
 
 Weights, latents and noise are random; they and the noise coefficients are rounded to f32, everything is computed in f64.
 `fixtures/transfusion-step.json` has the configurations, the documents and the settings of the optimizer,
-`fixtures/transfusion-step.safetensors` the numbers:
+`fixtures/transfusion-step.safetensors` the numbers; those of a VARIANT of the model are in `transfusion-step-VARIANT`:
 
     documents.D.parts.P   latents of an image of a document, [height, width, channels]
     batch.*               the packed batch, as `batchInputs` of @transfusion/training declares it, without the noise
@@ -25,6 +25,7 @@ import json
 import math
 import pathlib
 import struct
+import sys
 
 import torch
 from torch import nn
@@ -33,13 +34,13 @@ from golden_batch import (
     CHANNELS,
     DOCUMENTS,
     F64,
+    PAPER,
     PATCH,
-    SIZES,
     SPECIAL,
     batch_arrays,
     fill_rows,
     give_slots,
-    images_in_order,
+    sizes,
 )
 from reference_transfusion import Transfusion, losses_of
 
@@ -50,6 +51,7 @@ MODEL = {
     **{"patchSize": PATCH, "patchValues": PATCH * PATCH * CHANNELS, "maxPositions": 28, "timestepDimensions": 8},
     # So large that it matters.
     **{"ropeTheta": 100, "normEpsilon": 0.05, "qkNorm": False, "initializerStd": 0.1},
+    **{"patcher": {"kind": "linear", "bottleneck": None}},
 }
 
 LAMBDA = 5
@@ -58,13 +60,51 @@ OPTIMIZER = {"beta1": 0.9, "beta2": 0.95, "epsilon": 1e-8, "weightDecay": 0.1, "
 LEARNING_RATE = {"type": "cosine", "learningRate": 0.02, "finalLearningRate": 0.002, "warmupSteps": 3, "totalSteps": 12}
 EMA = {"decay": 0.5, "warmup": True}
 
-CASES = {
-    "plain": {"model": MODEL, "optimizer": OPTIMIZER},
-    # Here some steps are clipped and some are not, and AdamW's epsilon is so large that it matters.
-    "qkNorm": {
-        "model": {**MODEL, "heads": 2, "kvHeads": 1, "qkNorm": True},
-        "optimizer": {**OPTIMIZER, "epsilon": 1e-3, "maxGradientNorm": 8},
+UNET = {
+    **{"kind": "unet", "channels": [4, 6], "layersPerBlock": 2, "attention": [1]},
+    **{"headDim": 2, "norm": "group", "groups": 2},
+}
+
+
+def two(**changes):
+    """A model with other choices, and one with them and QK-norm."""
+    return {
+        "plain": {"model": {**MODEL, **changes}, "optimizer": OPTIMIZER},
+        "qkNorm": {
+            "model": {**MODEL, "heads": 2, "kvHeads": 1, "qkNorm": True, **changes},
+            "optimizer": {**OPTIMIZER, "epsilon": 1e-3, "maxGradientNorm": 8},
+        },
+    }
+
+
+# By variant of the model, "" being the paper's.
+VARIANTS = {
+    "": {
+        "plain": {"model": MODEL, "optimizer": OPTIMIZER},
+        # Here some steps are clipped and some are not, and AdamW's epsilon is so large that it matters.
+        "qkNorm": {
+            "model": {**MODEL, "heads": 2, "kvHeads": 1, "qkNorm": True},
+            "optimizer": {**OPTIMIZER, "epsilon": 1e-3, "maxGradientNorm": 8},
+        },
     },
+    "unet": {
+        "group": {"model": {**MODEL, "layers": 1, "patcher": UNET}, "optimizer": OPTIMIZER},
+        "layer": {
+            "model": {
+                **{**MODEL, "layers": 1},
+                "patcher": {**UNET, "channels": [6, 8], "layersPerBlock": 1, "attention": [0, 1], "norm": "layer"},
+            },
+            "optimizer": {**OPTIMIZER, "epsilon": 1e-3, "maxGradientNorm": 8},
+        },
+    },
+    "modalities": two(feedForwards="per-modality", imagePositions="2d"),
+    "clean": two(imageAttention="causal"),
+}
+
+# How the variants' images stand in their rows.
+LAYOUTS = {
+    "modalities": {**PAPER, "positions": "2d"},
+    "clean": {**PAPER, "attention": "causal", "context": "clean", "sizes": sizes(40, 6, 5)},
 }
 
 
@@ -73,8 +113,11 @@ def randomise(model, generator):
     with torch.no_grad():
         for name, each in model.named_parameters():
             value = torch.randn(each.shape, generator=generator, dtype=F64)
-            gain = name.lower().endswith("norm")
-            value = 1 + 0.3 * value if gain else 0.3 * value if each.dim() == 1 else value / each.shape[1] ** 0.5
+            vector = each.dim() == 1
+            gain = vector and (name.lower().endswith("norm") or name.endswith(".weight"))
+            # Matrices are [outputs, inputs], filters [height, width, inputs, outputs].
+            inputs = each.shape[1] if each.dim() == 2 else math.prod(each.shape[:-1])
+            value = 1 + 0.3 * value if gain else 0.3 * value if vector else value / inputs**0.5
             each.copy_(value.float())
 
 
@@ -140,14 +183,18 @@ def write_safetensors(path, tensors):
     path.write_bytes(struct.pack("<Q", len(text)) + text + b"".join(blobs))
 
 
-def main():
+def main(variant=""):
+    cases = VARIANTS[variant]
+    name = f"transfusion-step-{variant}" if variant else "transfusion-step"
     torch.set_num_threads(1)
     generator = torch.Generator().manual_seed(20)
+    layout = LAYOUTS.get(variant, PAPER)
     description = {
-        **{"cases": CASES, "batch": SIZES, "special": SPECIAL, "lambda": LAMBDA, "steps": STEPS, "documents": DOCUMENTS},
+        **{"cases": cases, "batch": layout["sizes"], "special": SPECIAL, "lambda": LAMBDA, "steps": STEPS, "documents": DOCUMENTS},
         **{"learningRate": LEARNING_RATE, "ema": EMA},
+        **({} if layout["context"] == "noised" else {"imageContext": layout["context"]}),
     }
-    (FIXTURES / "transfusion-step.json").write_text(json.dumps(description, indent=2) + "\n")
+    (FIXTURES / f"{name}.json").write_text(json.dumps(description, indent=2) + "\n")
 
     def normal(*shape):
         return torch.randn(shape, generator=generator, dtype=F64).float().double()
@@ -157,22 +204,23 @@ def main():
         for p, part in enumerate(each["parts"]):
             if part["kind"] == "image":
                 part["latents"] = tensors[f"documents.{d}.parts.{p}"] = normal(part["height"], part["width"], CHANNELS)
-    give_slots(DOCUMENTS)
-    images, rows = images_in_order(DOCUMENTS), fill_rows(DOCUMENTS)
+    rows, images = fill_rows(DOCUMENTS, layout)
+    grids = layout["sizes"]["grids"]
+    give_slots(images, grids)
     # Unused slots and images to look at have noise too: it must not matter.
-    noise = [normal(STEPS, grid["slots"], grid["height"], grid["width"], CHANNELS) for grid in SIZES["grids"]]
-    tensors.update(batch_arrays(rows, images))
+    noise = [normal(STEPS, grid["slots"], grid["height"], grid["width"], CHANNELS) for grid in grids]
+    tensors.update(batch_arrays(rows, images, layout))
     tensors.update({f"noise.{i}": each for i, each in enumerate(noise)})
-    for name, case in CASES.items():
+    for label, case in cases.items():
         found = train(case, rows, images, noise, generator)
-        tensors.update({f"{name}/{path}": value for path, value in found.items()})
-        print(f"{name}: language, diffusion, total, norm of each step")
+        tensors.update({f"{label}/{path}": value for path, value in found.items()})
+        print(f"{label}: language, diffusion, total, norm of each step")
         for numbers in found["numbers"].tolist():
             print("  " + " ".join(f"{value:9.5f}" for value in numbers))
-    path = FIXTURES / "transfusion-step.safetensors"
+    path = FIXTURES / f"{name}.safetensors"
     write_safetensors(path, tensors)
     print(f"{path.stat().st_size} bytes")
 
 
 if __name__ == "__main__":
-    main()
+    main(*sys.argv[1:])

@@ -1,6 +1,6 @@
 """The model of the paper and its losses, plainly: row by row, head by head, image by image.
 
-Llama's block (RMSNorm, SwiGLU, rotary positions), linear layers between patches and positions. Parameters have the names
+Llama's block (RMSNorm, SwiGLU, rotary positions), linear layers or a U-Net between patches and positions. Parameters have the names
 and shapes that @transfusion/transformer declares.
 """
 
@@ -11,6 +11,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from golden_batch import F64, PATCH, sees, target_of
+from reference_unet import Unet
 
 
 class Norm(nn.Module):
@@ -29,10 +30,10 @@ def parameter(*shape):
 
 
 def rotate(x, numbers, theta):
-    """x [positions, heads, headDim]; neighbouring pairs are complex numbers (Llama)."""
+    """x [positions, heads, headDim]; neighbouring pairs are complex numbers (Llama), turned by row and by column in turn."""
     pairs = torch.view_as_complex(x.reshape(*x.shape[:-1], -1, 2).contiguous())
     half = pairs.shape[-1]
-    angles = numbers[:, None, None] * theta ** (-torch.arange(half, dtype=F64) / half)
+    angles = numbers[:, torch.arange(half) % 2][:, None] * theta ** (-torch.arange(half, dtype=F64) / half)
     return torch.view_as_real(pairs * torch.polar(torch.ones_like(angles), angles)).reshape(x.shape)
 
 
@@ -85,11 +86,15 @@ class Block(nn.Module):
         super().__init__()
         self.attentionNorm, self.feedForwardNorm = parameter(config["channels"]), parameter(config["channels"])
         self.attention, self.feedForward = Attention(config), FeedForward(config)
+        if config.get("feedForwards") == "per-modality":
+            self.imageFeedForward = FeedForward(config)
         self.rms = Norm(config["normEpsilon"])
 
-    def forward(self, x, numbers, mask):
+    def forward(self, x, numbers, mask, is_patch):
         x = x + self.attention(self.rms(self.attentionNorm, x), numbers, mask)
-        return x + self.feedForward(self.rms(self.feedForwardNorm, x))
+        h = self.rms(self.feedForwardNorm, x)
+        of_patches = getattr(self, "imageFeedForward", self.feedForward)
+        return x + torch.stack([(of_patches if patch else self.feedForward)(each) for each, patch in zip(h, is_patch)])
 
 
 class Timesteps(nn.Module):
@@ -118,36 +123,57 @@ class Transfusion(nn.Module):
         self.config, width = config, config["channels"]
         self.tokenEmbedding = parameter(config["vocabularySize"], width)
         self.timestepEmbedding = Timesteps(config)
-        self.patchIn = nn.Linear(config["patchValues"], width, dtype=F64)
+        self.linear = config["patcher"]["kind"] == "linear"
+        if self.linear:
+            self.patchIn = nn.Linear(config["patchValues"], width, dtype=F64)
+        else:
+            self.unet = Unet(config["patcher"], width)
         self.blocks = nn.ModuleList([Block(config) for _ in range(config["layers"])])
         self.norm = parameter(width)
         self.languageHead = parameter(config["vocabularySize"], width)
-        self.patchOut = nn.Linear(width, config["patchValues"], dtype=F64)
+        if self.linear:
+            self.patchOut = nn.Linear(width, config["patchValues"], dtype=F64)
         self.rms = Norm(config["normEpsilon"])
 
-    def embed(self, position, noised):
-        if position.image is None:
-            return self.tokenEmbedding[position.token]
-        picture = noised[id(position.image)]
-        y, x = corners(picture)[position.patch]
-        values = picture[y : y + PATCH, x : x + PATCH].reshape(-1)
-        return self.patchIn(values) + self.timestepEmbedding(position.image["timestep"])
+    def before(self, image, picture):
+        """A vector for each patch of a noised picture, and what a U-Net needs on the way out."""
+        time = self.timestepEmbedding(image["timestep"])
+        if not self.linear:
+            return self.unet.before(picture, time)
+        patches = [picture[y : y + PATCH, x : x + PATCH].reshape(-1) for y, x in corners(picture)]
+        return [self.patchIn(values) + time for values in patches], None
+
+    def after(self, image, hidden, left):
+        """The prediction for an image, of the hidden states of its patches."""
+        if not self.linear:
+            return self.unet.after(torch.stack(hidden), self.timestepEmbedding(image["timestep"]), left)
+        picture = torch.zeros_like(image["latents"])
+        for (y, x), vector in zip(corners(picture), hidden):
+            picture[y : y + PATCH, x : x + PATCH] = self.patchOut(vector).reshape(PATCH, PATCH, -1)
+        return picture
 
     def forward(self, row, noised):
         """A row's logits, and the prediction for each of its images."""
-        x = torch.stack([self.embed(position, noised) for position in row])
-        numbers = torch.tensor([position.number for position in row], dtype=F64)
-        mask = torch.tensor([[sees(query, key) for key in row] for query in row])
+        images = {id(position.image): position.image for position in row if position.image is not None}
+        patches = {key: self.before(image, noised[key]) for key, image in images.items()}
+
+        def embed(position):
+            if position.image is None:
+                return self.tokenEmbedding[position.token]
+            return patches[id(position.image)][0][position.patch]
+
+        x = torch.stack([embed(position) for position in row])
+        numbers = torch.tensor([position.rotary for position in row], dtype=F64)
+        attention = self.config.get("imageAttention", "bidirectional")
+        mask = torch.tensor([[sees(query, key, attention) for key in row] for query in row])
+        is_patch = [position.image is not None for position in row]
         for block in self.blocks:
-            x = block(x, numbers, mask)
+            x = block(x, numbers, mask, is_patch)
         hidden = self.rms(self.norm, x)
         predictions = {}
-        for t, position in enumerate(row):
-            if position.image is None:
-                continue
-            picture = predictions.setdefault(id(position.image), torch.zeros_like(position.image["latents"]))
-            y, x = corners(picture)[position.patch]
-            picture[y : y + PATCH, x : x + PATCH] = self.patchOut(hidden[t]).reshape(PATCH, PATCH, -1)
+        for key, image in images.items():
+            own = sorted((position.patch, t) for t, position in enumerate(row) if position.image is image)
+            predictions[key] = self.after(image, [hidden[t] for _, t in own], patches[key][1])
         return hidden @ self.languageHead.T, predictions
 
 

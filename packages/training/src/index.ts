@@ -20,10 +20,12 @@ export {
   openAutoencoderSession,
   splitImages,
 } from './autoencoder/task.js';
+export { chameleonObjective, type ImageTargets } from './chameleon/objective.js';
 export { compileAccumulate, compileLosses, compileStep, compileUpdate, type StepOptions } from './compile-step.js';
 export { asDivergence } from './diverged.js';
 export { type InPartsOptions, inParts, spread } from './in-parts.js';
-export { encodeVariants } from './latents/picture-latents.js';
+export { type DocumentPictures, documentPictures, type NamedPicture } from './latents/document-pictures.js';
+export { encodeVariants, type Picture } from './latents/picture-latents.js';
 export { LatentMeter, type LatentStatistics, withoutScale, withScale } from './latents/statistics.js';
 export {
   fittedLearningRate,
@@ -78,10 +80,12 @@ export {
   type StateValues,
   type TrainState,
 } from './train-state.js';
+export { type BaseModel, configOfBase, type LoraConfig, trainedSpec } from './transfusion/base-model.js';
 export { batchShape, type DocumentSize, documentSize, exampleSize } from './transfusion/batch-shape.js';
 export { type BatchSource, createBatchSource, type EvaluationBatch } from './transfusion/batches.js';
 export { fitCaptions } from './transfusion/caption-lengths.js';
 export {
+  checkTransfusionFields,
   type TransfusionTrainingConfig,
   type TransfusionTrainingInput,
   tokenizerFields,
@@ -89,6 +93,7 @@ export {
   transfusionFields,
   transfusionTrainingConfig,
 } from './transfusion/config.js';
+export { type AskedEdit, type EditScores, scoreEdits } from './transfusion/edit-scores.js';
 export type {
   DocumentExample,
   Example,
@@ -96,9 +101,9 @@ export type {
   TrainingDocument,
   TrainingExample,
 } from './transfusion/examples.js';
-export { type DrawnExample, scoreCaptions, scoreDrawings } from './transfusion/generation-scores.js';
+export { type DrawnExample, drawExamples, scoreCaptions, scoreDrawings } from './transfusion/generation-scores.js';
 export { evaluateHeldOut } from './transfusion/held-out.js';
-export { modelConfigOf } from './transfusion/model-config.js';
+export { modelConfigOf, patchSizeOf } from './transfusion/model-config.js';
 export {
   type BatchShape,
   batchInputs,
@@ -106,13 +111,17 @@ export {
   type TransfusionObjectiveOptions,
   transfusionObjective,
 } from './transfusion/objective.js';
+export { objectiveOf } from './transfusion/objective-of.js';
 export {
-  latentGrid,
   openTransfusionSession,
-  PIXELS,
-  splitExamples,
   type TransfusionSession,
   type TransfusionSessionOptions,
+} from './transfusion/session.js';
+export {
+  latentGrid,
+  PIXELS,
+  splitExamples,
+  splitTogether,
   type TransfusionTask,
   type TransfusionTaskOptions,
   transfusionTask,

@@ -1,5 +1,14 @@
 /** @file The FLOPs and memory of a run's steps, worked out without a device. */
-import { type Backend, BYTES_PER_ELEMENT, type DeviceBuffer, type Program } from '@transfusion/tensor';
+import {
+  type Backend,
+  BYTES_PER_ELEMENT,
+  type DeviceBuffer,
+  flattenTree,
+  isVariable,
+  type Program,
+  sizeOf,
+  type Variable,
+} from '@transfusion/tensor';
 import { compileAccumulate, compileStep, compileUpdate, type StepOptions } from './compile-step.js';
 import type { Objective, Phase } from './objective.js';
 import { createTrainState } from './train-state.js';
@@ -9,6 +18,8 @@ export interface StepPlan {
   flops: number;
   /** Weights, moments, averages, and sums of gradients where batches are accumulated. */
   stateBytes: number;
+  /** Weights that are not trained. */
+  constantBytes: number;
   /** Scratch memory: activations and gradients. */
   arenaBytes: number;
   /** The most of it that is in use at one moment. */
@@ -16,7 +27,7 @@ export interface StepPlan {
 }
 
 export interface RunPlan {
-  /** Of the last phase that the run gets to. Weights that are not trained are not counted. */
+  /** Of the last phase that the run gets to. */
   step: StepPlan;
   /** Of all steps. */
   totalFlops: number;
@@ -24,23 +35,36 @@ export interface RunPlan {
 
 /**
  * What a run will take, by compiling its steps for nothing.
+ * @param constants weights that are not trained, as `TrainingTask` has them; without them they are neither used nor counted
  * @throws what its objectives throw, before the step at which their phase starts
  */
-export async function planRun(phases: readonly Phase[], options: StepOptions, steps: number): Promise<RunPlan> {
+export async function planRun(
+  phases: readonly Phase[],
+  options: StepOptions,
+  steps: number,
+  constants?: unknown,
+): Promise<RunPlan> {
   let totalFlops = 0;
-  let step: StepPlan = { flops: 0, stateBytes: 0, arenaBytes: 0, liveBytes: 0 };
+  let step: StepPlan = { ...NOTHING };
   for (const [i, { from, objective }] of phases.entries()) {
     if (from >= steps && i > 0) break;
-    step = await planStep(phases, objective, options);
+    step = await planStep(phases, objective, { ...options, constants });
     const end = Math.min(steps, phases[i + 1]?.from ?? steps);
     totalFlops += (end - from) * step.flops;
   }
   return { step, totalFlops };
 }
 
-async function planStep(phases: readonly Phase[], objective: Objective, options: StepOptions): Promise<StepPlan> {
+async function planStep(
+  phases: readonly Phase[],
+  objective: Objective,
+  options: StepOptions & { constants?: unknown },
+): Promise<StepPlan> {
   const { backend, plan } = planningBackend();
   const state = createTrainState(backend, phases, { ...options, values: new Map() });
+  const constants = flattenTree<Variable>(state.constants, isVariable);
+  for (const { shape } of constants.values()) plan.constantBytes += sizeOf(shape) * BYTES_PER_ELEMENT;
+  plan.stateBytes -= plan.constantBytes;
   if (options.accumulation === 1) {
     await compileStep(backend, state, objective, options);
     return plan;
@@ -51,9 +75,11 @@ async function planStep(phases: readonly Phase[], objective: Objective, options:
   return { ...plan, flops: flops * options.accumulation };
 }
 
+const NOTHING: StepPlan = { flops: 0, stateBytes: 0, constantBytes: 0, arenaBytes: 0, liveBytes: 0 };
+
 /** A backend with limits as a CPU has them, on which nothing is allocated and nothing can run; and what it was given. */
 function planningBackend(): { backend: Backend; plan: StepPlan } {
-  const plan: StepPlan = { flops: 0, stateBytes: 0, arenaBytes: 0, liveBytes: 0 };
+  const plan: StepPlan = { ...NOTHING };
   const refuse = () => Promise.reject(new Error('nothing runs while planning'));
   const createBuffer = (elements: number): DeviceBuffer => {
     plan.stateBytes += elements * BYTES_PER_ELEMENT;
@@ -80,8 +106,9 @@ function planningBackend(): { backend: Backend; plan: StepPlan } {
 }
 
 /** One line for a person. */
-export function describeMemory({ stateBytes, arenaBytes }: StepPlan): string {
-  return `memory: ${mebibytes(stateBytes)} of weights, moments and averages, ${mebibytes(arenaBytes)} of activations and gradients`;
+export function describeMemory({ stateBytes, constantBytes, arenaBytes }: StepPlan): string {
+  const constant = constantBytes > 0 ? `${mebibytes(constantBytes)} of weights that stay, ` : '';
+  return `memory: ${constant}${mebibytes(stateBytes)} of weights, moments and averages, ${mebibytes(arenaBytes)} of activations and gradients`;
 }
 
 export function mebibytes(bytes: number): string {

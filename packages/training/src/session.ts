@@ -28,6 +28,8 @@ export interface ModelFiles {
   tokenizer?: unknown;
   /** `vae/` */
   vae?: { config: unknown; tensors: Map<string, NamedTensor> };
+  /** They are a LoRA's instead: `adapter_config.json` and `adapter_model.safetensors`. */
+  isAdapter?: true;
 }
 
 /** What is to be trained, of any kind, before there is a device. */

@@ -13,6 +13,6 @@ export const heldOutFields = {
     .nullable()
     .default(null)
     .describe(
-      'what decides which are held out: name: that of each, so that an added picture moves no more than one other; list: all of them together; null: name for a folder, list for datasets that never change',
+      'what decides which are held out: name: that of each, so that an added picture moves no more than one other; list: all of them together; null: name for a folder and data.documents, list for datasets that never change',
     ),
 };

@@ -1,18 +1,22 @@
-/** @file The Llama block: pre-norm attention and SwiGLU, both added to the residual stream. */
-import { project, rmsNorm, swiglu } from '@transfusion/nn';
-import { attention as attend, type RopeTable, rope, type Tensor, writeRows } from '@transfusion/tensor';
+/** @file The Llama block: attention and a feed-forward, both of normed inputs or normed themselves, added to the residual stream. */
+import { project, rmsNorm } from '@transfusion/nn';
+import { attention as attend, type Tensor, writeRows } from '@transfusion/tensor';
+import { feedForward, type Modalities } from './feed-forward.js';
 import type { AttentionParameters, BlockParameters } from './parameters.js';
+import type { Rotation } from './rotary-positions.js';
 
 /** What every block needs to know of the sequence. */
 export interface SequenceContext {
   headDim: number;
   normEpsilon: number;
-  ropeTable: RopeTable;
-  /** i32 [batch, queries]: rotary positions. */
-  positions: Tensor;
+  /** Whether what goes into attention and feed-forward is normed, or what comes out. */
+  norm: 'pre' | 'post';
+  /** By the positions of the call. */
+  rotate: Rotation;
   /** i32 [batch, queries]: each query sees keys begin <= j < end. */
   begin: Tensor;
   end: Tensor;
+  modalities: Modalities;
 }
 
 /** Keys and values of earlier positions, and where this call's go. */
@@ -35,9 +39,16 @@ export function block(
   context: SequenceContext,
   cache?: { rows: Tensor; layer: LayerCache },
 ): { x: Tensor; cache?: LayerCache } {
-  const attended = attention(p.attention, rmsNorm(p.attentionNorm, x, context.normEpsilon), context, cache);
+  const normed = (gain: Tensor, each: Tensor) => rmsNorm(gain, each, context.normEpsilon);
+  if (context.norm === 'post') {
+    const attended = attention(p.attention, x, context, cache);
+    const h = x.add(normed(p.attentionNorm, attended.x));
+    const fed = feedForward(p, h, context.modalities);
+    return { x: h.add(normed(p.feedForwardNorm, fed)), cache: attended.cache };
+  }
+  const attended = attention(p.attention, normed(p.attentionNorm, x), context, cache);
   const h = x.add(attended.x);
-  return { x: h.add(swiglu(p.feedForward, rmsNorm(p.feedForwardNorm, h, context.normEpsilon))), cache: attended.cache };
+  return { x: h.add(feedForward(p, normed(p.feedForwardNorm, h), context.modalities)), cache: attended.cache };
 }
 
 function attention(
@@ -46,12 +57,12 @@ function attention(
   context: SequenceContext,
   cache?: { rows: Tensor; layer: LayerCache },
 ): { x: Tensor; cache?: LayerCache } {
-  const { headDim, positions, begin, end, ropeTable } = context;
+  const { headDim, rotate, begin, end } = context;
   const [batch, queries] = x.shape;
   const heads = (projected: Tensor) => projected.reshape([batch, queries, -1, headDim]); // [B, T, H, D]
   const normed = (gain: Tensor | undefined, t: Tensor) => (gain ? rmsNorm(gain, t, context.normEpsilon) : t);
-  const q = rope(normed(p.queryNorm, heads(project(p.query, x))), positions, ropeTable);
-  let k = rope(normed(p.keyNorm, heads(project(p.key, x))), positions, ropeTable);
+  const q = rotate(normed(p.queryNorm, heads(project(p.query, x))));
+  let k = rotate(normed(p.keyNorm, heads(project(p.key, x))));
   let v = heads(project(p.value, x));
   let stored: LayerCache | undefined;
   if (cache) {

@@ -15,7 +15,7 @@ const emptyCache = (batch: number): LayerCache[] =>
 /** Positions first to last of rows; patches count from the image's first. */
 function part(rows: readonly Row[], first: number, last: number): Row[] {
   return rows.map((row) => {
-    const cut = (field: keyof Row) => row[field].slice(first, last);
+    const cut = (field: Exclude<keyof Row, 'columns'>) => row[field].slice(first, last);
     const patchIndex = cut('patchIndex');
     return { tokens: cut('tokens'), patchIndex, positions: cut('positions'), begin: cut('begin'), end: cut('end') };
   });

@@ -2,6 +2,7 @@
 
 export { block, type CacheContext, type LayerCache, type SequenceContext } from './block.js';
 export {
+  diffusesImages,
   feedForwardWidth,
   llamaFeedForward,
   type ModelConfig,
@@ -10,7 +11,9 @@ export {
   modelConfigSchema,
   modelFields,
   modelPresets,
+  unpatchedProblems,
 } from './config.js';
+export type { MixedModalities, Modalities, PatchPlaces } from './feed-forward.js';
 export {
   type ForwardResult,
   forward,
@@ -23,7 +26,21 @@ export {
 export {
   type AttentionParameters,
   type BlockParameters,
+  type ModelVariables,
   type TransfusionParameters,
   transfusionSpec,
 } from './parameters.js';
-export { createPatcher, type LatentSize, type Patcher, type PatchVectors, patchify, unpatchify } from './patcher.js';
+export {
+  type LinearPatcherConfig,
+  type PatcherConfig,
+  patcherSchema,
+  type UnetLevel,
+  type UnetPatcherConfig,
+  unetLevels,
+} from './patchers/config.js';
+export { createPatcher, type PatcherParameters } from './patchers/create-patcher.js';
+export { type LinearPatcherParameters, patchify, unpatchify } from './patchers/linear.js';
+export { paperUnet } from './patchers/paper-unet.js';
+export type { LatentSize, Patcher, PatcherSizes, PatchVectors } from './patchers/patcher.js';
+export type { UnetBlockParameters, UnetParameters } from './patchers/unet-parameters.js';
+export type { RotaryPositions, Rotation } from './rotary-positions.js';

@@ -1,4 +1,4 @@
-import { constant, evaluate, type Tensor } from '@transfusion/tensor';
+import { evaluate, type Tensor } from '@transfusion/tensor';
 import { forward, languageLogits, type ModelConfig, predictLatents } from './index.js';
 import { plainModel } from './testing/plain-model.js';
 import {
@@ -37,6 +37,14 @@ function influence(row: Row, images: { patches: Float32Array; timesteps: number[
   return before.map((vector, i) => changed.map((after) => vector.some((value, c) => value !== after[i][c])));
 }
 
+test('images are refused by a model that has no parts for them', () => {
+  const model = tinyConfig({ images: 'tokens', patchValues: 1 });
+  const images = { patches: randomPatches(model, 1), timesteps: [0] };
+  const p = asTensors(model, randomWeights(model));
+  expect(() => forward(model, p, inputsOf([rowOf('tBiiiiE')], images))).toThrow(/MODEL_IMAGES: .*'tokens'/);
+  expect(forward(model, p, inputsOf([rowOf('ttt')])).hidden.shape).toEqual([1, 3, model.channels]);
+});
+
 describe('the model, against plain loops', () => {
   const patches = randomPatches(config, 2);
   const timesteps = [999, 10];
@@ -45,6 +53,8 @@ describe('the model, against plain loops', () => {
     ['grouped heads', {}],
     ['as many key heads as heads', { kvHeads: 4 }],
     ['QK-norm', { qkNorm: true }],
+    ['post-norm', { norm: 'post' as const, normEpsilon: 0.1 }],
+    ['all of Chameleon, which makes other sums of the same parts', { norm: 'post' as const, qkNorm: true }],
     ['other constants', { ropeTheta: 100, normEpsilon: 0.1 }],
   ])('%s', (_, changes) => {
     const model = tinyConfig(changes);
@@ -56,7 +66,7 @@ describe('the model, against plain loops', () => {
     const { hidden, groups } = forward(model, p, inputsOf([row], { patches, timesteps }));
     const at = row.patchIndex.flatMap((patch, i) => (patch >= 0 ? [i] : []));
     const logits = values(languageLogits(p, hidden));
-    const predictions = values(predictLatents(hidden, groups[0], constant(Int32Array.from(at), [2, PATCHES])));
+    const predictions = values(predictLatents(hidden, groups[0]));
     const close = (actual: ArrayLike<number>, wanted: number[]) =>
       wanted.forEach((value, i) => expect(Math.abs(actual[i] - value)).toBeLessThan(2e-5 * (1 + Math.abs(value))));
     expect(logits.length).toBe(15 * model.vocabularySize);
@@ -65,6 +75,52 @@ describe('the model, against plain loops', () => {
       predictions,
       at.flatMap((i) => expected.predictions[i]),
     );
+  });
+});
+
+describe('variants, against plain loops', () => {
+  const patches = randomPatches(config, 2);
+  const timesteps = [999, 10];
+  /** `ttBiiiiEtBiiiiE`, images of 2 x 2 patches. */
+  const row = rowOf('ttBiiiiEtBiiiiE');
+  const causal = { ...row, end: row.end.map((_, i) => i + 1) };
+  const in2d = {
+    ...row,
+    positions: [0, 1, 2, 3, 3, 4, 4, 5, 6, 7, 8, 8, 9, 9, 10],
+    columns: [0, 1, 2, 3, 4, 3, 4, 5, 6, 7, 8, 9, 8, 9, 10],
+  };
+
+  test.each<[string, Partial<ModelConfig>, Row]>([
+    ['causal images', { imageAttention: 'causal' }, causal],
+    ['2-D positions', { imagePositions: '2d', ropeTheta: 10 }, in2d],
+    ['a feed-forward for each modality', { feedForwards: 'per-modality' }, row],
+    ['all of them', { imagePositions: '2d', feedForwards: 'per-modality', qkNorm: true }, { ...in2d, end: causal.end }],
+  ])('%s', (_, changes, given) => {
+    const model = tinyConfig(changes);
+    const weights = randomWeights(model);
+    const sees = given.tokens.map((_, i) => given.tokens.map((_, j) => j >= given.begin[i] && j < given.end[i]));
+    const expected = plainModel({ config: model, weights, row: given, sees, patches, timesteps });
+    const p = asTensors(model, weights);
+    for (const checkpointBlocks of [false, true]) {
+      const inputs = inputsOf([given], { patches, timesteps });
+      const { hidden, groups } = forward(model, p, inputs, { checkpointBlocks });
+      const at = given.patchIndex.flatMap((patch, i) => (patch >= 0 ? [i] : []));
+      const wanted = [...expected.logits.flat(), ...at.flatMap((i) => expected.predictions[i])];
+      const actual = [...values(languageLogits(p, hidden)), ...values(predictLatents(hidden, groups[0]))];
+      expect(actual).toHaveLength(wanted.length);
+      wanted.forEach((value, i) => expect(Math.abs(actual[i] - value)).toBeLessThan(2e-5 * (1 + Math.abs(value))));
+    }
+  });
+
+  test('images without columns are refused by a model with 2-D positions', () => {
+    const model = tinyConfig({ imagePositions: '2d' });
+    const p = asTensors(model, randomWeights(model));
+    expect(() => forward(model, p, inputsOf([row], { patches, timesteps }))).toThrow(/MODEL_COLUMNS/);
+  });
+
+  test('a head that does not divide into four is refused by 2-D positions alone', () => {
+    expect(() => tinyConfig({ imagePositions: '2d', heads: 8 })).toThrow(/must be a multiple of 4/);
+    expect(() => tinyConfig({ heads: 8 })).not.toThrow();
   });
 });
 

@@ -1,27 +1,26 @@
 /** @file The Transfusion model (Zhou et al. 2024, section 3): text tokens and image patches through one transformer. */
 import { linear, project, rmsNorm, sinusoidalEmbedding } from '@transfusion/nn';
-import { checkpoint, gather, ropeTable, type Tensor } from '@transfusion/tensor';
+import { checkpoint, gather, type Tensor, TransfusionError } from '@transfusion/tensor';
 import { block, type CacheContext, type LayerCache, type SequenceContext } from './block.js';
-import type { ModelConfig } from './config.js';
+import { diffusesImages, type ModelConfig } from './config.js';
+import { modalitiesOf, type PatchPlaces } from './feed-forward.js';
 import type { TransfusionParameters } from './parameters.js';
-import { createPatcher, type Patcher } from './patcher.js';
+import { createPatcher } from './patchers/create-patcher.js';
+import type { Patcher } from './patchers/patcher.js';
+import { type RotaryPositions, rotationOf } from './rotary-positions.js';
 
-/** The images of one size in a batch of sequences. */
-export interface ImageGroup {
+/** The images of one size in a batch of sequences, and where their patches are. */
+export interface ImageGroup extends PatchPlaces {
   /** f32 [images, height, width, latent channels]: noised latents. */
   latents: Tensor;
   /** f32 [images]: diffusion timestep of each. */
   timesteps: Tensor;
-  /** i32 [B, T]: which of this group's patches (of images * patches) is here; -1 elsewhere. */
-  patchIndex: Tensor;
 }
 
 /** A batch of mixed sequences: B rows of T positions. */
-export interface SequenceInputs {
-  /** i32 [B, T]: token ids; -1 at patches. */
-  tokens: Tensor;
-  /** i32 [B, T]: rotary positions. */
-  positions: Tensor;
+export interface SequenceInputs extends RotaryPositions {
+  /** i32 [B, T]: token ids; -1 at patches. Left out: every position is a patch. */
+  tokens?: Tensor;
   /** i32 [B, T]: each position sees begin <= key < end: causal for text, to the end of its image for a patch. */
   begin: Tensor;
   end: Tensor;
@@ -44,6 +43,8 @@ export interface PatchedGroup {
   /** [images, channels] */
   timesteps: Tensor;
   skips: readonly Tensor[];
+  /** i32 [images, patches]: see `ImageGroup`. */
+  patchPositions: Tensor;
 }
 
 export interface ForwardOptions {
@@ -53,7 +54,12 @@ export interface ForwardOptions {
   checkpointBlocks?: boolean;
 }
 
-/** Embeds the sequence, runs the backbone. Heads are applied by `languageLogits` and `predictLatents`. */
+/**
+ * Embeds the sequence, runs the backbone. Heads are applied by `languageLogits` and `predictLatents`.
+ *
+ * @throws TransfusionError MODEL_IMAGES: images are given to a model that does not diffuse them; MODEL_COLUMNS: images without
+ *   their columns, in a model with 2-D positions
+ */
 export function forward(
   config: ModelConfig,
   p: TransfusionParameters,
@@ -61,14 +67,22 @@ export function forward(
   { cache, checkpointBlocks = false }: ForwardOptions = {},
 ): ForwardResult {
   const headDim = config.channels / config.heads;
-  const { positions, begin, end } = inputs;
+  const { tokens, images = [], columns, begin, end } = inputs;
+  if (config.imagePositions === '2d' && images.length > 0 && !columns) {
+    throw new TransfusionError({
+      code: 'MODEL_COLUMNS',
+      message: 'forward: the model has 2-D positions (imagePositions), and the inputs have images but no columns',
+      fix: 'pass columns, as packDocuments makes them where it is told imagePositions',
+    });
+  }
   const context: SequenceContext = {
     headDim,
     normEpsilon: config.normEpsilon,
-    ropeTable: ropeTable({ positions: config.maxPositions, headDim, theta: config.ropeTheta }),
-    positions,
+    norm: config.norm,
+    rotate: rotationOf(config, inputs),
     begin,
     end,
+    modalities: modalitiesOf(images, tokens !== undefined),
   };
   const { x: embedded, groups } = embed(config, p, inputs);
   let x = embedded;
@@ -92,16 +106,27 @@ function embed(
   p: TransfusionParameters,
   { tokens, images = [] }: SequenceInputs,
 ): { x: Tensor; groups: PatchedGroup[] } {
-  let x = gather(p.tokenEmbedding, tokens);
-  const groups = images.map(({ latents, timesteps: plain, patchIndex }): PatchedGroup => {
+  if (images.length > 0) checkDiffusesImages(config);
+  let x = tokens && gather(p.tokenEmbedding, tokens);
+  const groups = images.map(({ latents, timesteps: plain, patchIndex, patchPositions }): PatchedGroup => {
     const [, height, width] = latents.shape;
     const patcher = createPatcher(config, p, { height, width });
     const timesteps = embedTimesteps(config, p, plain);
     const { vectors, skips } = patcher.before(latents, timesteps);
-    x = x.add(gather(vectors.reshape([-1, config.channels]), patchIndex));
-    return { patcher, timesteps, skips };
+    const here = gather(vectors.reshape([-1, config.channels]), patchIndex);
+    x = x ? x.add(here) : here;
+    return { patcher, timesteps, skips, patchPositions };
   });
-  return { x, groups };
+  return { x: x!, groups };
+}
+
+function checkDiffusesImages(config: ModelConfig): void {
+  if (diffusesImages(config)) return;
+  throw new TransfusionError({
+    code: 'MODEL_IMAGES',
+    message: `images are given, and the model has no parts for them: its images are '${config.images}'`,
+    fix: "give images as tokens of the sequence, or choose images: 'diffusion'",
+  });
 }
 
 /** Timesteps [images] -> [images, channels]: sinusoid, linear, SiLU, linear (as in DiT). */
@@ -116,14 +141,10 @@ export function languageLogits(p: TransfusionParameters, hidden: Tensor): Tensor
 }
 
 /**
- * The model's prediction for the images of a group, [images, height, width, latent channels]: hidden states at `patchPositions`
- * (i32 [images, patches], positions among B * T; -1 for unused slots), through the patcher.
+ * The model's prediction for the images of a group, [images, height, width, latent channels]: hidden states at their patches,
+ * through the patcher.
  */
-export function predictLatents(
-  hidden: Tensor,
-  { patcher, timesteps, skips }: PatchedGroup,
-  patchPositions: Tensor,
-): Tensor {
+export function predictLatents(hidden: Tensor, { patcher, timesteps, skips, patchPositions }: PatchedGroup): Tensor {
   const channels = hidden.shape.at(-1)!;
   return patcher.after(gather(hidden.reshape([-1, channels]), patchPositions), timesteps, skips);
 }

@@ -33,6 +33,24 @@ test.each(Object.keys(modelPresets) as ModelPreset[])('preset %s is a whole conf
   expect(countParameters(transfusionSpec(config))).toBeGreaterThan(0);
 });
 
+describe('variants', () => {
+  const base = { ...modelPresets.nano, vocabularySize: 30, patchValues: 12 };
+
+  test("the paper's are the defaults", () => {
+    const { imageAttention, imagePositions, feedForwards } = modelConfigSchema.parse(base);
+    expect([imageAttention, imagePositions, feedForwards]).toEqual(['bidirectional', '1d', 'shared']);
+    expect(transfusionSpec(modelConfigSchema.parse(base)).blocks[0]).not.toHaveProperty('imageFeedForward');
+  });
+
+  test('a feed-forward for each modality adds a SwiGLU to each block, and nothing else', () => {
+    const count = (changes: object) =>
+      countParameters(transfusionSpec(modelConfigSchema.parse({ ...base, ...changes })));
+    const { layers, channels, feedForward } = modelPresets.nano;
+    expect(count({ feedForwards: 'per-modality' }) - count({})).toBe(layers * 3 * channels * feedForward);
+    expect(count({ imageAttention: 'causal', imagePositions: '2d' })).toBe(count({}));
+  });
+});
+
 describe('transfusionSpec', () => {
   const base = { vocabularySize: 30, layers: 2, channels: 16, heads: 4, feedForward: 24, patchValues: 12 };
 
@@ -48,10 +66,43 @@ describe('transfusionSpec', () => {
   test('embeddings are not tied and the prediction head starts at zero', () => {
     const { tokenEmbedding, languageHead, patchOut } = transfusionSpec(modelConfigSchema.parse(base));
     expect(tokenEmbedding).not.toBe(languageHead);
-    expect(patchOut.weight.initialiser).toEqual({ kind: 'normal', std: 0 });
+    expect(patchOut!.weight.initialiser).toEqual({ kind: 'normal', std: 0 });
+  });
+
+  test.each(['tokens', 'none'] as const)(
+    'with images: %s, there is nothing for patches; all else is the same',
+    (images) => {
+      const { patchValues, ...sizes } = base;
+      const { timestepEmbedding, patchIn, patchOut, ...backbone } = transfusionSpec(modelConfigSchema.parse(base));
+      const spec = transfusionSpec(modelConfigSchema.parse({ ...sizes, images }));
+      expect(spec).toEqual(backbone);
+      expect(Object.keys(spec)).toEqual(['tokenEmbedding', 'blocks', 'norm', 'languageHead']);
+    },
+  );
+
+  test.each([
+    ['patcher', { kind: 'linear', bottleneck: 4 }],
+    ['patcher', { kind: 'unet' }],
+    ['imageAttention', 'causal'],
+    ['imagePositions', '2d'],
+    ['feedForwards', 'per-modality'],
+  ])('where there are no patches, %s is refused by name', (name, value) => {
+    const { patchValues, ...sizes } = base;
+    for (const images of ['tokens', 'none']) {
+      const { issues } = modelConfigSchema.safeParse({ ...sizes, images, [name]: value }).error!;
+      expect(issues).toEqual([
+        expect.objectContaining({
+          path: [name],
+          message: expect.stringMatching(`images is '${images}': leave it out, or choose images: 'diffusion'`),
+        }),
+      ]);
+    }
   });
 
   test.each([
+    ['patches of images that are tokens', { images: 'tokens' }],
+    ['patches of no images', { images: 'none', patchSize: 2 }],
+    ['an unknown norm', { norm: 'middle' }],
     ['a head dimension that is no whole number', { channels: 18 }],
     ['an odd head dimension', { channels: 12 }],
     ['key heads that do not divide heads', { kvHeads: 3 }],

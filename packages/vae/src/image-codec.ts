@@ -33,3 +33,16 @@ export interface ImageCodec {
   /** Frees weights and compiled functions. */
   dispose(): void;
 }
+
+/** A codec that makes token ids of images too. */
+export interface CodeCodec extends ImageCodec {
+  /** Ids of each image, [latent height, latent width]. @throws TransfusionError CODEC_SHAPE, CODEC_NOT_FINITE */
+  encodeCodes(options: ImageSize & { images: readonly Float32Array[] }): Promise<Int32Array[]>;
+  /** @throws TransfusionError CODEC_CODES: an id is not of the codebook; CODEC_SHAPE, CODEC_NOT_FINITE */
+  decodeCodes(options: ImageSize & { codes: readonly Int32Array[] }): Promise<Float32Array[]>;
+}
+
+/** Whether a codec has a codebook. */
+export function hasCodes(codec: ImageCodec): codec is CodeCodec {
+  return codec.config.kind === 'vq';
+}

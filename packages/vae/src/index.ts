@@ -63,7 +63,7 @@ export {
   initialActNorm,
 } from './discriminator/discriminator.js';
 export { firstNotFinite } from './finite.js';
-export type { ImageCodec, LatentDistribution } from './image-codec.js';
+export { type CodeCodec, hasCodes, type ImageCodec, type LatentDistribution } from './image-codec.js';
 export { type CodecOf, type OpenCodecOptions, openCodec } from './open-codec.js';
 export { PixelCodec } from './pixel-codec.js';
 export {

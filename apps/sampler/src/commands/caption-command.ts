@@ -1,10 +1,13 @@
 /** @file `sampler caption`: captions of images, one line each. */
-import type { BackendChoice, Terminal } from '@transfusion/app-common';
-import { readImage } from '@transfusion/data/node';
+import type { AdapterChoice, BackendChoice, Terminal } from '@transfusion/app-common';
+import type { RgbImage } from '@transfusion/data';
+import { readFittedImage } from '@transfusion/data/node';
+import { imageSizes } from '@transfusion/sampler';
 import { withSampler } from '../open-sampler.js';
 
 export interface CaptionCommandOptions {
   model?: string;
+  lora?: AdapterChoice[];
   image: readonly string[];
   maxTokens: number;
   backend: BackendChoice;
@@ -13,8 +16,9 @@ export interface CaptionCommandOptions {
 export async function captionCommand(options: CaptionCommandOptions, terminal: Terminal): Promise<void> {
   const { image: paths, maxTokens } = options;
   await withSampler({ ...options, uses: { describes: true } }, terminal, async (sampler) => {
-    const images: Float32Array[] = [];
-    for (const path of paths) images.push(await readImage(path, sampler.config.image.size));
+    const sizes = imageSizes(sampler.config.image);
+    const images: RgbImage[] = [];
+    for (const path of paths) images.push(await readFittedImage(path, sizes));
     const captions = await sampler.captionImages({ images, maxTokens, signal: terminal.signal });
     for (const caption of captions) terminal.out(oneLine(caption));
   });

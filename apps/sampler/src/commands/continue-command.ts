@@ -1,17 +1,35 @@
 /** @file `sampler continue`: a document of texts and images goes on. */
-import { join } from 'node:path';
-import { type BackendChoice, createProgress, type Progress, type Terminal } from '@transfusion/app-common';
+import { basename, join } from 'node:path';
+import {
+  type AdapterChoice,
+  type BackendChoice,
+  createProgress,
+  type Progress,
+  type Terminal,
+} from '@transfusion/app-common';
 import { checkWritableFolder, writeOutputFile } from '@transfusion/checkpoint/node';
-import { encodePng } from '@transfusion/data';
-import { readImage } from '@transfusion/data/node';
-import type { ImageSamplingOptions, PromptPart, Sampler, TextSamplingOptions } from '@transfusion/sampler';
-import { withSampler } from '../open-sampler.js';
+import type { ImageSize, RgbImage } from '@transfusion/data';
+import { readFittedImage } from '@transfusion/data/node';
+import {
+  completeImageSampling,
+  type DrawingSettings,
+  encodeDrawing,
+  type ImageSamplingOptions,
+  imageSizes,
+  type PromptPart,
+  type Sampler,
+  type TextSamplingOptions,
+} from '@transfusion/sampler';
+import { type DrawnBy, withHashedSampler } from '../open-sampler.js';
+import { SOFTWARE } from '../software.js';
+import { sha256, sourceFile } from '../source-files.js';
 
 /** A part of the prompt as it was given on the command line. */
 export type GivenPart = { text: string } | { imagePath: string };
 
 export interface ContinueCommandOptions {
   model?: string;
+  lora?: AdapterChoice[];
   /** In the order in which they were given. */
   parts: readonly GivenPart[];
   /** Folder for the parts that are written: 001.txt, 002.png, ... */
@@ -23,21 +41,24 @@ export interface ContinueCommandOptions {
   draw: boolean;
   text: TextSamplingOptions;
   image: ImageSamplingOptions;
+  /** Of the images that are drawn; default: the model's. */
+  size?: ImageSize;
   backend: BackendChoice;
 }
 
 export async function continueCommand(options: ContinueCommandOptions, terminal: Terminal): Promise<void> {
   await checkWritableFolder(options.out);
   const uses = { draws: options.draw, describes: options.parts.some((part) => 'imagePath' in part) };
-  await withSampler({ ...options, uses }, terminal, async (sampler) => {
-    const writer = new PartWriter(options.out, sampler, terminal);
-    const { seed, maxTokens, maxImages, draw: forceImage, text, image } = options;
-    const prompt = await readParts(options.parts, sampler.config.image.size);
+  await withHashedSampler({ ...options, uses }, terminal, async (sampler, by) => {
+    const settings = await drawingSettings(options, sampler, by);
+    const writer = new PartWriter({ folder: options.out, terminal, settings });
+    const { seed, maxTokens, maxImages, draw: forceImage, text, image, size } = options;
+    const prompt = await readParts(options.parts, imageSizes(sampler.config.image));
     const { signal } = terminal;
     let progress: Progress | undefined;
     try {
-      const settings = { seed, maxTokens, maxImages, forceImage, text, image, signal };
-      for await (const event of sampler.generate({ prompt, ...settings })) {
+      const choices = { seed, maxTokens, maxImages, forceImage, text, image, size, signal };
+      for await (const event of sampler.generate({ prompt, ...choices })) {
         if (event.type === 'token' || event.type === 'text') writer.addText(event.text);
         else if (event.type === 'denoise') {
           progress ??= createProgress({ label: 'drawing', total: event.steps });
@@ -64,37 +85,60 @@ const REASONS = {
   context: "ended at the end of the model's context",
 };
 
-async function readParts(parts: readonly GivenPart[], size: number): Promise<PromptPart[]> {
+async function readParts(parts: readonly GivenPart[], sizes: readonly ImageSize[]): Promise<PromptPart[]> {
   const prompt: PromptPart[] = [];
   for (const part of parts) {
-    prompt.push('text' in part ? part : { image: await readImage(part.imagePath, size) });
+    if ('text' in part) prompt.push(part);
+    else prompt.push({ image: await readFittedImage(part.imagePath, sizes) });
   }
   return prompt;
+}
+
+type ContinueSettings = DrawingSettings & { command: 'continue' };
+
+/** Of the first image: what stands before it is the document that was given. */
+async function drawingSettings(
+  { parts, seed, image }: ContinueCommandOptions,
+  { config }: Sampler,
+  by: DrawnBy,
+): Promise<ContinueSettings> {
+  const given = parts.map(async (part) => ('text' in part ? part : { image: await sourceFile(part.imagePath) }));
+  const { width, height } = imageSizes(config.image)[0];
+  return {
+    command: 'continue',
+    ...{ version: 1, software: SOFTWARE, ...by, seed, parts: await Promise.all(given), index: 0 },
+    image: completeImageSampling(config, image),
+    // Of each image its own, when it is there.
+    size: { width, height },
+  };
 }
 
 /** Writes each part as soon as it is complete. */
 class PartWriter {
   readonly #folder: string;
-  readonly #sampler: Sampler;
   readonly #terminal: Terminal;
+  /** Of the next image. */
+  #settings: ContinueSettings;
   #text = '';
   #count = 0;
 
-  constructor(folder: string, sampler: Sampler, terminal: Terminal) {
-    this.#folder = folder;
-    this.#sampler = sampler;
-    this.#terminal = terminal;
+  constructor(options: { folder: string; terminal: Terminal; settings: ContinueSettings }) {
+    this.#folder = options.folder;
+    this.#terminal = options.terminal;
+    this.#settings = options.settings;
   }
 
   addText(text: string): void {
     this.#text += text;
   }
 
-  async writeImage(data: Float32Array): Promise<void> {
+  async writeImage(image: RgbImage): Promise<void> {
     await this.#endText();
-    const { size } = this.#sampler.config.image;
     const path = this.#nextPath('png');
-    await writeOutputFile(path, encodePng({ width: size, height: size, data }));
+    const file = encodeDrawing(image, { ...this.#settings, size: { width: image.width, height: image.height } });
+    await writeOutputFile(path, file);
+    this.#goOn({ image: { name: basename(path), sha256: sha256(file) } });
+    this.#settings = { ...this.#settings, index: this.#settings.index + 1 };
     this.#terminal.out(path);
   }
 
@@ -106,7 +150,13 @@ class PartWriter {
     if (this.#text === '') return;
     await writeOutputFile(this.#nextPath('txt'), this.#text);
     this.#terminal.out(this.#text);
+    this.#goOn({ text: this.#text });
     this.#text = '';
+  }
+
+  /** A part is what the next image has before it. */
+  #goOn(part: ContinueSettings['parts'][number]): void {
+    this.#settings = { ...this.#settings, parts: [...this.#settings.parts, part] };
   }
 
   #nextPath(extension: string): string {

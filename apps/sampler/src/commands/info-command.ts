@@ -1,7 +1,8 @@
 /** @file `sampler info`: what a model folder holds, and what it would run on. */
-import { type BackendChoice, openBackend, type Terminal } from '@transfusion/app-common';
+import { type AdapterChoice, type BackendChoice, openBackend, type Terminal } from '@transfusion/app-common';
 import { openCheckpoint } from '@transfusion/checkpoint/node';
-import { imageLayout } from '@transfusion/sampler';
+import { formatImageSize } from '@transfusion/data';
+import { imageLayout, imageSizes } from '@transfusion/sampler';
 import { readModelFolder, type StoredModel } from '@transfusion/sampler/node';
 import { feedForwardWidth } from '@transfusion/transformer';
 import { z } from 'zod';
@@ -9,12 +10,13 @@ import { modelPath } from '../open-sampler.js';
 
 export interface InfoCommandOptions {
   model?: string;
+  lora?: AdapterChoice[];
   backend: BackendChoice;
 }
 
 export async function infoCommand(options: InfoCommandOptions, terminal: Terminal): Promise<void> {
   const path = modelPath(options.model);
-  const stored = await readModelFolder(path);
+  const stored = await readModelFolder(path, { adapters: options.lora });
   const { tensors, tokenizer } = stored;
   const step = await trainingStep(path);
   const backend = await openBackend(options.backend, terminal);
@@ -24,6 +26,7 @@ export async function infoCommand(options: InfoCommandOptions, terminal: Termina
     model: path,
     parameters: describeTensors(tensors),
     ...describe(stored),
+    ...(stored.adapters ? { lora: stored.adapters.map(describeAdapter).join('; ') } : {}),
     tokenizer: `${tokenizer.vocabularySize} ids`,
     training: step === undefined ? 'no training state' : `step ${step}`,
     backend: runsOn,
@@ -34,18 +37,38 @@ export async function infoCommand(options: InfoCommandOptions, terminal: Termina
 function describe(stored: StoredModel): Record<string, string> {
   const { config } = stored;
   const { model, image, diffusion, sampling, trainedOn } = config;
-  const { patches } = imageLayout(config);
+  const { width, height, patches } = imageLayout(config);
   const heads = model.kvHeads === undefined ? `${model.heads} heads` : `${model.heads} heads over ${model.kvHeads}`;
   const side = `${model.patchSize} x ${model.patchSize}`;
+  const unit = config.codec.kind === 'pixels' ? 'pixels' : 'latents';
+  const through = model.patcher.kind === 'unet' ? ', through a U-Net' : '';
+  const positions = model.images === 'tokens' ? `${patches} tokens` : `${patches} patches of ${side} ${unit}${through}`;
+  const images = `${width} x ${height} pixels as ${positions}`;
+  const sizes = imageSizes(image).length > 1 ? { sizes: describeSizes(image) } : {};
   return {
     transformer: `${model.layers} layers, ${model.channels} channels, ${heads}, feed-forward ${feedForwardWidth(model)}`,
     context: `${model.maxPositions} positions`,
-    images: `${image.size} x ${image.size} pixels as ${patches} patches of ${side} ${config.codec.kind === 'pixels' ? 'pixels' : 'latents'}`,
-    codec: describeCodec(stored),
-    diffusion: `predicts ${diffusion.parameterisation}, ${diffusion.schedule} schedule of ${diffusion.trainTimesteps} timesteps`,
+    ...(model.images === 'none' ? { images: 'none: a plain language model' } : { images, ...sizes }),
+    ...(model.images === 'none' ? {} : { codec: describeCodec(stored) }),
+    ...(model.images === 'diffusion' && {
+      diffusion: `predicts ${diffusion.parameterisation}, ${diffusion.schedule} schedule of ${diffusion.trainTimesteps} timesteps`,
+    }),
     ...(trainedOn ? { 'trained on': describeTraining(trainedOn) } : {}),
-    sampling: `${sampling.scheduler}, ${sampling.steps} steps, guidance ${sampling.guidance} unless told otherwise`,
+    ...(model.images === 'diffusion' && {
+      sampling: `${sampling.scheduler}, ${sampling.steps} steps, guidance ${sampling.guidance} unless told otherwise`,
+    }),
+    ...(model.images === 'tokens' && { sampling: `guidance ${sampling.guidance} unless told otherwise` }),
   };
+}
+
+function describeSizes(image: StoredModel['config']['image']): string {
+  const sizes = imageSizes(image).map(formatImageSize).join(', ');
+  return `${sizes}; ${image.announced ? 'the model chooses' : 'chosen with --size'}`;
+}
+
+function describeAdapter({ where, config, layers, strength }: NonNullable<StoredModel['adapters']>[number]): string {
+  const times = strength === 1 ? '' : ` times ${strength}`;
+  return `${where}${times}: rank ${config.r}, alpha ${config.lora_alpha}, ${layers.size} layers`;
 }
 
 function describeTraining({ pictures, captions, texts }: NonNullable<StoredModel['config']['trainedOn']>): string {
@@ -57,10 +80,11 @@ function describeTraining({ pictures, captions, texts }: NonNullable<StoredModel
 }
 
 function describeCodec({ config, vae }: StoredModel): string {
-  const { codec, image } = config;
+  const { codec, model } = config;
   if (codec.kind === 'pixels') return codec.kind;
-  const { latent } = imageLayout(config);
-  const latents = `downsampling ${image.size / latent.height}, ${latent.channels} latent channels`;
+  const { height, latent } = imageLayout(config);
+  const channels = model.images === 'tokens' ? '' : `, ${latent.channels} latent channels`;
+  const latents = `downsampling ${height / latent.height}${channels}`;
   const codes = codec.kind === 'vq' ? `, ${codec.autoencoder.num_vq_embeddings.toLocaleString('en')} codes` : '';
   return `${codec.kind}, ${latents}${codes}, ${describeTensors(vae?.weights ?? new Map(), ' parameters')}`;
 }

@@ -1,17 +1,19 @@
 /** @file A model folder with random weights that is quick to sample from, for tests. */
 import { saveModelFolder } from '@transfusion/checkpoint/node';
+import { type ImageSize, imageSizeToken } from '@transfusion/data';
 import { initialise, isParameterSpec, type ParameterSpec } from '@transfusion/nn';
 import { pipelineConfigSchema } from '@transfusion/sampler';
 import { flattenTree } from '@transfusion/tensor';
-import { transfusionSpec } from '@transfusion/transformer';
+import { type ModelConfigInput, transfusionSpec } from '@transfusion/transformer';
 import {
   type AutoencoderConfig,
   autoencoderCodec,
   autoencoderSpec,
   exportWeights,
   klConfigSchema,
+  vqConfigSchema,
 } from '@transfusion/vae';
-import { byteTokenizerJson } from '../../../../packages/tokenizer/src/testing/byte-tokenizer.js';
+import { byteTokenizer, byteTokenizerJson } from '../../../../packages/tokenizer/src/testing/byte-tokenizer.js';
 
 /** Latents of half the image's height and width, 4 channels. */
 export const tinyKl = klConfigSchema.parse({
@@ -22,13 +24,32 @@ export const tinyKl = klConfigSchema.parse({
   scaling_factor: 16,
 });
 
+/** The same with a codebook of 16. */
+export const tinyVq = vqConfigSchema.parse({
+  block_out_channels: [8, 8],
+  norm_num_groups: 4,
+  latent_channels: 4,
+  num_vq_embeddings: 16,
+  vq_embed_dim: 4,
+});
+
+/** Of a model whose images are 4 x 4 of these codes. */
+export const ofTokens = { images: 'tokens', vocabularySize: 261 + 16, patchSize: 1, patchValues: 1 } as const;
+
 /** Images of 8 x 8 in 4 patches, a context of 48 positions, 261 ids; of pixels, or of the latents of an autoencoder. */
-export async function writeTinyModelFolder(path: string, autoencoder?: AutoencoderConfig): Promise<void> {
+export async function writeTinyModelFolder(
+  path: string,
+  autoencoder?: AutoencoderConfig,
+  /** Sizes that the model announces, 8 x 8 among them; default: that alone, not announced. */
+  announced?: readonly ImageSize[],
+  /** Of the model. */
+  changes: Partial<ModelConfigInput> = {},
+): Promise<void> {
   const config = pipelineConfigSchema.parse({
     format: 'transfusion',
     version: 2,
     model: {
-      vocabularySize: 261,
+      vocabularySize: 261 + (announced?.length ?? 0),
       layers: 1,
       channels: 8,
       heads: 2,
@@ -38,9 +59,10 @@ export async function writeTinyModelFolder(path: string, autoencoder?: Autoencod
       maxPositions: 48,
       timestepDimensions: 8,
       initializerStd: 0.5,
+      ...changes,
     },
     codec: autoencoder && autoencoderCodec(autoencoder),
-    image: { size: 8 },
+    image: announced ? { size: 8, sizes: [...announced], announced: true } : { size: 8 },
     sampling: { steps: 3 },
   });
   const spec = transfusionSpec(config.model);
@@ -57,7 +79,8 @@ export async function writeTinyModelFolder(path: string, autoencoder?: Autoencod
     config: autoencoder,
     tensors: exportWeights({ config: autoencoder, values: initialValues(autoencoderSpec(autoencoder)) }),
   };
-  await saveModelFolder({ path, config, tensors, tokenizer: byteTokenizerJson(), vae, trainer });
+  const tokenizer = announced ? byteTokenizer(announced.map(imageSizeToken)).toJson() : byteTokenizerJson();
+  await saveModelFolder({ path, config, tensors, tokenizer, vae, trainer });
 }
 
 function initialValues(spec: unknown): Map<string, Float32Array> {

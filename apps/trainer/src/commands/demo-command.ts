@@ -4,7 +4,6 @@ import { rename, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type BackendChoice, openBackend, type Terminal, withProgress } from '@transfusion/app-common';
 import { readMetrics } from '@transfusion/checkpoint/node';
-import { TransfusionError } from '@transfusion/core';
 import { imageOf } from '@transfusion/data';
 import { countParameters } from '@transfusion/nn';
 import type { Backend } from '@transfusion/tensor';
@@ -13,6 +12,7 @@ import { runFiles } from '@transfusion/training/node';
 import { transfusionSpec } from '@transfusion/transformer';
 import { resolveConfig } from '../config/resolve-config.js';
 import type { RunConfig } from '../config/run-config.js';
+import { unfinishedRun } from '../config/unfinished-run.js';
 import type { RunResult } from '../kinds/kind.js';
 import { trainRun } from '../kinds/train-run.js';
 import { type TransfusionRun, transfusionKind } from '../kinds/transfusion.js';
@@ -22,6 +22,8 @@ import { writeReport } from '../report/report.js';
 import { sessionSampler } from '../report/samples.js';
 
 export interface DemoCommandOptions {
+  /** A configuration of pictures to learn by heart; default: demo. */
+  preset?: string;
   runs: string;
   set: readonly string[];
   setupSeconds: number;
@@ -31,7 +33,8 @@ export interface DemoCommandOptions {
 }
 
 export async function demoCommand(options: DemoCommandOptions, terminal: Terminal): Promise<void> {
-  const wanted = await resolveConfig(transfusionKind, { preset: 'demo', set: options.set });
+  const { preset = 'demo', set } = options;
+  const wanted = await resolveConfig(transfusionKind, { preset, set });
   const folder = join(options.runs, wanted.name);
   const backend = await openBackend(options.backend, terminal);
   try {
@@ -43,7 +46,8 @@ export async function demoCommand(options: DemoCommandOptions, terminal: Termina
       const { signal } = terminal;
       const trained = await trainRun(transfusionKind, run, { folder, start: resume?.state, signal });
       if (!trained.finished) {
-        terminal.log('stopped; `npm run demo` goes on from here');
+        const command = (options.preset ?? 'demo') === 'demo' ? '`npm run demo`' : 'the same command';
+        terminal.log(`stopped; ${command} goes on from here`);
         return;
       }
       await present({ run, folder, trained, backend, options, terminal });
@@ -69,20 +73,6 @@ function cacheFolder({ runs }: DemoCommandOptions): string {
   return join(runs, '..', '.cache', 'data');
 }
 
-/** The demo's own checkpoint, if it was interrupted and was asked for the same. */
-async function unfinishedRun(folder: string, wanted: RunConfig, terminal: Terminal) {
-  const identity = ({ steps, learningRate, ...rest }: RunConfig) => JSON.stringify(rest);
-  try {
-    const run = await transfusionKind.load(folder);
-    if (identity(run.state.config) !== identity(wanted) || run.state.step >= run.state.config.steps) return undefined;
-    terminal.log(`going on from step ${run.state.step} of an interrupted demo`);
-    return run;
-  } catch (error) {
-    if (TransfusionError.isInstance(error)) return undefined;
-    throw error;
-  }
-}
-
 /** Fewer steps on a slow machine: as many as fit into `maxTrainSeconds` at the speed measured in some throw-away steps. */
 async function fittedConfig(wanted: RunConfig, backend: Backend, options: DemoCommandOptions, terminal: Terminal) {
   const { session } = await transfusionKind.open(wanted, { backend, cacheFolder: cacheFolder(options), terminal });
@@ -104,7 +94,7 @@ async function fittedConfig(wanted: RunConfig, backend: Backend, options: DemoCo
     );
   }
   return resolveConfig(transfusionKind, {
-    preset: 'demo',
+    preset: options.preset ?? 'demo',
     set: [...options.set, `steps=${steps}`],
   });
 }
@@ -123,7 +113,7 @@ async function present({ run, folder, trained, backend, options, terminal }: Pre
   const begun = performance.now();
   const sampler = sessionSampler(session);
   const examples = session.examples.train;
-  const given = { ...config.sampling, seed: config.seed, signal: terminal.signal };
+  const given = { seed: config.seed, signal: terminal.signal };
   const drawings = await withProgress({ label: 'draw', total: 100 }, (update) =>
     scoreDrawings(sampler, examples, {
       ...given,
@@ -143,7 +133,7 @@ async function present({ run, folder, trained, backend, options, terminal }: Pre
     tokensPerSecond: trained.speeds.tokensPerSecond,
     gflopPerSecond: trained.speeds.gflopPerSecond,
     finalTextLoss: trained.logged.language,
-    finalImageLoss: trained.logged.diffusion,
+    finalImageLoss: trained.logged.diffusion ?? trained.logged.codes,
     imageRetrieval: drawings.retrieval,
     captionAccuracy: captions.accuracy,
   };

@@ -9,9 +9,11 @@ import {
   withProgress,
 } from '@transfusion/app-common';
 import { TransfusionError } from '@transfusion/core';
+import { documentPictures } from '@transfusion/training';
 import { encodeLatents, type LatentsFile } from '@transfusion/training/node';
+import { diffusesImages } from '@transfusion/transformer';
 import { resolveConfig } from '../config/resolve-config.js';
-import { loadDataset } from '../data/dataset.js';
+import { loadPictures } from '../data/examples.js';
 import { readCodec } from '../data/run-codec.js';
 import { transfusionKind } from '../kinds/transfusion.js';
 
@@ -32,22 +34,30 @@ export async function encodeCommand(options: EncodeCommandOptions, terminal: Ter
       fix: 'say which autoencoder: --set codec=emoji-64-kl, or a folder',
     });
   }
+  if (!diffusesImages(config.model)) {
+    throw new TransfusionError({
+      code: 'CONFIG_IMAGES',
+      message: `model.images is ${config.model.images}: such a model takes no latents; codes are computed when a run starts`,
+      fix: 'leave the encoding out, and train',
+    });
+  }
   const codec = await readCodec(config.codec);
-  const { dataset } = config.data;
-  if (dataset === 'none') {
+  const cacheFolder = join(runs, '..', '.cache', 'data');
+  const data = { ...config.data, captions: 'none' as const };
+  const loaded = await loadPictures({ data }, { cacheFolder, terminal });
+  const images = [...loaded.images, ...documentPictures(loaded.documents).pictures];
+  if (images.length === 0) {
     throw new TransfusionError({
       code: 'CONFIG_DATA',
       message: 'data.dataset is none: there are no pictures to encode',
       fix: 'choose a dataset of pictures: --set data.dataset=folder --set data.folder=PATH',
     });
   }
-  const cacheFolder = join(runs, '..', '.cache', 'data');
-  const { images } = await loadDataset({ ...config.data, dataset, captions: 'none' }, { cacheFolder, terminal });
   const backend = await openBackend(options.backend, terminal);
   try {
     const { signal } = terminal;
-    // Both flips, whatever the run does: a folder serves runs with and without mirrored pictures.
-    const given = { backend, codec, images, flip: true, folder: out, signal };
+    // Both flips, whatever the run does: a folder serves runs with and without mirrored pictures. Documents are never mirrored.
+    const given = { backend, codec, images, flip: loaded.images.length > 0, folder: out, signal };
     const result = await withProgress({ label: 'encode', total: images.length }, (onProgress) =>
       encodeLatents({ ...given, onProgress }),
     );
@@ -59,11 +69,11 @@ export async function encodeCommand(options: EncodeCommandOptions, terminal: Ter
   }
 }
 
-function summary(out: string, { images, shape, autoencoder }: LatentsFile): string {
+function summary(out: string, { images, variants, shape, autoencoder }: LatentsFile): string {
   const scale =
     autoencoder._class_name === 'VQModel'
       ? `scale ${autoencoder.scaling_factor.toFixed(4)}`
       : `deviations ${autoencoder.latents_std!.map((each) => each.toFixed(2)).join(' ')}`;
-  return `${out}: latents of ${images} pictures and their mirror images, ${shape.height} x ${shape.width} x ${shape.channels}; ${scale}
+  return `${out}: latents of ${images} pictures${variants === 2 ? ' and their mirror images' : ''}, ${shape.height} x ${shape.width} x ${shape.channels}; ${scale}
 Train on them with the same configuration and --set data.latents=${out}`;
 }

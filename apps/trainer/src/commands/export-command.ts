@@ -5,9 +5,11 @@ import {
   checkWritableFolder,
   type FolderReader,
   openCheckpoint,
+  saveAdapterFolder,
   saveModelFolder,
   type TensorMap,
 } from '@transfusion/checkpoint/node';
+import { ADAPTER_CONFIG, ADAPTER_WEIGHTS } from '@transfusion/sampler';
 import { runFiles } from '@transfusion/training/node';
 import { z } from 'zod';
 
@@ -28,19 +30,35 @@ export async function exportCommand({ run, out, f32 }: ExportCommandOptions, ter
   const model = await openCheckpoint(runFiles(run).model, readModel);
   const stored = (tensors: Tensors): TensorMap =>
     new Map([...tensors].map(([name, tensor]) => [name, f32 ? tensor : { ...tensor, dtype: 'F16' as const }]));
-  const { vae, tensors, ...rest } = model;
-  await saveModelFolder({
-    ...rest,
-    path: out,
-    tensors: stored(tensors),
-    ...(vae ? { vae: { ...vae, tensors: stored(vae.tensors) } } : {}),
-  });
+  const { vae, tensors, isAdapter, ...rest } = model;
+  if (isAdapter) await saveAdapterFolder({ ...rest, path: out, tensors: stored(tensors) });
+  else
+    await saveModelFolder({
+      ...rest,
+      path: out,
+      tensors: stored(tensors),
+      ...(vae ? { vae: { ...vae, tensors: stored(vae.tensors) } } : {}),
+    });
   const values = [...tensors.values()].reduce((sum, { data }) => sum + data.length, 0);
   terminal.out(`${out}: ${((values * (f32 ? 4 : 2)) / 1e6).toFixed(1)} MB of weights in ${f32 ? 'f32' : 'f16'}`);
 }
 
-async function readModel(reader: FolderReader) {
+/** A model, or a LoRA. */
+interface ExportedFiles {
+  config: unknown;
+  tensors: Tensors;
+  tokenizer?: unknown;
+  vae?: { config: unknown; tensors: Tensors };
+  files: Record<string, string>;
+  isAdapter: boolean;
+}
+
+async function readModel(reader: FolderReader): Promise<ExportedFiles> {
   const json = (name: string) => reader.readJson(name, z.unknown());
+  if (await reader.has(ADAPTER_CONFIG)) {
+    const tensors = await reader.readTensors(ADAPTER_WEIGHTS);
+    return { config: await json(ADAPTER_CONFIG), tensors, files: await trainingFile(reader), isAdapter: true };
+  }
   const vae = (await reader.has('vae/config.json'))
     ? { config: await json('vae/config.json'), tensors: await reader.readTensors('vae/model.safetensors') }
     : undefined;
@@ -50,6 +68,7 @@ async function readModel(reader: FolderReader) {
     tokenizer: (await reader.has('tokenizer.json')) ? await json('tokenizer.json') : undefined,
     vae,
     files: await trainingFile(reader),
+    isAdapter: false,
   };
 }
 

@@ -7,6 +7,7 @@ import {
   openBackend,
   type Terminal,
 } from '@transfusion/app-common';
+import { TransfusionError } from '@transfusion/core';
 import { describeMemory, learningRateAdvice, type StepPlan, type TrainingSession } from '@transfusion/training';
 import { type LoadedRun, runFiles } from '@transfusion/training/node';
 import { resolveConfig } from '../config/resolve-config.js';
@@ -20,6 +21,8 @@ export interface TrainCommandOptions extends ConfigSources {
   runs: string;
   /** Folder of a run to go on with. */
   resume?: string;
+  /** Model folder to start from. */
+  finetune?: string;
   /** Start over where there is a run of that name. */
   overwrite?: boolean;
   dryRun?: boolean;
@@ -37,12 +40,13 @@ export async function trainCommand<
   options: TrainCommandOptions,
   terminal: Terminal,
 ): Promise<RunResult | undefined> {
+  if (options.resume !== undefined && options.finetune !== undefined) throw notBoth(options.resume, options.finetune);
   const resume = options.resume === undefined ? undefined : await kind.load(options.resume);
-  const config = resume ? resumedConfig(kind.schema, resume.state.config, options) : await resolveConfig(kind, options);
+  const config = resume ? resumedConfig(kind.schema, resume.state.config, options) : await startedConfig(kind, options);
   const folder = options.resume ?? join(options.runs, config.name);
   const context = { cacheFolder: join(options.runs, '..', '.cache', 'data'), terminal };
   if (options.dryRun) {
-    terminal.out(await kind.plan(config, context));
+    terminal.out(await kind.plan(config, { ...context, resume }));
     return undefined;
   }
   if (!resume && !options.overwrite && !options.profile) await refuseExisting(folder);
@@ -63,6 +67,24 @@ export async function trainCommand<
   } finally {
     await backend.dispose();
   }
+}
+
+async function startedConfig<Config extends AnyRunConfig>(
+  kind: Pick<Kind<Config, TrainingSession, LoadedRun<Config>>, 'schema' | 'presets' | 'complete'>,
+  { finetune, ...options }: TrainCommandOptions,
+): Promise<Config> {
+  const start = finetune === undefined ? [] : [`finetune=${JSON.stringify(finetune)}`];
+  const sources = { ...options, set: [...(options.set ?? []), ...start] };
+  const config = await resolveConfig(kind, sources);
+  return kind.complete ? kind.complete(config, sources) : config;
+}
+
+function notBoth(resume: string, finetune: string): TransfusionError {
+  return new TransfusionError({
+    code: 'CONFIG_RESUME',
+    message: `--resume ${resume} goes on with a run, --finetune ${finetune} starts one`,
+    fix: 'give one of them; where the model of a LoRA has moved: --resume RUN --set finetune=FOLDER',
+  });
 }
 
 async function trainAndTell<Config extends AnyRunConfig, Session extends TrainingSession>(

@@ -1,4 +1,5 @@
 /** @file Fields of a configuration that are set and do nothing, because of another field. */
+import { diffusesImages } from '@transfusion/transformer';
 import { type RunConfig, runConfigSchema } from './run-config.js';
 
 type Data = RunConfig['data'];
@@ -8,39 +9,87 @@ const CONDITIONS: { fields: (keyof Data)[]; needs: string; isMet: (data: Data) =
   {
     fields: ['textShare'],
     needs: 'data.texts beside pictures',
-    isMet: (data) => data.texts !== null && data.dataset !== 'none',
+    isMet: (data) => data.texts !== null && hasImages(data),
+  },
+  {
+    fields: ['imageSize'],
+    needs: 'data.imageSizes=null',
+    isMet: ({ imageSizes }) => imageSizes === null,
   },
   {
     fields: ['demoSet'],
-    needs: 'data.dataset=emoji or emoji-styles',
+    needs: 'data.dataset=emoji, emoji-styles or emoji-edits',
     isMet: ({ dataset }) => dataset.startsWith('emoji'),
   },
   {
-    fields: [
-      'folder',
-      'count',
-      'captions',
-      'longCaptions',
-      'latents',
-      'flip',
-      'imageFirstProbability',
-      'imageFirstCap',
-      'captionDropout',
-    ],
+    fields: ['folder'],
     needs: 'pictures, and data.dataset is none',
     isMet: ({ dataset }) => dataset !== 'none',
   },
+  {
+    fields: ['count', 'latents', 'imageContext', 'announceSizes'],
+    needs: 'pictures, and data.dataset is none',
+    isMet: hasImages,
+  },
+  { fields: ['documentDropout'], needs: 'data.documents or data.dataset=emoji-edits', isMet: hasDocuments },
+  {
+    fields: ['captions', 'longCaptions', 'flip', 'imageFirstProbability', 'imageFirstCap'],
+    needs: 'pictures with captions',
+    isMet: hasCaptions,
+  },
+  {
+    fields: ['captionDropout'],
+    needs: 'pictures with captions, or documents',
+    isMet: (data) => hasCaptions(data) || hasDocuments(data),
+  },
 ];
 
+function hasCaptions({ dataset }: Data): boolean {
+  return dataset !== 'none' && dataset !== 'emoji-edits';
+}
+
+function hasDocuments({ dataset, documents }: Data): boolean {
+  return dataset === 'emoji-edits' || documents !== null;
+}
+
+function hasImages(data: Data): boolean {
+  return hasCaptions(data) || hasDocuments(data);
+}
+
 /** Sentences about fields that differ from their defaults, and that nothing looks at. */
-export function ignoredFields({ data, codec }: RunConfig): string[] {
-  const defaults = runConfigSchema.parse({}).data;
+export function ignoredFields(config: RunConfig): string[] {
+  const { data, codec } = config;
+  const all = runConfigSchema.parse({});
+  const defaults = all.data;
   const ignored = CONDITIONS.filter(({ isMet }) => !isMet(data)).flatMap(({ fields, needs }) =>
     fields
       .filter((field) => data[field] !== defaults[field])
       .map((field) => `data.${field} has no effect: it needs ${needs}`),
   );
-  if (data.dataset === 'none' && codec !== null)
+  for (const [field, paper] of [
+    ['imageAttention', 'bidirectional'],
+    ['feedForwards', 'shared'],
+  ] as const) {
+    if (!hasImages(data) && (config.model[field] ?? paper) !== paper)
+      ignored.push(`model.${field} has no effect on texts: it needs pictures, and data.dataset is none`);
+  }
+  if (!hasImages(data) && codec !== null)
     ignored.push('codec has no effect on texts: it needs pictures, and data.dataset is none');
+  if (!diffusesImages(config.model)) ignored.push(...ofDiffusion(config, all));
   return ignored;
+}
+
+/** Fields that differ from their defaults, and that only the diffusion of images looks at; those that a model to start from has are its. */
+function ofDiffusion(config: RunConfig, defaults: RunConfig): string[] {
+  const ofModel = ({ patchSize, diffusion, sampling }: RunConfig) => {
+    return { patchSize, diffusion, 'sampling.steps': sampling.steps, 'sampling.scheduler': sampling.scheduler };
+  };
+  const own = (each: RunConfig) => ({
+    ...{ lambda: each.lambda, 'data.imageFirstCap': each.data.imageFirstCap, objective: each.objective },
+    ...(config.finetune === null ? ofModel(each) : {}),
+  });
+  const [given, usual] = [own(config), own(defaults)].map((fields) => Object.entries(fields));
+  return given
+    .filter(([, value], i) => JSON.stringify(value) !== JSON.stringify(usual[i][1]))
+    .map(([field]) => `${field} has no effect: it needs model.images=diffusion, and that is ${config.model.images}`);
 }

@@ -6,7 +6,9 @@ import type { z } from 'zod';
 import type { RunConfig } from './run-config.js';
 
 /** The configuration of any kind of run. */
-export type AnyRun = RunLength & { data: Pick<RunConfig['data'], 'dataset' | 'heldOutBy'> };
+export type AnyRun = RunLength & {
+  data: Pick<RunConfig['data'], 'dataset' | 'heldOutBy'> & Partial<Pick<RunConfig['data'], 'documents'>>;
+};
 
 /** What a kind of run may be configured with. */
 export interface ConfigKind<Config extends AnyRun> {
@@ -24,7 +26,8 @@ export async function resolveConfig<Config extends AnyRun>(
   const source = file ?? (preset === undefined ? 'configuration' : `preset ${preset}`);
   const config = fitted(parseConfig(schema, value, set.length > 0 ? `${source} with --set` : source));
   // Runs from before there was a choice have none: theirs is the list.
-  const heldOutBy = config.data.heldOutBy ?? (config.data.dataset === 'folder' ? 'name' : 'list');
+  const mayGrow = config.data.dataset === 'folder' || (config.data.documents ?? null) !== null;
+  const heldOutBy = config.data.heldOutBy ?? (mayGrow ? 'name' : 'list');
   return { ...config, data: { ...config.data, heldOutBy } };
 }
 

@@ -10,7 +10,7 @@ import { type AnyRun, changeConfig } from './resolve-config.js';
 /** Fields that do not change what was computed so far. Of folders, the contents are what counts. */
 const HARMLESS = [
   ...['steps', 'checkpointEvery', 'logEvery', 'sample.every', 'sample.images', 'sample.scored'],
-  ...['data.folder', 'data.latents', 'data.texts'],
+  ...['data.folder', 'data.latents', 'data.texts', 'data.documents'],
   // A run that diverged goes on from its last checkpoint more carefully.
   ...['learningRate.learningRate', 'learningRate.finalLearningRate', 'learningRate.warmupSteps'],
   ...['learningRate.totalSteps', 'optimizer.maxGradientNorm'],
@@ -22,15 +22,21 @@ export function resumedConfig<Config extends AnyRun>(
   config: Config,
   { preset, file, set = [] }: ConfigSources,
 ): Config {
-  const refused = set.find((assignment) => !HARMLESS.includes(assignment.split('=')[0]));
+  const harmless = harmlessFields(config);
+  const refused = set.find((assignment) => !harmless.includes(assignment.split('=')[0]));
   if (preset !== undefined || file !== undefined || refused !== undefined) {
     throw new TransfusionError({
       code: 'CONFIG_RESUME',
       message: `a resumed run keeps its configuration; got ${refused ?? preset ?? file}`,
-      fix: `with --resume, only these may be set: ${HARMLESS.filter((path) => isField(config, path)).join(', ')}`,
+      fix: `with --resume, only these may be set: ${harmless.filter((path) => isField(config, path)).join(', ')}`,
     });
   }
   return changeConfig(schema, config, set);
+}
+
+/** A LoRA's model may have moved; what it was is checked. */
+function harmlessFields(config: AnyRun & { lora?: unknown }): string[] {
+  return config.lora ? [...HARMLESS, 'finetune'] : HARMLESS;
 }
 
 /** Whether a kind of run has the field. */

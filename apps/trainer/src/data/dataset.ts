@@ -4,10 +4,19 @@ import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { createProgress, type Terminal, tellMissing } from '@transfusion/app-common';
 import { TransfusionError } from '@transfusion/core';
-import { demoEmoji, type ImageDataset, type TextDocument } from '@transfusion/data';
+import {
+  demoEmoji,
+  type EmojiEdit,
+  emojiEdits,
+  type ImageDataset,
+  type ImageSize,
+  type SourceDocument,
+  type TextDocument,
+} from '@transfusion/data';
 import {
   type EmojiStyle,
   type ImageFolderOptions,
+  loadDocuments,
   loadEmoji,
   loadFashionMnist,
   loadImageFolder,
@@ -19,6 +28,8 @@ import type { imageDataFields } from '../config/shared-fields.js';
 export type ImageDataConfig = { [Key in keyof typeof imageDataFields]: z.output<(typeof imageDataFields)[Key]> } & {
   /** Default: required. */
   captions?: ImageFolderOptions['captions'];
+  /** Of a folder, in place of `imageSize`. */
+  sizes?: readonly ImageSize[];
 };
 
 export interface LoadDatasetOptions {
@@ -31,7 +42,7 @@ const require = createRequire(import.meta.url);
 /** Where npm put a package. */
 const packageFolder = (name: string) => dirname(require.resolve(`${name}/package.json`));
 
-function emojiStyles(): Record<'twitter' | 'google' | 'openmoji' | 'fluent', EmojiStyle> {
+function emojiStyles(): Record<'twitter' | 'google' | 'openmoji' | 'fluent', Required<EmojiStyle>> {
   return {
     twitter: {
       folder: join(packageFolder('emoji-datasource-twitter'), 'img', 'twitter', '64'),
@@ -69,6 +80,33 @@ export async function loadPlainTexts(
   );
   tellMissing(dataset, 'texts', terminal);
   return dataset.texts;
+}
+
+/** Documents of editing, made of the emoji in all styles. @throws TransfusionError DATA_* */
+export async function loadEmojiEdits(
+  config: Omit<ImageDataConfig, 'dataset'>,
+  options: LoadDatasetOptions,
+): Promise<EmojiEdit[]> {
+  const { images } = await loadDataset({ ...config, dataset: 'emoji-styles' }, options);
+  return emojiEdits({ images, styles: Object.values(emojiStyles()).map(({ words }) => words) });
+}
+
+/** Loads documents; what is skipped or left out is counted and named. @throws TransfusionError DATA_* */
+export async function loadMixedDocuments(
+  path: string,
+  {
+    imageSize: size,
+    sizes,
+    count,
+    allowBroken,
+  }: Pick<ImageDataConfig, 'imageSize' | 'sizes' | 'count' | 'allowBroken'>,
+  { terminal, cacheFolder }: LoadDatasetOptions,
+): Promise<SourceDocument[]> {
+  const dataset = await withProgress('read pictures of documents', terminal, (onProgress) =>
+    loadDocuments({ path, size, sizes, count: count ?? undefined, allowBroken, cacheFolder, onProgress }),
+  );
+  tellMissing(dataset, 'documents', terminal);
+  return dataset.documents;
 }
 
 /** Shows how far `work` is, lets the terminal's signal end it, and puts its errors in the words of a configuration. */
@@ -122,7 +160,7 @@ async function load(
     case 'fashion-mnist':
       return loadFashionMnist({ folder: folderOf(config), ...options });
     case 'folder':
-      return loadImageFolder({ folder: folderOf(config), captions: config.captions, ...options });
+      return loadImageFolder({ folder: folderOf(config), captions: config.captions, sizes: config.sizes, ...options });
   }
 }
 

@@ -3,21 +3,47 @@
 import { readFile } from 'node:fs/promises';
 import { decodeText } from '@transfusion/checkpoint';
 import { TransfusionError } from '@transfusion/core';
-import type { CaptionedImage, TextDocument } from '@transfusion/data';
+import {
+  type CaptionedImage,
+  distinctSizes,
+  type ImageSize,
+  imageSizeToken,
+  isSameSize,
+  type SourceDocument,
+  type TextDocument,
+} from '@transfusion/data';
 import { Tokenizer } from '@transfusion/tokenizer';
 import { trainByteLevelBpe } from '@transfusion/tokenizer/train';
-import type { RunConfig } from '../config/run-config.js';
-import { type LoadDatasetOptions, loadDataset, loadPlainTexts } from './dataset.js';
+import { announcesSizes, imageSizesOf, type RunConfig } from '../config/run-config.js';
+import { type LoadDatasetOptions, loadDataset, loadEmojiEdits, loadMixedDocuments, loadPlainTexts } from './dataset.js';
 
 export interface Examples {
   /** In the dataset's order. */
   images: CaptionedImage[];
+  /** Of texts and images in any order. */
+  documents: SourceDocument[];
   texts: TextDocument[];
   tokenizer: Tokenizer;
 }
 
+/** The pictures with captions, and the documents, that a run is configured to learn from. @throws TransfusionError DATA_* */
+export async function loadPictures(
+  { data }: Pick<RunConfig, 'data'>,
+  options: LoadDatasetOptions,
+): Promise<Pick<Examples, 'images' | 'documents'>> {
+  const { dataset, documents: path } = data;
+  const mixed = async () =>
+    path === null ? [] : loadMixedDocuments(path, { ...data, sizes: imageSizesOf(data) }, options);
+  if (dataset === 'none') return { images: [], documents: await mixed() };
+  if (dataset === 'emoji-edits') {
+    return { images: [], documents: [...(await loadEmojiEdits(data, options)), ...(await mixed())] };
+  }
+  const { images } = await loadDataset({ ...data, dataset, sizes: imageSizesOf(data) }, options);
+  return { images, documents: await mixed() };
+}
+
 /**
- * Loads the configured pictures and texts, and trains (or loads) the tokenizer on them.
+ * Loads the configured pictures, documents and texts, and trains (or loads) the tokenizer on them.
  * @param options.tokenizer the tokenizer of the run that is resumed
  * @throws TransfusionError DATA_*, CONFIG_DATA; TokenizerError
  */
@@ -25,18 +51,37 @@ export async function loadExamples(
   config: RunConfig,
   options: LoadDatasetOptions & { tokenizer?: Tokenizer },
 ): Promise<Examples> {
-  const { dataset, texts: path } = config.data;
-  if (dataset === 'none' && path === null) {
+  const { dataset, documents: mixed, texts: path } = config.data;
+  if (dataset === 'none' && mixed === null && path === null) {
     throw new TransfusionError({
       code: 'CONFIG_DATA',
-      message: 'data.dataset is none, and data.texts is not set: there is nothing to train on',
-      fix: 'say where texts are: --set data.texts=PATH, or choose a dataset of pictures',
+      message: 'data.dataset is none, and neither data.documents nor data.texts is set: there is nothing to train on',
+      fix: 'say where texts are: --set data.texts=PATH, or documents: --set data.documents=PATH, or choose a dataset of pictures',
     });
   }
-  const { images } = dataset === 'none' ? { images: [] } : await loadDataset({ ...config.data, dataset }, options);
+  const { images, documents } = await loadPictures(config, options);
   const texts = path === null ? [] : await loadPlainTexts(path, config.data, options);
-  const all = [...images.flatMap(({ caption }) => caption ?? []), ...texts.map(({ text }) => text)];
-  return { images, texts, tokenizer: options.tokenizer ?? (await makeTokenizer(config, all, options.terminal)) };
+  const all = [
+    ...images.flatMap(({ caption }) => caption ?? []),
+    ...documents.flatMap(({ parts }) => parts.flatMap((part) => (part.kind === 'text' ? part.text : []))),
+    ...texts.map(({ text }) => text),
+  ];
+  if (options.tokenizer) return { images, documents, texts, tokenizer: options.tokenizer };
+  const specialTokens = announcesSizes(config.data)
+    ? occurringSizes({ images, documents }, imageSizesOf(config.data)).map(imageSizeToken)
+    : [];
+  const tokenizer = await makeTokenizer(config, { texts: all, specialTokens }, options.terminal);
+  return { images, documents, texts, tokenizer };
+}
+
+/** The sizes that pictures have, in the order of `sizes` where these are given. */
+export function occurringSizes(
+  { images, documents }: Pick<Examples, 'images' | 'documents'>,
+  sizes?: readonly ImageSize[],
+): ImageSize[] {
+  const inDocuments = documents.flatMap(({ parts }) => parts.flatMap((part) => (part.kind === 'image' ? part : [])));
+  const present = distinctSizes([...images, ...inDocuments]);
+  return sizes?.filter((size) => present.some((other) => isSameSize(size, other))) ?? present;
 }
 
 /** Characters from which training takes long enough to be told. */
@@ -44,16 +89,17 @@ const MANY_CHARACTERS = 1_000_000;
 
 async function makeTokenizer(
   { tokenizer }: RunConfig,
-  texts: string[],
+  { texts, specialTokens }: { texts: string[]; specialTokens: readonly string[] },
   terminal: LoadDatasetOptions['terminal'],
 ): Promise<Tokenizer> {
   const { file } = tokenizer;
-  if (file !== null) return new Tokenizer(await readTokenizer(file), { where: file });
+  if (file !== null) return new Tokenizer(await readTokenizer(file), { where: file, specialTokens });
   const characters = texts.reduce((sum, { length }) => sum + length, 0);
   if (characters > MANY_CHARACTERS)
     terminal?.log(`training the tokenizer on ${characters.toLocaleString('en')} characters`);
   const { vocabularySize } = tokenizer;
-  return new Tokenizer(await trainByteLevelBpe({ texts, vocabularySize, signal: terminal?.signal }));
+  const json = await trainByteLevelBpe({ texts, vocabularySize, signal: terminal?.signal });
+  return new Tokenizer(json, { specialTokens });
 }
 
 async function readTokenizer(file: string): Promise<string> {

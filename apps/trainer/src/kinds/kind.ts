@@ -1,5 +1,5 @@
 /** @file What a command needs to know of a kind of run; training, resuming, planning and reporting are the same for all. */
-import type { Terminal } from '@transfusion/app-common';
+import type { ConfigSources, Terminal } from '@transfusion/app-common';
 import type { Backend } from '@transfusion/tensor';
 import type { StepPlan, TrainingSession, TrainResult } from '@transfusion/training';
 import type { LoadedRun, RunRecord } from '@transfusion/training/node';
@@ -38,11 +38,13 @@ export interface OpenedRun<Config, Session extends TrainingSession> {
 export interface Kind<Config extends AnyRunConfig, Session extends TrainingSession, Loaded extends LoadedRun<Config>> {
   schema: z.ZodType<Config>;
   presets: Readonly<Record<string, unknown>>;
+  /** The configuration with what follows from files that it names. */
+  complete?(config: Config, sources: ConfigSources): Promise<Config>;
   /** Loads the checkpoint of a run. */
   load(folder: string): Promise<Loaded>;
   open(config: Config, options: OpenOptions<Loaded>): Promise<OpenedRun<Config, Session>>;
   /** The resolved configuration, parameters, work and memory, without a device: as text. */
-  plan(config: Config, context: RunContext): Promise<string>;
+  plan(config: Config, context: RunContext & { resume?: Loaded }): Promise<string>;
   /** What it is trained on, for a person. */
   describe(run: OpenedRun<Config, Session>): string[];
   /** Beside the progress bar. */

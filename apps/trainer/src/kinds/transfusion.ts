@@ -1,19 +1,29 @@
 /** @file Runs of `trainer train`: the Transfusion model. */
 import { withProgress } from '@transfusion/app-common';
+import { weightsFingerprint } from '@transfusion/checkpoint';
+import { TransfusionError } from '@transfusion/core';
+import { formatImageSize, type ImageSize, isSameSize } from '@transfusion/data';
 import { countParameters } from '@transfusion/nn';
+import { imageSizes } from '@transfusion/sampler';
+import { readModelFolder } from '@transfusion/sampler/node';
 import {
+  type BaseModel,
+  documentPictures,
   evaluateHeldOut,
   type InPartsOptions,
   latentGrid,
   learningRateAdvice,
   mebibytes,
+  type NamedPicture,
   openTransfusionSession,
   PIXELS,
+  patchSizeOf,
   planRun,
-  splitExamples,
+  splitTogether,
   stepOptionsOf,
   type TransfusionSession,
   type TransfusionTask,
+  trainedSpec,
   transfusionTask,
 } from '@transfusion/training';
 import {
@@ -22,12 +32,14 @@ import {
   fingerprintOf,
   type LoadedTransfusionRun,
   loadTransfusionRun,
+  type RunBase,
   readScaledLatents,
 } from '@transfusion/training/node';
 import { transfusionSpec } from '@transfusion/transformer';
+import { finetunedConfig } from '../config/finetuned-config.js';
 import { ignoredFields } from '../config/ignored-fields.js';
-import { type RunConfig, runConfigSchema } from '../config/run-config.js';
-import { loadExamples } from '../data/examples.js';
+import { announcesSizes, imageSizesOf, type RunConfig, runConfigSchema } from '../config/run-config.js';
+import { loadExamples, occurringSizes } from '../data/examples.js';
 import { type RunCodec, readRunCodec } from '../data/run-codec.js';
 import { presets } from '../presets/index.js';
 import { writeSamples } from '../report/samples.js';
@@ -39,16 +51,25 @@ export type TransfusionRun = OpenedRun<RunConfig, TransfusionSession>;
 export const transfusionKind: Kind<RunConfig, TransfusionSession, LoadedTransfusion> = {
   schema: runConfigSchema,
   presets,
+  complete: finetunedConfig,
   load: (folder) => loadTransfusionRun(folder, runConfigSchema),
   open,
   plan,
-  describe({ session: { examples, texts } }) {
+  describe({ session: { examples, documents, texts, sizes }, config: { finetune } }) {
     const counts = ({ train, heldOut }: { train: unknown[]; heldOut: unknown[] }, what: string) =>
       train.length + heldOut.length > 0 ? [`${train.length} ${what} to train on, ${heldOut.length} held out`] : [];
-    return [[...counts(examples, 'pictures'), ...counts(texts, 'rows of plain text')].join('; ')];
+    const lora = sizes.lora ? [`${describeTrained(sizes)} beside the weights of ${finetune}`] : [];
+    const all = [
+      ...counts(examples, 'pictures'),
+      ...counts(documents, 'documents'),
+      ...counts(texts, 'rows of plain text'),
+    ];
+    return [...lora, all.join('; ')];
   },
-  progress: ({ language, diffusion, tokensPerSecond }) =>
-    `text ${language.toFixed(3)}${diffusion === undefined ? '' : ` image ${diffusion.toFixed(4)}`} ${Math.round(tokensPerSecond)} tokens/s`,
+  progress({ language, diffusion, codes = diffusion, tokensPerSecond }) {
+    const image = codes === undefined ? '' : ` image ${codes.toFixed(4)}`;
+    return `text ${language.toFixed(3)}${image} ${Math.round(tokensPerSecond)} tokens/s`;
+  },
   async sample({ session, config }, path) {
     await writeSamples(session, { path, count: config.sample.images });
     return evaluateHeldOut(session);
@@ -57,29 +78,54 @@ export const transfusionKind: Kind<RunConfig, TransfusionSession, LoadedTransfus
 
 async function open(config: RunConfig, options: OpenOptions<LoadedTransfusion>): Promise<TransfusionRun> {
   const { backend, resume, terminal, onPlan } = options;
-  const { task, codec, data } = await prepare(config, options);
-  if (onPlan) onPlan((await planRun(task.phases, stepOptionsOf(task.optimisation), config.steps)).step);
+  const { task, codec, data, base } = await prepare(config, options);
+  if (onPlan) onPlan((await planTask(task)).step);
   const changed = resume && changedData(resume.state, data);
   if (changed !== undefined) terminal?.log(changed);
   const point = resume && { step: resume.state.step, values: resume.values };
-  const wanted = { codec: codec.stored, images: task.examples, flip: config.data.flip };
-  const latents = codec.latents && (await readScaledLatents({ ...codec.latents, ...wanted }));
-  const parts = { task, backend, resume: point, latents };
+  const kept = codec.latents && (await keptLatents(task, codec.stored, codec.latents));
+  const parts = { task, backend, resume: point, ...kept };
   const { signal } = terminal ?? {};
-  const session = latents
+  const session = kept
     ? await openTransfusionSession({ ...parts, signal })
     : await withEncoding(task, signal, (encoding) => openTransfusionSession({ ...parts, ...encoding }));
-  return { config, session, record: { kind: 'transfusion', config, data } };
+  return { config, session, record: { kind: 'transfusion', config, data, base } };
+}
+
+function planTask({ phases, optimisation, config, constants }: TransfusionTask) {
+  return planRun(phases, stepOptionsOf(optimisation), config.steps, constants);
+}
+
+/** What is trained of a model. */
+function describeTrained({ model, lora }: TransfusionTask['sizes']): string {
+  const trained = countParameters(trainedSpec(model, lora)).toLocaleString('en');
+  if (!lora) return `${trained} parameters`;
+  const layers = Object.keys(trainedSpec(model, lora) as object).length;
+  return `${trained} parameters: LoRAs of rank ${lora.rank} on ${layers} layers`;
+}
+
+/** The latents of a run's pictures, in its folder of latents. @throws TransfusionError LATENTS_FOREIGN, LATENTS_FORMAT */
+async function keptLatents(
+  { examples, documents, config }: TransfusionTask,
+  codec: RunCodec['stored'],
+  folder: NonNullable<RunCodec['latents']>,
+) {
+  const { flip } = config.data;
+  const { pictures } = documentPictures(documents);
+  const read = (images: readonly NamedPicture[], flip: boolean) =>
+    images.length === 0 ? Promise.resolve([]) : readScaledLatents({ ...folder, codec, images, flip });
+  return { latents: await read(examples, flip), documentLatents: await read(pictures, false) };
 }
 
 /** Gives the opening of a session a progress line for the encoding of pictures. */
 async function withEncoding<Result>(
-  { examples, codec }: TransfusionTask,
+  { examples, documents, codec }: TransfusionTask,
   signal: AbortSignal | undefined,
   work: (options: InPartsOptions) => Promise<Result>,
 ): Promise<Result> {
-  if (codec.config.kind === 'pixels' || examples.length === 0) return work({ signal });
-  return withProgress({ label: 'encode', total: examples.length }, (onProgress) => work({ signal, onProgress }));
+  const total = examples.length + documentPictures(documents).pictures.length;
+  if (codec.config.kind === 'pixels' || total === 0) return work({ signal });
+  return withProgress({ label: 'encode', total }, (onProgress) => work({ signal, onProgress }));
 }
 
 /** What a run consists of, apart from a device. */
@@ -88,6 +134,8 @@ interface PreparedRun {
   codec: RunCodec;
   /** Of all that was loaded, whatever of it fits. */
   data: Fingerprint;
+  /** Where it started. */
+  base?: RunBase;
 }
 
 /** @throws TransfusionError CONFIG_*, DATA_*, CODEC_*: parts of the configuration do not go together */
@@ -97,40 +145,94 @@ async function prepare(
 ): Promise<PreparedRun> {
   const log = (line: string) => context.terminal?.log(line);
   for (const ignored of ignoredFields(config)) log(ignored);
-  const codec = await readRunCodec(config, resume && (resume.codec ?? PIXELS));
+  const base = await readBase(config, resume);
+  const source = base ? { codec: base.vae, tokenizer: base.tokenizer } : resume;
+  const codec = await readRunCodec(config, source && (source.codec ?? PIXELS));
   // Before any picture is read.
-  const { imageSize } = config.data;
-  latentGrid({ height: imageSize, width: imageSize }, config.patchSize, codec.stored.config);
-  const { images, texts, tokenizer } = await loadExamples(config, { ...context, tokenizer: resume?.tokenizer });
-  const training = { ...config, data: { ...config.data, heldOutFraction: heldOutFraction(config) } };
-  const task = transfusionTask({ config: training, images, texts, imageSize, tokenizer, codec: codec.stored, log });
-  return { task, codec, data: fingerprintOf(images, texts) };
+  const { imageSize: side } = config.data;
+  const sizes = imageSizesOf(config.data) ?? [{ width: side, height: side }];
+  for (const size of sizes) latentGrid(size, patchSizeOf(config), codec.stored.config);
+  const loaded = await loadExamples(config, { ...context, tokenizer: source?.tokenizer });
+  const { images, documents, texts } = loaded;
+  const used = occurringSizes(loaded, sizes);
+  const unused = sizes.filter((size) => !used.includes(size));
+  if (used.length > 0 && unused.length > 0) {
+    log(`no picture is nearest to ${unused.map(formatImageSize).join(', ')} (data.imageSizes): not trained on`);
+  }
+  const imageSize = used[0] ?? sizes[0];
+  const { data } = config;
+  const training = {
+    ...config,
+    data: { ...data, heldOutFraction: heldOutFraction(config), announceSizes: announcesSizes(data) },
+  };
+  const parts = { ...loaded, imageSize, codec: codec.stored, log };
+  const task = transfusionTask({ config: training, ...parts, base, seen: resume?.seen });
+  const started = base?.name === undefined ? undefined : { path: base.name, fingerprint: base.fingerprint };
+  return { task, codec, data: fingerprintOf(images, texts, documents), base: resume?.state.base ?? started };
+}
+
+/** The model to start from; of a resumed run only where it trains a LoRA, else its weights are its own. @throws TransfusionError LORA_BASE */
+async function readBase(
+  { finetune, lora }: RunConfig,
+  resume: LoadedTransfusion | undefined,
+): Promise<BaseModel | undefined> {
+  if (finetune === null || (resume && lora === null)) return undefined;
+  const foreign = (now: string, cause?: unknown) =>
+    new TransfusionError({
+      code: 'LORA_BASE',
+      message: `the run trains a LoRA of ${resume?.state.base?.path}, ${now}`,
+      fix: 'give the folder of the model that it started from: --set finetune=FOLDER',
+      cause,
+    });
+  const model = await readModelFolder(finetune).catch((error: unknown) => {
+    const isMissing = TransfusionError.isInstance(error) && error.code === 'CHECKPOINT_MISSING';
+    throw resume && isMissing ? foreign(`and there is no model in ${finetune} now`, error) : error;
+  });
+  const fingerprint = await weightsFingerprint(model.tensors);
+  const expected = resume?.state.base?.fingerprint;
+  if (expected === undefined || expected === fingerprint) return { ...model, name: finetune, fingerprint };
+  throw foreign(`whose weights were not those that ${finetune} has now`);
 }
 
 /** The demo set is learned by heart; there is nothing to hold out. */
-function heldOutFraction({ data }: RunConfig): number {
+export function heldOutFraction({ data }: Pick<RunConfig, 'data'>): number {
   return data.demoSet !== null && data.dataset.startsWith('emoji') ? 0 : data.heldOutFraction;
 }
 
-async function plan(config: RunConfig, context: RunContext): Promise<string> {
+/** Each size with the number of its pictures. */
+function describeSizes({ pipeline, examples }: TransfusionTask): string {
+  const count = (size: ImageSize) => examples.filter((example) => isSameSize(example, size)).length;
+  const counts = imageSizes(pipeline.image)
+    .map((size) => `${count(size)} of ${formatImageSize(size)}`)
+    .join(', ');
+  return `${counts}; ${pipeline.image.announced ? 'announced by tokens' : 'not announced'}`;
+}
+
+async function plan(config: RunConfig, context: RunContext & { resume?: LoadedTransfusion }): Promise<string> {
   const { task } = await prepare(config, context);
   const { pipeline, texts } = task;
   const { batch } = task.sizes;
-  const { train, heldOut } = splitExamples(task.config, task.examples);
+  const { examples, documents } = splitTogether(task.config, task.examples, task.documents);
   const options = stepOptionsOf(task.optimisation);
-  const { step, totalFlops } = await planRun(task.phases, options, config.steps);
+  const { step, totalFlops } = await planTask(task);
   const lines = [
     JSON.stringify({ ...config, resolvedModel: pipeline.model }, null, 2),
     '',
     ...learningRateAdvice(config),
-    `examples          ${train.length} to train on, ${heldOut.length} held out`,
+    `examples          ${examples.train.length} to train on, ${examples.heldOut.length} held out`,
+    ...(task.documents.length > 0
+      ? [`documents         ${documents.train.length} to train on, ${documents.heldOut.length} held out`]
+      : []),
     ...(texts.train.length > 0
       ? [`texts             ${texts.train.length} rows to train on, ${texts.heldOut.length} held out`]
       : []),
+    ...(imageSizes(pipeline.image).length > 1 ? [`image sizes       ${describeSizes(task)}`] : []),
     `vocabulary        ${pipeline.model.vocabularySize} token ids`,
     `parameters        ${countParameters(transfusionSpec(pipeline.model)).toLocaleString('en')}`,
+    ...(task.sizes.lora ? [`trained           ${describeTrained(task.sizes)}`] : []),
     `batch             ${batch.rows} rows x ${batch.sequenceLength} positions x ${options.accumulation}`,
     `work per step     ${(step.flops / 1e9).toFixed(2)} GFLOP, ${(totalFlops / 1e12).toFixed(1)} TFLOP in all`,
+    ...(step.constantBytes > 0 ? [`memory: constant  ${mebibytes(step.constantBytes)} (weights that stay)`] : []),
     `memory: state     ${mebibytes(step.stateBytes)} (weights, two moments, average${options.accumulation > 1 ? ', gradients' : ''})`,
     `memory: scratch   ${mebibytes(step.arenaBytes)} (activations and gradients; ${mebibytes(step.liveBytes)} in use at once)`,
   ];

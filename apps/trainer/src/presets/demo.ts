@@ -3,7 +3,7 @@ import type { RunConfigInput } from '../config/run-config.js';
 
 export const demo: RunConfigInput = {
   name: 'demo',
-  steps: 6000,
+  steps: 4000,
   model: { preset: 'nano' },
   codec: 'emoji-64-kl',
   data: { imageSize: 64, demoSet: 32 },
@@ -14,8 +14,9 @@ export const demo: RunConfigInput = {
   optimizer: { weightDecay: 0.05 },
   learningRate: { type: 'cosine', learningRate: 2e-3, finalLearningRate: 1e-4, warmupSteps: 50 },
   ema: { decay: 0.995 },
-  // With few steps, ancestral sampling corrects more of its own errors than DDIM: see docs/log.md.
-  sampling: { steps: 50, guidance: 3, scheduler: 'ddpm' },
+  // At equal steps its drawings are ten times nearer to what they should show than those of the paper's epsilon: see docs/log.md.
+  diffusion: { schedule: 'flow', parameterisation: 'flow' },
+  sampling: { steps: 25, guidance: 3, scheduler: 'heun' },
   sample: { every: 0 },
   checkpointEvery: 500,
 };

@@ -4,8 +4,9 @@ import { comparisonGrid } from './comparison-grid.js';
 const SIDE = 4;
 
 /** Of one gray. */
-const picture = (gray: number): RgbImage => ({ width: SIDE, height: SIDE, data: counterpart(gray) });
-const counterpart = (gray: number) => new Float32Array(SIDE * SIDE * 3).fill(gray / 127.5 - 1);
+const picture = (gray: number): RgbImage => {
+  return { width: SIDE, height: SIDE, data: new Float32Array(SIDE * SIDE * 3).fill(gray / 127.5 - 1) };
+};
 
 /** The gray of each cell, row by row; a cell that is not all of one gray is NaN. */
 function cellsOf(png: Uint8Array, { columns, side, gap = 4 }: { columns: number; side: number; gap?: number }) {
@@ -26,7 +27,7 @@ function cellsOf(png: Uint8Array, { columns, side, gap = 4 }: { columns: number;
 }
 
 test('one row of pictures above one of what belongs to each, enlarged to about the side asked for', () => {
-  const png = comparisonGrid([10, 20, 30].map(picture), [110, 120, 130].map(counterpart), 13);
+  const png = comparisonGrid([10, 20, 30].map(picture), [110, 120, 130].map(picture), 13);
   expect(cellsOf(png, { columns: 3, side: 12 })).toEqual([
     [10, 20, 30],
     [110, 120, 130],
@@ -37,7 +38,7 @@ test('rows of eight; the last is filled up with white', () => {
   const grays = Array.from({ length: 10 }, (_, i) => 10 * i);
   const png = comparisonGrid(
     grays.map(picture),
-    grays.map((gray) => counterpart(gray + 100)),
+    grays.map((gray) => picture(gray + 100)),
   );
   const white = new Array<number>(6).fill(255);
   expect(cellsOf(png, { columns: 8, side: 72 })).toEqual([
@@ -49,6 +50,6 @@ test('rows of eight; the last is filled up with white', () => {
 });
 
 test('large pictures stay as they are', () => {
-  const png = comparisonGrid([picture(7)], [counterpart(9)], 1);
+  const png = comparisonGrid([picture(7)], [picture(9)], 1);
   expect(cellsOf(png, { columns: 1, side: SIDE })).toEqual([[7], [9]]);
 });

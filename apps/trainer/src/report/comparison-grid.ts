@@ -4,7 +4,7 @@ import { encodePng, imageGrid, type RgbImage } from '@transfusion/data';
 /** A PNG file: rows of eight pictures, below each row its counterparts. Small pictures are enlarged to about `side` pixels. */
 export function comparisonGrid(
   pictures: readonly RgbImage[],
-  counterparts: readonly Float32Array[],
+  counterparts: readonly RgbImage[],
   side = 72,
 ): Uint8Array {
   const columns = Math.min(8, pictures.length);
@@ -13,8 +13,7 @@ export function comparisonGrid(
     const row = pictures.slice(start, start + columns);
     const blank = { ...row[0], data: new Float32Array(row[0].data.length).fill(1) };
     const fill = Array.from({ length: columns - row.length }, () => blank);
-    const below = row.map((picture, i) => ({ ...picture, data: counterparts[start + i] }));
-    cells.push(...row, ...fill, ...below, ...fill);
+    cells.push(...row, ...fill, ...counterparts.slice(start, start + row.length), ...fill);
   }
   return encodePng(imageGrid(cells, { columns, scale: Math.max(1, Math.floor(side / pictures[0].width)), gap: 4 }));
 }

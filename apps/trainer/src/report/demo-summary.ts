@@ -11,6 +11,7 @@ export interface DemoResult {
   tokensPerSecond: number;
   gflopPerSecond: number;
   finalTextLoss: number;
+  /** Squared error of the noise; where images are tokens, cross-entropy per token. */
   finalImageLoss: number;
   /** Share of prompts to whose drawing no image is nearer, in pixel mean squared error, than its own. */
   imageRetrieval: number;

@@ -26,7 +26,8 @@ const examples = [example('red heart', 0), example('frog', 50), example('star', 
 
 function drawn(start: number, nearest: number): DrawnExample {
   const bytes = Uint8Array.from({ length: 4 * 4 * 3 }, (_, i) => start + 2 * i);
-  return { prompt: '', image: Float32Array.from(bytes, (byte) => byte / 127.5 - 1), nearest };
+  const data = Float32Array.from(bytes, (byte) => byte / 127.5 - 1);
+  return { prompt: '', image: { width: 4, height: 4, data }, nearest };
 }
 const drawings = [drawn(5, 0), drawn(15, 0), drawn(25, 2)];
 
@@ -83,7 +84,7 @@ test('every card has the training picture and then the drawing, as they are, und
   ]);
   cards.forEach(([given, own], i) => {
     expect(pixelsOf(given)).toEqual({ width: 4, height: 4, pixels: [...examples[i].pixels] });
-    expect(pixelsOf(own)).toEqual({ width: 4, height: 4, pixels: [...toBytes(drawings[i].image)] });
+    expect(pixelsOf(own)).toEqual({ width: 4, height: 4, pixels: [...toBytes(drawings[i].image.data)] });
   });
 });
 

@@ -49,13 +49,12 @@ function page({ result, config, examples, drawings, captions, metrics }: ReportD
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
 <title>Transfusion demo</title><style>${STYLE}</style></head><body>
 <h1>Transfusion: one transformer that writes and draws</h1>
-<p>Trained on ${examples.length} captioned emoji, from scratch, with one loss: next-token cross-entropy plus ${config.lambda} times the
-mean squared error of predicted noise. Backend: ${escapeHtml(result.backend)}.</p>
+<p>Trained on ${examples.length} captioned emoji, from scratch, with one loss: ${describeLoss(config)}. Backend: ${escapeHtml(result.backend)}.</p>
 <div class="figures">${figures.map(([value, label]) => `<div><b>${value}</b><span>${label}</span></div>`).join('')}</div>
 <h2>Loss</h2>
 ${lossChart(metrics, [
   { key: 'language', label: 'text: cross-entropy per token', colour: '#2e86de' },
-  { key: 'diffusion', label: 'image: squared error of the noise', colour: '#e67e22' },
+  imageCurve(config),
 ])}
 <p class="dim">The text loss has a floor above zero: in a document that begins with its caption, nothing tells which of the ${examples.length} comes.</p>
 <h2>Drawings and captions</h2>
@@ -68,13 +67,38 @@ ${lossChart(metrics, [
 `;
 }
 
+/** Whether images are tokens of the sequence, and no noise is predicted. */
+const hasTokens = ({ model }: RunConfig) => model.images === 'tokens';
+
+/** What the model predicts of a noised image. */
+const PREDICTED = {
+  epsilon: 'noise',
+  sample: 'image',
+  v: 'v, which is noise and image',
+  flow: 'way from noise to image',
+};
+
+function describeLoss(config: RunConfig): string {
+  if (hasTokens(config)) return 'next-token cross-entropy, over the tokens of texts and of images';
+  return `next-token cross-entropy plus ${config.lambda} times the\nmean squared error of the predicted ${PREDICTED[config.diffusion.parameterisation]}`;
+}
+
+function imageCurve(config: RunConfig) {
+  const colour = '#e67e22';
+  if (hasTokens(config)) return { key: 'codes', label: 'image: cross-entropy per token', colour };
+  return {
+    key: 'diffusion',
+    label: `image: squared error of the ${PREDICTED[config.diffusion.parameterisation]}`,
+    colour,
+  };
+}
+
 function card(example: Example, drawn: DrawnExample, index: number, written: string): string {
   const { caption = '' } = example;
   const image = imageOf(example);
-  const own = { ...image, data: drawn.image };
   const isWritten = written === caption;
   const isDrawn = drawn.nearest === index;
-  return `<div class="card"><div>${picture(image, caption)}${picture(own, `drawn: ${caption}`)}</div>
+  return `<div class="card"><div>${picture(image, caption)}${picture(drawn.image, `drawn: ${caption}`)}</div>
 <b>${escapeHtml(caption)}</b> <span class="${isDrawn ? 'right' : 'wrong'}">${isDrawn ? '✓' : '✗'}</span><br>
 <span class="${isWritten ? 'right' : 'wrong'}">${escapeHtml(written) || '(nothing)'}</span></div>`;
 }

@@ -2,33 +2,63 @@
 import { writeFile } from 'node:fs/promises';
 import { imageOf } from '@transfusion/data';
 import { createSampler, type Sampler } from '@transfusion/sampler';
-import { type Example, type Split, spread, type TransfusionSession } from '@transfusion/training';
+import {
+  drawExamples,
+  type Example,
+  type Split,
+  spread,
+  type TrainingDocument,
+  type TransfusionSession,
+} from '@transfusion/training';
 import { comparisonGrid } from './comparison-grid.js';
+import { editGrid } from './edit-grid.js';
 
 /** Tokens of a text that the model is given, and that it then writes. */
 const GIVEN_TOKENS = 8;
 const WRITTEN_TOKENS = 64;
 
 /** A sampler of the run's averaged weights. */
-export function sessionSampler({ backend, pipeline, state, tokenizer, codec }: TransfusionSession): Sampler {
-  return createSampler({ backend, config: pipeline, parameters: state.ema, tokenizer, codec });
+export function sessionSampler({ backend, pipeline, averaged, tokenizer, codec }: TransfusionSession): Sampler {
+  return createSampler({ backend, config: pipeline, parameters: averaged, tokenizer, codec });
+}
+
+/** A document that is an edit: a picture to look at, an instruction, the result. */
+function editOf({ parts }: TrainingDocument) {
+  const [given, text, result] = parts;
+  if (parts.length !== 3 || given.kind !== 'image' || given.role !== 'context') return undefined;
+  if (text.kind !== 'text' || result.kind !== 'image' || result.role === 'context') return undefined;
+  return { given: imageOf(given), ids: text.ids, result: imageOf(result) };
+}
+
+/** Edits, half of them held out: given, drawn, and the result. */
+async function writeEdits(
+  { documents, tokenizer, config: { seed, sampling } }: TransfusionSession,
+  sampler: Sampler,
+  { path, count }: { path: string; count: number },
+): Promise<void> {
+  const editsOf = (some: readonly TrainingDocument[]) => some.flatMap((document) => editOf(document) ?? []);
+  const few = spread(editsOf(documents.heldOut), Math.floor(count / 2));
+  const edits = [...few, ...spread(editsOf(documents.train), count - few.length)];
+  if (edits.length === 0) return;
+  const prompts = edits.map(({ ids }) => tokenizer.decode(Array.from(ids)));
+  const drawn = await sampler.editImages({ images: edits.map(({ given }) => given), prompts, seed, ...sampling });
+  await writeFile(`${path}-edits.png`, editGrid(edits.map((edit, i) => ({ ...edit, drawn: drawn[i] }))));
 }
 
 /**
  * Training pictures above what is drawn of their captions, in PATH.png; the same of held-out ones, which have half of the places, in
- * PATH-held-out.png; beginnings of texts and how they go on, in PATH.txt.
+ * PATH-held-out.png; edits, held-out ones first, in PATH-edits.png; beginnings of texts and how they go on, in PATH.txt.
  */
 export async function writeSamples(
   session: TransfusionSession,
   options: { path: string; count: number },
 ): Promise<void> {
   const { path, count } = options;
-  const { seed, sampling } = session.config;
+  const { seed } = session.config;
   const { train, heldOut } = shownExamples(session.examples, count);
   const sampler = sessionSampler(session);
   try {
-    const prompts = [...train, ...heldOut].map(({ caption }) => caption ?? '');
-    const drawn = prompts.length > 0 ? await sampler.drawImages({ prompts, seed, ...sampling }) : [];
+    const drawn = await drawExamples(sampler, [...train, ...heldOut], { seed });
     const grids = [
       { file: `${path}.png`, shown: train, drawn: drawn.slice(0, train.length) },
       { file: `${path}-held-out.png`, shown: heldOut, drawn: drawn.slice(train.length) },
@@ -36,6 +66,7 @@ export async function writeSamples(
     for (const { file, shown, drawn } of grids) {
       if (shown.length > 0) await writeFile(file, comparisonGrid(shown.map(imageOf), drawn));
     }
+    await writeEdits(session, sampler, { path, count });
     const texts = await continueTexts(session, sampler, count);
     if (texts.length > 0) await writeFile(`${path}.txt`, texts.join('\n\n'));
   } finally {

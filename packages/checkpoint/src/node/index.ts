@@ -6,7 +6,9 @@ export { MetricsFile, type MetricsRecord, readMetrics } from './metrics.js';
 export {
   type LoadedModel,
   loadModelFolder,
+  type SaveAdapterOptions,
   type SaveModelOptions,
+  saveAdapterFolder,
   saveModelFolder,
   type TensorMap,
 } from './model-folder.js';

@@ -14,14 +14,20 @@ import { openCheckpoint } from './open-checkpoint.js';
 import { writeFolder } from './write-folder.js';
 
 const OPTIMIZER_WEIGHTS = 'optimizer';
+/** What PEFT calls the files of an adapter. */
+const ADAPTER_CONFIG = 'adapter_config.json';
+const ADAPTER_WEIGHTS = 'adapter_model';
 
-/** What a model folder consists of: of these, none survives from the version before. */
+/** What the folder of a model or of an adapter consists of: of these, none survives from the version before. */
 const OWNED = [
-  ...['config.json', 'tokenizer.json', 'vae', 'trainer_state.json'],
-  ...[MODEL_WEIGHTS, DIFFUSERS_WEIGHTS, OPTIMIZER_WEIGHTS].map(weightNames),
+  ...['config.json', ADAPTER_CONFIG, 'tokenizer.json', 'vae', 'trainer_state.json'],
+  ...[MODEL_WEIGHTS, DIFFUSERS_WEIGHTS, ADAPTER_WEIGHTS, OPTIMIZER_WEIGHTS].map(weightNames),
 ];
-/** What tells a model folder: see `writeFolder`. */
-const MARKS = ['config.json', weightCandidates(singleFile(MODEL_WEIGHTS))];
+/** What tells such a folder: see `writeFolder`. */
+const MARKS = [
+  ['config.json', ADAPTER_CONFIG],
+  [...weightCandidates(singleFile(MODEL_WEIGHTS)), singleFile(ADAPTER_WEIGHTS)],
+];
 
 /** Tensors to write, by name. */
 export type TensorMap = Map<string, TensorData>;
@@ -93,6 +99,30 @@ export async function saveModelFolder(options: SaveModelOptions): Promise<void> 
     addWeights('', OPTIMIZER_WEIGHTS, trainer.optimizer);
   }
   await writeFolder(path, { ...contents, ...files }, { owned: OWNED, marks: MARKS, companions });
+}
+
+export interface SaveAdapterOptions extends Pick<SaveModelOptions, 'path' | 'tensors' | 'trainer' | 'files'> {
+  /** JSON: `adapter_config.json`. */
+  config: unknown;
+}
+
+/**
+ * Saves an adapter as PEFT has it: `adapter_config.json` and `adapter_model.safetensors`, whole or not at all. Takes the place of
+ * a model or an adapter.
+ *
+ * @throws as `saveModelFolder`
+ */
+export async function saveAdapterFolder({ path, config, tensors, trainer, files }: SaveAdapterOptions): Promise<void> {
+  const one = { maxShardBytes: Number.POSITIVE_INFINITY };
+  const contents: Record<string, FileContent> = {
+    [ADAPTER_CONFIG]: json(ADAPTER_CONFIG, config),
+    ...Object.fromEntries(encodeWeights(ADAPTER_WEIGHTS, tensors, one)),
+  };
+  if (trainer) {
+    contents['trainer_state.json'] = json('trainer_state.json', trainer.state);
+    for (const [name, content] of encodeWeights(OPTIMIZER_WEIGHTS, trainer.optimizer)) contents[name] = content;
+  }
+  await writeFolder(path, { ...contents, ...files }, { owned: OWNED, marks: MARKS });
 }
 
 export interface LoadedModel<Config> {

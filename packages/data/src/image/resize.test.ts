@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import sharp from 'sharp';
-import { centerCrop, fromBytes, type RgbImage, resizeImage, squareImage } from '../index.js';
+import { centerCrop, fitImage, fromBytes, type RgbImage, resizeImage, squareImage } from '../index.js';
 
 const gradient = (width: number, height: number): RgbImage => ({
   width,
@@ -74,6 +74,29 @@ describe('resizeImage', () => {
     expect(() => resizeImage(gradient(2, 2), 0, 2)).toThrow(/DATA_IMAGE_SIZE/);
     expect(() => resizeImage(gradient(2, 2), 2, 1.5)).toThrow(/DATA_IMAGE_SIZE/);
   });
+});
+
+test('fitImage takes the largest middle part of the aspect ratio, and resizes it', () => {
+  // Every pixel tells its column and row.
+  const of = (width: number, height: number): RgbImage => {
+    const data = new Float32Array(width * height * 3);
+    for (let i = 0; i < width * height; i++) data.set([i % width, Math.floor(i / width), 0], 3 * i);
+    return { width, height, data };
+  };
+  // 12 x 8 for 2:1 keeps 12 x 6, from row 1; columns 1, 5, 9 on average of three, and rows 2, 5 of three.
+  const wide = fitImage(of(12, 8), { width: 4, height: 2 });
+  expect([wide.width, wide.height]).toEqual([4, 2]);
+  const pixel = (image: RgbImage, x: number, y: number) =>
+    [...image.data.subarray(3 * (y * image.width + x))].slice(0, 2);
+  expect(pixel(wide, 0, 0)).toEqual([1, 2]);
+  expect(pixel(wide, 3, 1)).toEqual([10, 5]);
+  // 12 x 8 for 1:2 keeps 4 x 8, from column 4.
+  const high = fitImage(of(12, 8), { width: 2, height: 4 });
+  expect(pixel(high, 0, 0)).toEqual([4.5, 0.5]);
+  expect(pixel(high, 1, 3)).toEqual([6.5, 6.5]);
+  // A part of less than a pixel is one.
+  expect(fitImage(of(1, 9), { width: 9, height: 1 })).toMatchObject({ width: 9, height: 1 });
+  expect(fitImage(of(5, 7), { width: 3, height: 3 })).toEqual(squareImage(of(5, 7), 3));
 });
 
 test('centerCrop takes the middle, squareImage resizes it', () => {

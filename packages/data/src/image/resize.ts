@@ -1,5 +1,6 @@
-/** @file Resizing to the model's square size. */
+/** @file Resizing to the sizes of a model. */
 import { TransfusionError } from '@transfusion/core';
+import type { ImageSize } from '../image-size.js';
 import type { RgbImage } from './rgb-image.js';
 
 /** An image that is made line by line, so that it never stands in memory whole. */
@@ -52,17 +53,23 @@ function axisTaps(from: number, to: number): Taps {
   return { starts, index: Uint32Array.from(index), weight: Float64Array.from(weight) };
 }
 
-/** The largest centred square of an image. */
-export function centerCrop(image: RgbImage): RgbImage {
-  const side = Math.min(image.width, image.height);
-  const left = Math.floor((image.width - side) / 2);
-  const top = Math.floor((image.height - side) / 2);
-  const data = new Float32Array(side * side * 3);
-  for (let y = 0; y < side; y++) {
+/** The largest centred part of an image that has the aspect ratio of `size`, to whole pixels. */
+function centeredPart(image: ImageSize, size: ImageSize): ImageSize & { left: number; top: number } {
+  const width = Math.max(1, Math.min(image.width, Math.round((image.height * size.width) / size.height)));
+  const height = Math.max(1, Math.min(image.height, Math.round((image.width * size.height) / size.width)));
+  const [left, top] = [Math.floor((image.width - width) / 2), Math.floor((image.height - height) / 2)];
+  return { width, height, left, top };
+}
+
+/** The largest centred square of an image, or part of the aspect ratio of `size`. */
+export function centerCrop(image: RgbImage, size: ImageSize = { width: 1, height: 1 }): RgbImage {
+  const { width, height, left, top } = centeredPart(image, size);
+  const data = new Float32Array(width * height * 3);
+  for (let y = 0; y < height; y++) {
     const from = ((top + y) * image.width + left) * 3;
-    data.set(image.data.subarray(from, from + side * 3), y * side * 3);
+    data.set(image.data.subarray(from, from + width * 3), y * width * 3);
   }
-  return { width: side, height: side, data };
+  return { width, height, data };
 }
 
 /** line [from, 3] -> narrowed [to, 3], at `at` of `narrowed`. */
@@ -119,14 +126,17 @@ export function resizeImage(image: RgbImage, width: number, height: number): Rgb
 
 /** Centre crop to a square (paper section 4.1), then resize to size x size. */
 export function squareImage(image: RgbImage, size: number): RgbImage {
-  return resizeImage(centerCrop(image), size, size);
+  return fitImage(image, { width: size, height: size });
 }
 
-/** As `squareImage`, of an image that is made line by line. */
-export function squareLines(image: ImageLines, size: number): RgbImage {
-  const side = Math.min(image.width, image.height);
-  const left = Math.floor((image.width - side) / 2);
-  const top = Math.floor((image.height - side) / 2);
-  const line = (y: number) => image.line(top + y, left, side);
-  return resizeLines({ columns: side, rows: side, line }, size, size);
+/** Centre crop to the aspect ratio of `size`, then resize to it. */
+export function fitImage(image: RgbImage, size: ImageSize): RgbImage {
+  return resizeImage(centerCrop(image, size), size.width, size.height);
+}
+
+/** As `fitImage`, of an image that is made line by line. */
+export function fitLines(image: ImageLines, size: ImageSize): RgbImage {
+  const { width, height, left, top } = centeredPart(image, size);
+  const line = (y: number) => image.line(top + y, left, width);
+  return resizeLines({ columns: width, rows: height, line }, size.width, size.height);
 }

@@ -1,6 +1,7 @@
 /** @file The image type, values to bytes and back, and images to PNG. */
 import { TransfusionError } from '@transfusion/core';
 import { encode } from 'fast-png';
+import { addPngTexts } from './png-text.js';
 
 /** An image: data is [height, width, 3], red, green, blue in [-1, 1]. */
 export interface RgbImage {
@@ -36,9 +37,14 @@ export function onWhite(colour: number, alpha: number): number {
 
 /**
  * Encodes an image as an 8-bit RGB PNG file; values outside of [-1, 1] are clamped.
- * @throws TransfusionError DATA_IMAGE_SHAPE; DATA_IMAGE_NOT_FINITE: a value is NaN or infinite
+ *
+ * @param options.texts what is told beside the pixels, by keyword: see `readPngTexts`. Default: nothing
+ * @throws TransfusionError DATA_IMAGE_SHAPE; DATA_IMAGE_NOT_FINITE: a value is NaN or infinite; DATA_PNG_TEXT
  */
-export function encodePng(image: RgbImage): Uint8Array {
+export function encodePng(
+  image: RgbImage,
+  { texts = {} }: { texts?: Readonly<Record<string, string>> } = {},
+): Uint8Array {
   const { width, height, data } = image;
   if (data.length !== width * height * 3) {
     throw new TransfusionError({
@@ -55,7 +61,7 @@ export function encodePng(image: RgbImage): Uint8Array {
       fix: 'find out where it comes from: a model that draws such values is broken, or its precision too low',
     });
   }
-  return encode({ width, height, data: toBytes(data), channels: 3, depth: 8 });
+  return addPngTexts(encode({ width, height, data: toBytes(data), channels: 3, depth: 8 }), texts);
 }
 
 /**

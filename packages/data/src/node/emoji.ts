@@ -54,15 +54,15 @@ export async function loadEmoji(options: EmojiOptions): Promise<ImageDataset> {
   );
   const pictures = drawn.slice(0, options.count);
   const manifests = await Promise.all(styles.map(({ folder }) => packageManifest(folder)));
-  const { pixels, broken } = await loadImages({
+  const { decoded, broken } = await loadImages({
     ...options,
     files: pictures.map(({ path }) => path),
     name: 'emoji',
     key: JSON.stringify(manifests),
   });
   const images = pictures.flatMap(({ caption, name, group }, i) => {
-    const own = pixels[i];
-    return own ? [{ caption, name, group, width: size, height: size, pixels: own }] : [];
+    const own = decoded[i];
+    return own ? [{ caption, name, group, ...own }] : [];
   });
   return { size, images, broken, leftOut: [] };
 }

@@ -127,15 +127,19 @@ async function resizeAll(parts: Uint8Array[], options: FashionMnistOptions): Pro
   for (const part of parts) hash.update(part);
   const key = hash.digest('hex');
   const cacheFile = cacheFolder && join(cacheFolder, `fashion-mnist-${size}-${key.slice(0, 16)}.bin`);
-  const cached = cacheFile ? await readImageCache(cacheFile, key, { count: gray.length, size }) : undefined;
-  if (cached) return cached.pixels.filter((each) => each !== undefined);
+  const sizes = [{ width: size, height: size }];
+  const cached = cacheFile ? await readImageCache(cacheFile, key, { count: gray.length, sizes }) : undefined;
+  if (cached) return cached.images.flatMap((image) => image?.pixels ?? []);
   const pixels: Uint8Array[] = [];
   for (const picture of gray) {
     pixels.push(resizeGray(picture, size));
     if (pixels.length % 256 === 0) await setImmediate();
     onProgress?.(pixels.length, gray.length);
   }
-  if (cacheFile) await writeImageCache(cacheFile, key, { pixels, broken: [] });
+  if (cacheFile) {
+    const images = pixels.map((each) => ({ ...sizes[0], pixels: each }));
+    await writeImageCache(cacheFile, key, { images, broken: [], sizes });
+  }
   return pixels;
 }
 

@@ -1,20 +1,26 @@
 /**
  * @file Decoded pictures in one file: a magic number, the key of what was decoded, the files that could not be as a line of
- * JSON, then the pixels of the others, 8 bits each.
+ * JSON, then the pixels of the others, 8 bits each; where there are several sizes, behind a byte that says which.
  */
 import { randomUUID } from 'node:crypto';
 import { type FileHandle, mkdir, open, rename, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { reason, TransfusionError } from '@transfusion/core';
 import { z } from 'zod';
+import { type ImageSize, isSameSize } from '../image-size.js';
 
 const MAGIC = 'transfusion images 2\n';
 const NEWLINE = 10;
 
+export interface DecodedImage extends ImageSize {
+  /** [height, width, 3], from 0 to 255. */
+  pixels: Uint8Array;
+}
+
 /** What became of a list of files. */
 export interface DecodedImages {
-  /** Of each file, [size, size, 3]; undefined where it could not be read. */
-  pixels: (Uint8Array | undefined)[];
+  /** Of each file; undefined where it could not be read. */
+  images: (DecodedImage | undefined)[];
   /** Why, by the file's number. */
   broken: { index: number; reason: string }[];
 }
@@ -24,16 +30,22 @@ const brokenSchema = z.array(z.strictObject({ index: z.int().min(0), reason: z.s
 /** Lists of broken files are no longer than this. */
 const MOST_HEADER_BYTES = 2 ** 24;
 
+interface ExpectedImages {
+  count: number;
+  /** That a picture may have, 256 at most. */
+  sizes: readonly ImageSize[];
+}
+
 /** The cached pictures of `count` files; undefined where the cache is missing, damaged or of something else. */
 export async function readImageCache(
   path: string,
   key: string,
-  sizes: { count: number; size: number },
+  expected: ExpectedImages,
 ): Promise<DecodedImages | undefined> {
   // Piece by piece: the file may be larger than what can be read in one go.
   const file = await open(path, 'r').catch(() => undefined);
   try {
-    return file && (await readImages(file, key, sizes));
+    return file && (await readImages(file, key, expected));
   } catch {
     return undefined;
   } finally {
@@ -44,7 +56,7 @@ export async function readImageCache(
 async function readImages(
   file: FileHandle,
   key: string,
-  { count, size }: { count: number; size: number },
+  { count, sizes }: ExpectedImages,
 ): Promise<DecodedImages | undefined> {
   const { size: bytes } = await file.stat();
   const header = await readBytes(file, 0, Math.min(bytes, MOST_HEADER_BYTES));
@@ -53,19 +65,23 @@ async function readImages(
   const end = header.indexOf(NEWLINE, start.length);
   const broken = end < 0 ? undefined : parseBroken(header.toString('utf8', start.length, end), count);
   if (!broken) return undefined;
-  const imageLength = size * size * 3;
-  if (bytes !== end + 1 + (count - broken.length) * imageLength) return undefined;
   const missing = new Set(broken.map(({ index }) => index));
-  const pixels: DecodedImages['pixels'] = [];
+  const images: DecodedImages['images'] = [];
   let at = end + 1;
   for (let index = 0; index < count; index++) {
-    if (missing.has(index)) pixels.push(undefined);
-    else {
-      pixels.push(new Uint8Array(await readBytes(file, at, imageLength)));
-      at += imageLength;
+    if (missing.has(index)) {
+      images.push(undefined);
+      continue;
     }
+    const which = sizes.length === 1 ? 0 : (await readBytes(file, at++, 1))[0];
+    const { width, height } = sizes[which];
+    const length = width * height * 3;
+    // Whatever the file says, no more is allocated than it has.
+    if (at + length > bytes) return undefined;
+    images.push({ width, height, pixels: new Uint8Array(await readBytes(file, at, length)) });
+    at += length;
   }
-  return { pixels, broken };
+  return at === bytes ? { images, broken } : undefined;
 }
 
 /** @throws Error: the file ends before */
@@ -90,14 +106,22 @@ function parseBroken(text: string, count: number): DecodedImages['broken'] | und
 }
 
 /** Writes the file whole or not at all. @throws TransfusionError DATA_CACHE_UNWRITABLE */
-export async function writeImageCache(path: string, key: string, { pixels, broken }: DecodedImages): Promise<void> {
+export async function writeImageCache(
+  path: string,
+  key: string,
+  { images, broken, sizes }: DecodedImages & Pick<ExpectedImages, 'sizes'>,
+): Promise<void> {
   const temporary = `${path}.${randomUUID()}.tmp`;
   try {
     await mkdir(dirname(path), { recursive: true });
     const file = await open(temporary, 'wx');
     try {
       await file.appendFile(`${MAGIC}${key}\n${JSON.stringify(broken)}\n`);
-      for (const each of pixels) if (each) await file.appendFile(each);
+      for (const image of images) {
+        if (!image) continue;
+        if (sizes.length > 1) await file.appendFile(Uint8Array.of(sizes.findIndex((size) => isSameSize(size, image))));
+        await file.appendFile(image.pixels);
+      }
     } finally {
       await file.close();
     }

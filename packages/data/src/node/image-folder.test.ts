@@ -1,4 +1,4 @@
-import { link, mkdir, mkdtemp, rm, symlink, utimes, writeFile } from 'node:fs/promises';
+import { link, mkdir, mkdtemp, readdir, readFile, rm, symlink, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { encodePng } from '../index.js';
@@ -336,5 +336,76 @@ describe('says what is missing', () => {
     await expect(load({ folder: join(outside, 'x') })).rejects.toThrow(/DATA_UNREADABLE: folder .*x: .*ENOENT/);
     const file = await put('a.png', solid(1));
     await expect(load({ folder: file })).rejects.toThrow(/DATA_UNREADABLE: folder .*a\.png: .*ENOTDIR/);
+  });
+});
+
+describe('several sizes', () => {
+  const sizes = [
+    { width: 2, height: 2 },
+    { width: 4, height: 2 },
+    { width: 2, height: 4 },
+  ];
+  const picture = (width: number, height: number, value: number) =>
+    encodePng({ width, height, data: new Float32Array(width * height * 3).fill(value / 127.5 - 1) });
+  const putAll = async () => {
+    const kinds = { a: [7, 5], b: [20, 9], c: [6, 13], d: [30, 31] };
+    for (const [i, [name, [width, height]]] of Object.entries(kinds).entries()) {
+      await put(`${name}.png`, picture(width, height, 10 * i));
+      await put(`${name}.txt`, name);
+    }
+  };
+  const shapes = async (more: Partial<ImageFolderOptions> = {}) =>
+    (await load({ sizes, ...more })).images.map(({ width, height, pixels }) => {
+      expect(pixels).toHaveLength(width * height * 3);
+      return [width, height, pixels[0]];
+    });
+
+  test('each picture gets the one that is nearest in aspect, and a cache gives it back', async () => {
+    await putAll();
+    const expected = [
+      [2, 2, 0],
+      [4, 2, 10],
+      [2, 4, 20],
+      [2, 2, 30],
+    ];
+    expect(await shapes()).toEqual(expected);
+    expect((await load({ sizes })).size).toBeUndefined();
+    const cacheFolder = join(outside, 'cache');
+    const first = await load({ sizes, cacheFolder });
+    expect(await shapes({ cacheFolder })).toEqual(expected);
+    expect((await load({ sizes, cacheFolder })).images).toEqual(first.images);
+    const [name] = await readdir(cacheFolder);
+    // Four bytes say which size, the pixels follow.
+    const bytes = await readFile(join(cacheFolder, name));
+    expect(bytes.subarray(-(4 + 3 * (4 + 8 + 8 + 4)))[0]).toBe(0);
+    // Pictures come from it: one that is changed there, in its last pixel, shows.
+    bytes[bytes.length - 1] = 99;
+    await writeFile(join(cacheFolder, name), bytes);
+    expect((await load({ sizes, cacheFolder })).images[3].pixels.at(-1)).toBe(99);
+    // Cut off, or of a size that there is not, it is read anew.
+    for (const damaged of [bytes.subarray(0, -1), Buffer.concat([bytes, Buffer.alloc(1)])]) {
+      await writeFile(join(cacheFolder, name), damaged);
+      expect((await load({ sizes, cacheFolder })).images).toEqual(first.images);
+    }
+    const wrong = Buffer.from(bytes);
+    wrong[bytes.length - (4 + 3 * (4 + 8 + 8 + 4))] = 7;
+    await writeFile(join(cacheFolder, name), wrong);
+    expect((await load({ sizes, cacheFolder })).images).toEqual(first.images);
+    // Other sizes are kept apart.
+    expect(
+      (await shapes({ cacheFolder, sizes: [sizes[0], sizes[2]] })).map(([width, height]) => [width, height]),
+    ).toEqual([
+      [2, 2],
+      [2, 2],
+      [2, 4],
+      [2, 2],
+    ]);
+  });
+
+  test('a reader of squares is refused beside them', async () => {
+    await putAll();
+    await expect(load({ sizes, readImage: async () => new Float32Array(12) })).rejects.toThrow(
+      /DATA_OPTIONS: .*readImage/,
+    );
   });
 });

@@ -2,6 +2,7 @@
 import { basename, join } from 'node:path';
 import { TransfusionError } from '@transfusion/core';
 import type { BrokenFile, CaptionedImage, ImageDataset } from '../image-dataset.js';
+import type { ImageSize } from '../image-size.js';
 import { type FolderCaptions, findCaptions, noCaptions } from './folder-captions.js';
 import { folderSplit, type Split } from './folder-split.js';
 import { countKinds, reasonLeftOut } from './left-out.js';
@@ -21,6 +22,11 @@ export interface ImageFolderOptions extends LoadImagesOptions {
    * looked for, no captions file is read, and every picture is there once. Default 'required'.
    */
   captions?: (typeof CAPTIONS)[number];
+  /**
+   * In place of `size`: each picture is cropped and resized to the one that is nearest to it in aspect ratio. `readImage` must not
+   * be given then.
+   */
+  sizes?: readonly ImageSize[];
   /** A file of captions to use instead of those in the folder, `.csv` or JSON lines, with names relative to the folder. */
   captionsFile?: string;
 }
@@ -44,7 +50,7 @@ interface Picture {
  *   DATA_SHARP_MISSING, DATA_SHARP_BROKEN, DATA_OPTIONS
  */
 export async function loadImageFolder(options: ImageFolderOptions): Promise<ImageDataset> {
-  const { folder, size, captions = 'required', captionsFile } = options;
+  const { folder, captions = 'required', captionsFile } = options;
   if (!CAPTIONS.includes(captions)) {
     throw new TransfusionError({
       code: 'DATA_OPTIONS',
@@ -52,11 +58,18 @@ export async function loadImageFolder(options: ImageFolderOptions): Promise<Imag
       fix: `give one of ${CAPTIONS.map((each) => `'${each}'`).join(', ')}; a file of captions is captionsFile`,
     });
   }
+  if (options.sizes && options.readImage) {
+    throw new TransfusionError({
+      code: 'DATA_OPTIONS',
+      message: 'loadImageFolder: both sizes and readImage are given, and such a reader makes squares of one size',
+      fix: 'leave one of them out',
+    });
+  }
   const files = new Map((await listFolder(folder)).map((file) => [file.name, file]));
   const source = captions === 'none' ? noCaptions : await findCaptions(files, captionsFile);
   const { pictures, unusable } = await findPictures(options, files, source);
   if (pictures.length === 0) throw emptyFolder(options, [...files.keys()], unusable);
-  const { pixels, broken } = await loadImages({
+  const { decoded, broken } = await loadImages({
     ...options,
     files: pictures.map(({ file }) => file.path),
     name: 'folder',
@@ -64,11 +77,11 @@ export async function loadImageFolder(options: ImageFolderOptions): Promise<Imag
     unusable,
   });
   const images = pictures.flatMap(({ file, captions, split }, i): CaptionedImage[] => {
-    const own = pixels[i];
+    const own = decoded[i];
     const common = { name: file.name, group: file.target, ...(split && { split }) };
-    return own ? captions.map((caption) => ({ caption, ...common, width: size, height: size, pixels: own })) : [];
+    return own ? captions.map((caption) => ({ caption, ...common, ...own })) : [];
   });
-  return { size, images, broken, leftOut: findLeftOut(files, source) };
+  return { ...(options.sizes ? {} : { size: options.size }), images, broken, leftOut: findLeftOut(files, source) };
 }
 
 /** Of the first `count` pictures: those to be read, and those that cannot be used. */

@@ -1,11 +1,12 @@
-/** @file Picture files to pixels of one size: broken ones counted, named and skipped; all kept in a cache file. */
+/** @file Picture files to pixels: broken ones counted, named and skipped; all kept in a cache file. */
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 import { TransfusionError } from '@transfusion/core';
-import { toBytes } from '../image/rgb-image.js';
+import { type RgbImage, toBytes } from '../image/rgb-image.js';
 import type { BrokenFile } from '../image-dataset.js';
-import { type DecodedImages, readImageCache, writeImageCache } from './image-cache.js';
-import { readImage as readAnyImage } from './read-image.js';
+import type { ImageSize } from '../image-size.js';
+import { type DecodedImage, type DecodedImages, readImageCache, writeImageCache } from './image-cache.js';
+import { readFittedImage } from './read-image.js';
 import { tooManyBroken } from './too-many-broken.js';
 
 /** Raised when decoding or resizing changes, so that old caches are not read. */
@@ -47,35 +48,47 @@ export async function loadImages(
     name: string;
     key: string;
     unusable?: readonly BrokenFile[];
+    /** In place of `size`: each picture gets the one that is nearest in aspect ratio, `readImage` must not be given. */
+    sizes?: readonly ImageSize[];
   },
-): Promise<{ pixels: (Uint8Array | undefined)[]; broken: BrokenFile[] }> {
+): Promise<{ decoded: (DecodedImage | undefined)[]; broken: BrokenFile[] }> {
   const { files, size, name, cacheFolder, unusable = [], readImage, allowBroken = 0.01 } = options;
+  const sizes = options.sizes ?? [{ width: size, height: size }];
   const check = (broken: readonly BrokenFile[]) => {
     const pictures = files.length + unusable.length;
     if (broken.length > allowBroken * pictures) throw tooManyBroken('pictures', broken, pictures, allowBroken);
   };
   check(unusable);
   const key = createHash('sha256')
-    .update(JSON.stringify([CACHE_VERSION, size, readImage !== undefined, options.key, files]))
+    .update(JSON.stringify([CACHE_VERSION, options.sizes ?? size, readImage !== undefined, options.key, files]))
     .digest('hex');
-  const cacheFile = cacheFolder && join(cacheFolder, `${name}-${size}-${key.slice(0, 16)}.bin`);
-  const cached = cacheFile ? await readImageCache(cacheFile, key, { count: files.length, size }) : undefined;
-  const decoded = cached ?? (await decodeAll(options));
+  const cacheFile =
+    cacheFolder && join(cacheFolder, `${name}-${options.sizes ? 'sizes' : size}-${key.slice(0, 16)}.bin`);
+  const cached = cacheFile ? await readImageCache(cacheFile, key, { count: files.length, sizes }) : undefined;
+  const decoded = cached ?? (await decodeAll(options, sizes));
   const broken = [...unusable, ...decoded.broken.map(({ index, reason }) => ({ path: files[index], reason }))];
   check(broken);
-  if (cacheFile && !cached) await writeImageCache(cacheFile, key, decoded);
-  return { pixels: decoded.pixels, broken };
+  if (cacheFile && !cached) await writeImageCache(cacheFile, key, { ...decoded, sizes });
+  return { decoded: decoded.images, broken };
 }
 
-async function decodeAll(options: LoadImagesOptions & { files: readonly string[] }): Promise<DecodedImages> {
-  const { files, size, readImage = readAnyImage, onProgress } = options;
-  const decoded: DecodedImages = { pixels: [], broken: [] };
+async function decodeAll(
+  options: LoadImagesOptions & { files: readonly string[] },
+  sizes: readonly ImageSize[],
+): Promise<DecodedImages> {
+  const { files, size, readImage, onProgress } = options;
+  const read = async (path: string): Promise<RgbImage> =>
+    readImage
+      ? { width: size, height: size, data: checkImage(await readImage(path, size), path, size) }
+      : readFittedImage(path, sizes);
+  const decoded: DecodedImages = { images: [], broken: [] };
   for (const [index, path] of files.entries()) {
     try {
-      decoded.pixels.push(toBytes(checkImage(await readImage(path, size), path, size)));
+      const { width, height, data } = await read(path);
+      decoded.images.push({ width, height, pixels: toBytes(data) });
     } catch (error) {
       if (!TransfusionError.isInstance(error) || !error.code.startsWith('IMAGE_')) throw error;
-      decoded.pixels.push(undefined);
+      decoded.images.push(undefined);
       decoded.broken.push({ index, reason: error.message.split('\n', 1)[0] });
     }
     onProgress?.(index + 1, files.length);

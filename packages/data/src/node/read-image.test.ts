@@ -3,9 +3,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import sharp, { type Sharp } from 'sharp';
-import { decodePng, encodePng, fromBytes, squareImage } from '../index.js';
+import { decodePng, encodePng, fitImage, fromBytes, squareImage } from '../index.js';
 import { end, header, imageData, type PngChunk, pngOf } from '../testing/png-file.js';
-import { readImage } from './index.js';
+import { readFittedImage, readImage } from './index.js';
 import { loadSharp } from './load-sharp.js';
 
 let folder: string;
@@ -344,4 +344,25 @@ describe('without sharp', () => {
       `DATA_SHARP_BROKEN: reading pictures needs the package "sharp", which is installed and does not load: ${message}`,
     );
   });
+});
+
+test('of several sizes a picture gets the one that is nearest in aspect', async () => {
+  const sizes = [
+    { width: 4, height: 4 },
+    { width: 8, height: 4 },
+    { width: 3, height: 9 },
+  ];
+  for (const [size, columns, rows] of [
+    [sizes[0], 10, 12],
+    [sizes[1], 21, 10],
+    [sizes[2], 5, 14],
+  ] as const) {
+    const path = join(folder, `${columns}x${rows}.png`);
+    const png = await sharp(random(columns * rows * 3), { raw: { width: columns, height: rows, channels: 3 } })
+      .png()
+      .toBuffer();
+    await writeFile(path, png);
+    expect(await readFittedImage(path, sizes)).toEqual(fitImage(decodePng(png), size));
+    expect(await readFittedImage(path, sizes)).toMatchObject(size);
+  }
 });

@@ -4,8 +4,9 @@ import { reason, TransfusionError } from '@transfusion/core';
 import { describeFormat } from '../image/image-format.js';
 import { checkImageSize } from '../image/image-limits.js';
 import { checkPng, isPng } from '../image/png-chunks.js';
-import { type ImageLines, squareLines } from '../image/resize.js';
-import { onWhite } from '../image/rgb-image.js';
+import { fitLines, type ImageLines } from '../image/resize.js';
+import { onWhite, type RgbImage } from '../image/rgb-image.js';
+import { type ImageSize, nearestImageSize } from '../image-size.js';
 import { loadSharp } from './load-sharp.js';
 import { isCameraRaw } from './picture-names.js';
 
@@ -39,6 +40,11 @@ interface RawImage {
  *   DATA_SHARP_MISSING, DATA_SHARP_BROKEN; DATA_IMAGE_SIZE: `size` is no positive integer
  */
 export async function readImage(path: string, size: number): Promise<Float32Array> {
+  return (await readFittedImage(path, [{ width: size, height: size }])).data;
+}
+
+/** `readImage`, cropped and resized to that of `sizes` whose aspect ratio is nearest to the picture's. @throws as that */
+export async function readFittedImage(path: string, sizes: readonly ImageSize[]): Promise<RgbImage> {
   const bytes = await readBytes(path);
   const sharp = await loadSharp();
   if (isCameraRaw(path) && describeFormat(bytes) === 'a TIFF file') throw otherKind(path, "a camera's raw file");
@@ -57,7 +63,8 @@ export async function readImage(path: string, size: number): Promise<Float32Arra
       .toBuffer({ resolveWithObject: true });
     const samples = isDeep ? new Uint16Array(data.buffer, data.byteOffset, data.length / 2) : data;
     const { width: columns, height: rows, channels } = info;
-    return squareLines(linesOf({ width: columns, height: rows, channels, samples }), size).data;
+    const lines = linesOf({ width: columns, height: rows, channels, samples });
+    return fitLines(lines, nearestImageSize(sizes, lines));
   } catch (error) {
     if (TransfusionError.isInstance(error)) throw error;
     const format = describeFormat(bytes);

@@ -9,7 +9,9 @@ export function pngOf(chunks: PngChunk[]): Uint8Array {
   const pieces: number[] = [0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a];
   for (const [type, data] of chunks) {
     const named = Uint8Array.from([...[...type].map((c) => c.charCodeAt(0)), ...data]);
-    pieces.push(...bigEndian(data.length), ...named, ...bigEndian(crc32(named)));
+    pieces.push(...bigEndian(data.length));
+    for (const byte of named) pieces.push(byte);
+    pieces.push(...bigEndian(crc32(named)));
   }
   return Uint8Array.from(pieces);
 }

@@ -2,4 +2,11 @@
 
 export { type LoadedModel, loadModel, type StoredModel } from '../model-folder.js';
 export { type NamedTensor, parameterTensors } from '../parameter-tensors.js';
-export { openModelFolder, readModelFolder } from './model-folder.js';
+export {
+  type AdapterPath,
+  openModelFolder,
+  readAdapterFolder,
+  readModelConfig,
+  readModelFolder,
+} from './model-folder.js';
+export { readHashedModelFolder } from './model-hashes.js';

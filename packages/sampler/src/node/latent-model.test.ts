@@ -3,12 +3,13 @@ import { mkdtemp, readFile, rm, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { saveModelFolder, type TensorMap } from '@transfusion/checkpoint/node';
+import { nextTask } from '@transfusion/core';
 import type { Backend } from '@transfusion/tensor';
 import { type AutoencoderConfig, type ImageCodec, openCodec } from '@transfusion/vae';
 import { openWasm } from '@transfusion/wasm';
 import { createSampler, type Sampler } from '../index.js';
 import { tinyCodecWeights, tinyKl, tinyLatentConfig, tinyVq } from '../testing/tiny-codec.js';
-import { byteTokenizer, testImage, tinyParameters, tinyWeights } from '../testing/tiny-model.js';
+import { byteTokenizer, testPicture, tinyParameters, tinyWeights } from '../testing/tiny-model.js';
 import { loadModel, openModelFolder, readModelFolder } from './index.js';
 
 // A dozen functions are compiled in each of the first tests.
@@ -46,7 +47,7 @@ async function inMemory<T>(autoencoder: AutoencoderConfig, seed: number, use: (s
   return result;
 }
 
-const images = [0, 1, 2].map((seed) => testImage(seed));
+const images = [0, 1, 2].map((seed) => testPicture(seed));
 const draw = (sampler: Sampler) => sampler.drawImages({ prompts: ['red', 'blue', ''], seed: 4, steps: 2 });
 const drawAndCaption = async (sampler: Sampler) => ({
   drawn: await draw(sampler),
@@ -59,7 +60,7 @@ test('KL: draws and captions as the same model and autoencoder in memory', async
   expect(model.codec.config).toEqual({ kind: 'kl', autoencoder: tinyKl });
   const { drawn, captions } = await drawAndCaption(createSampler({ backend, ...model }));
   model.dispose();
-  expect(drawn.map(({ length }) => length)).toEqual([48, 48, 48]);
+  expect(drawn.map(({ data }) => data.length)).toEqual([48, 48, 48]);
   expect({ drawn, captions }).toEqual(await inMemory(tinyKl, 1, drawAndCaption));
   // Both depend on the autoencoder's weights, and captions on the image.
   const other = await inMemory(tinyKl, 2, drawAndCaption);
@@ -97,7 +98,8 @@ test('disposing frees the codec too', async () => {
   await draw(sampler);
   sampler.dispose();
   model.dispose();
-  await Promise.resolve();
+  // What is kept inside of what is kept is freed a little later.
+  await nextTask();
   expect(backend.stats()).toMatchObject({ liveBytes: before.liveBytes, liveBuffers: before.liveBuffers });
 });
 

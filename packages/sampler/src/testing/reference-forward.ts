@@ -2,7 +2,7 @@
 import { type Document, packDocuments } from '@transfusion/data';
 import { type Backend, compile, f32, i32, type Variable } from '@transfusion/tensor';
 import { forward, languageLogits, predictLatents, type TransfusionParameters } from '@transfusion/transformer';
-import { imageLayout, type PipelineConfig } from '../config.js';
+import { imageLayout, imageSizes, type PipelineConfig } from '../config.js';
 import { byteTokenizer } from './tiny-model.js';
 
 export interface WholeSequence {
@@ -21,14 +21,14 @@ export async function wholeSequence(options: {
   timesteps: number[];
 }): Promise<WholeSequence> {
   const { backend, config, parameters, document, timesteps } = options;
-  const { latent, patches } = imageLayout(config);
-  const { height, width, channels } = latent;
-  const { patchSize, vocabularySize } = config.model;
-  const images = timesteps.length;
+  const { patchSize, vocabularySize, imageAttention, imagePositions } = config.model;
+  const { channels } = imageLayout(config).latent;
+  const slots = timesteps.length;
+  const grids = imageSizes(config.image).map((size) => ({ ...imageLayout(config, size).latent, slots }));
   const packed = packDocuments([document], {
     rows: 1,
     sequenceLength: config.model.maxPositions,
-    ...{ channels, patchSize, grids: [{ height, width, slots: images }] },
+    ...{ channels, patchSize, imageAttention, imagePositions, grids },
     special: byteTokenizer().special,
   });
   const row = i32(1, packed.sequenceLength);
@@ -36,27 +36,34 @@ export async function wholeSequence(options: {
     backend,
     name: 'whole sequence',
     inputs: {
-      ...{ tokens: row, positions: row, begin: row, end: row },
-      images: { latents: f32(images, height, width, channels), timesteps: f32(images), patchIndex: row },
-      patchPositions: i32(images, patches),
+      ...{ tokens: row, positions: row, begin: row, end: row, ...(packed.columns ? { columns: row } : {}) },
+      images: packed.groups.map(({ height, width, patches }) => ({
+        ...{ latents: f32(slots, height, width, channels), timesteps: f32(slots) },
+        ...{ patchIndex: row, patchPositions: i32(slots, patches) },
+      })),
     },
     state: { parameters },
-    fn: ({ patchPositions, images: group, ...inputs }, state) => {
-      const { hidden, groups } = forward(config.model, state.parameters, { ...inputs, images: [group] });
+    fn: (inputs, state) => {
+      const { hidden, groups } = forward(config.model, state.parameters, inputs);
       const logits = languageLogits(state.parameters, hidden);
-      return { outputs: { logits, predictions: predictLatents(hidden, groups[0], patchPositions) } };
+      return { outputs: { logits, predictions: groups.map((group) => predictLatents(hidden, group)) } };
     },
   });
-  const { tokens, positions, begin, end } = packed;
-  const [{ patchIndex, patchPositions, latents }] = packed.groups;
+  const { tokens, positions, columns, begin, end } = packed;
   const result = await run.run({
-    ...{ tokens, positions, begin, end, patchPositions },
-    images: { latents, patchIndex, timesteps: Float32Array.from(timesteps) },
+    ...{ tokens, positions, begin, end, ...(columns ? { columns } : {}) },
+    images: packed.groups.map(({ latents, patchIndex, patchPositions }, group) => ({
+      ...{ latents, patchIndex, patchPositions },
+      timesteps: Float32Array.from({ length: slots }, (_, slot) => {
+        return timesteps[packed.images.findIndex((image) => image.group === group && image.slot === slot)] ?? 0;
+      }),
+    })),
   });
   run.dispose();
+  const predictions = result.predictions.map((all) => split(all, all.length / slots));
   return {
     logits: split(result.logits, vocabularySize).slice(0, packed.documents[0].end),
-    predictions: split(result.predictions, height * width * channels),
+    predictions: packed.images.map(({ group, slot }) => predictions[group][slot]),
   };
 }
 

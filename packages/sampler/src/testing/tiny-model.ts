@@ -1,10 +1,17 @@
 /** @file A tiny model with random weights, for tests. */
+import { type ImageSize, imageSizeToken, type RgbImage } from '@transfusion/data';
 import { isParameterSpec, type ParameterSpec } from '@transfusion/nn';
 import { type Backend, createVariable, mapTree, PhiloxStream, type Variable } from '@transfusion/tensor';
-import { type TransfusionParameters, transfusionSpec } from '@transfusion/transformer';
+import { type ModelConfigInput, type TransfusionParameters, transfusionSpec } from '@transfusion/transformer';
 import { createCodec } from '@transfusion/vae';
 import { byteTokenizer } from '../../../tokenizer/src/testing/byte-tokenizer.js';
-import { type PipelineConfig, type PipelineConfigInput, pipelineConfigSchema } from '../config.js';
+import {
+  defaultImageSize,
+  imageSizes,
+  type PipelineConfig,
+  type PipelineConfigInput,
+  pipelineConfigSchema,
+} from '../config.js';
 import { createSampler } from '../sampler.js';
 
 /** Images of 4 x 4 in 4 patches; grouped key and value heads. */
@@ -29,6 +36,11 @@ export function tinyConfig(changes: Partial<PipelineConfigInput> = {}): Pipeline
     sampling: { steps: 4 },
     ...changes,
   });
+}
+
+/** The same with other choices of the model. */
+export function variantConfig(changes: Partial<ModelConfigInput>): PipelineConfig {
+  return tinyConfig({ model: { ...tinyConfig().model, ...changes } });
 }
 
 /** Weights with nothing at zero: neither the prediction head nor a bias hides what goes into it. */
@@ -57,13 +69,21 @@ export function tinySampler(backend: Backend, config = tinyConfig(), seed = 1) {
     backend,
     config,
     parameters: tinyParameters(backend, config, seed),
-    tokenizer: byteTokenizer(),
+    tokenizer: tokenizerOf(config),
     codec: createCodec(config.codec),
   });
 }
 
 /** A sampler that wants nothing but one token: all tokens' embeddings have a large first channel, all the head looks at. */
 export function singleMindedSampler(backend: Backend, id: number, config = tinyConfig()) {
+  const parameters = singleMindedParameters(backend, id, config);
+  return createSampler({
+    ...{ backend, config, parameters },
+    ...{ tokenizer: tokenizerOf(config), codec: createCodec(config.codec) },
+  });
+}
+
+export function singleMindedParameters(backend: Backend, id: number, config = tinyConfig()) {
   const { channels, vocabularySize } = config.model;
   const parameters = tinyParameters(backend, config);
   const embedding = tinyWeights(config).get('tokenEmbedding')!.data;
@@ -72,12 +92,33 @@ export function singleMindedSampler(backend: Backend, id: number, config = tinyC
   head[id * channels] = 1;
   parameters.tokenEmbedding.write(embedding);
   parameters.languageHead.write(head);
-  return createSampler({ backend, config, parameters, tokenizer: byteTokenizer(), codec: createCodec(config.codec) });
+  return parameters;
+}
+
+/** Images of 4 x 4, 8 x 4 and 4 x 8, in 4 and in 8 patches; announced unless told otherwise. */
+export function severalSizes(changes: Partial<PipelineConfigInput['image']> = {}): PipelineConfig {
+  const sizes = [
+    { width: 4, height: 4 },
+    { width: 8, height: 4 },
+    { width: 4, height: 8 },
+  ];
+  return tinyConfig({ image: { size: 4, sizes, announced: true, ...changes } });
+}
+
+/** With the tokens of the sizes that the configuration announces. */
+export function tokenizerOf({ image }: PipelineConfig) {
+  return byteTokenizer(image.announced ? imageSizes(image).map(imageSizeToken) : []);
+}
+
+/** A picture of deterministic values. */
+export function testPicture(seed: number, size: ImageSize = defaultImageSize(tinyConfig().image)): RgbImage {
+  const { width, height } = size;
+  return { width, height, data: testImage(seed, size) };
 }
 
 /** Deterministic values in [-1, 1]. */
-export function testImage(seed: number, config = tinyConfig()): Float32Array {
-  return Float32Array.from({ length: config.image.size ** 2 * 3 }, (_, i) => Math.sin(1 + i * 1.7 + seed * 5.1));
+export function testImage(seed: number, size: ImageSize = defaultImageSize(tinyConfig().image)): Float32Array {
+  return Float32Array.from({ length: size.width * size.height * 3 }, (_, i) => Math.sin(1 + i * 1.7 + seed * 5.1));
 }
 
 export { byteTokenizer, byteTokenizerJson } from '../../../tokenizer/src/testing/byte-tokenizer.js';

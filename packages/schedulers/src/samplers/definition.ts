@@ -23,8 +23,8 @@ export interface SamplerRun<Config = SamplerConfig> {
 export interface SamplerDefinition {
   /** Its `type`, the objective's fields, and whichever of `stepOptions` and `clampSample` it takes. */
   readonly schema: z.ZodObject<{ type: z.ZodLiteral<string> } & typeof objectiveFields>;
-  /** The noise schedule on which its step rule is defined. */
-  readonly schedule: NoiseSchedule['config']['type'];
+  /** The noise schedules on which its step rule is defined, the usual one first. */
+  readonly schedules: readonly NoiseSchedule['config']['type'][];
   /** @throws TransfusionError `SCHEDULER_STEPS_RANGE` */
   plan(run: SamplerRun): Evaluation[];
 }
@@ -38,6 +38,14 @@ export interface StepLevels {
   readonly next: NoiseLevel;
 }
 
+/**
+ * The variance that the way from `previous` to the noisier `current` adds: x_current is x_previous times the ratio of their
+ * signals, plus noise of this variance. Where the schedule preserves variance it is 1 minus the ratio squared.
+ */
+export function transitionVariance(current: NoiseLevel, previous: NoiseLevel): number {
+  return current.noise ** 2 - ((current.signal / previous.signal) * previous.noise) ** 2;
+}
+
 /** The plan of a sampler that evaluates the network once in each step, at `timesteps`. */
 export function planSteps(
   run: SamplerRun,
@@ -48,6 +56,8 @@ export function planSteps(
   return timesteps.map((timestep, step) => ({
     step,
     timestep,
+    from: levels[step],
+    to: levels[step + 1],
     anchors: false,
     x0: x0Coefficients(run.config, levels[step]),
     next: nextCoefficients(rule({ earlier: levels[step - 1], current: levels[step], next: levels[step + 1] })),

@@ -2,19 +2,20 @@
 import { z } from 'zod';
 import type { NoiseLevel } from '../noise-schedule.js';
 import { alongEpsilon, type ConfigOf, planSteps, type SamplerDefinition, type SamplerRun } from './definition.js';
-import { cosineFields, cosineTimesteps } from './fields.js';
+import { spacedFields, wholeTimesteps } from './fields.js';
 
-const schema = z.strictObject({ type: z.literal('dpmpp_2m'), ...cosineFields });
+const schema = z.strictObject({ type: z.literal('dpmpp_2m'), ...spacedFields });
 
 /**
  * DDIM's step towards an extrapolated x0, `(1 + w) x0 - w earlierX0` with `w = h / (2 h')`: h and h' are what this step and
- * the one before gain in `ln(signal / noise)`. The first step has nothing to extrapolate from; in the last, h is infinite.
+ * the one before gain in `ln(signal / noise)`. The first step has nothing to extrapolate from; in the last, h is infinite, and
+ * so is h' in the step after pure noise of the flow schedule, where w is 0.
  */
 export const dpmSolver = {
   schema,
-  schedule: 'cosine',
+  schedules: ['cosine', 'flow'],
   plan: (run: SamplerRun<ConfigOf<typeof schema>>) =>
-    planSteps(run, cosineTimesteps(run), ({ earlier, current, next }) => {
+    planSteps(run, wholeTimesteps(run), ({ earlier, current, next }) => {
       const { sample, x0 } = alongEpsilon(current, next);
       if (!earlier || next.noise === 0) return { sample, x0 };
       const gain = logSnr(next) - logSnr(current);

@@ -8,7 +8,7 @@ const schema = z.strictObject({ type: z.literal('euler'), ...flowFields });
 /** On the straight line, moving along a fixed x0 and epsilon is the Euler step `x + (t' - t) (x0 - epsilon)`. */
 export const euler = {
   schema,
-  schedule: 'flow',
+  schedules: ['flow'],
   plan: (run: SamplerRun<ConfigOf<typeof schema>>) =>
     planSteps(run, flowTimesteps(run), ({ current, next }) => alongEpsilon(current, next)),
 } satisfies SamplerDefinition;

@@ -22,19 +22,19 @@ export const clampSampleSchema = z
   .nullable()
   .describe('Clamps the estimate of x0 to [-clampSample, clampSample]; null leaves it alone.');
 
-/** Fields of the samplers that walk whole timesteps of the cosine schedule. */
-export const cosineFields = {
+/** Fields of the samplers that walk whole timesteps. */
+export const spacedFields = {
   ...objectiveFields,
   spacing: stepOptions.spacing,
   clampSample: clampSampleSchema.default(null),
 };
 
-/** The timesteps that `cosineFields` mean. @throws TransfusionError `SCHEDULER_STEPS_RANGE` */
-export function cosineTimesteps({ config, noiseSchedule, steps }: SamplerRun<{ spacing: TimestepSpacing }>): number[] {
+/** The timesteps that `spacedFields` mean. @throws TransfusionError `SCHEDULER_STEPS_RANGE` */
+export function wholeTimesteps({ config, noiseSchedule, steps }: SamplerRun<{ spacing: TimestepSpacing }>): number[] {
   return spacedTimesteps({ spacing: config.spacing, steps, trainTimesteps: noiseSchedule.trainTimesteps });
 }
 
-/** Fields of the samplers on the flow schedule. */
+/** Fields of the samplers that walk any timesteps of the flow schedule. */
 export const flowFields = {
   ...objectiveFields,
   parameterisation: objectiveFields.parameterisation.unwrap().default('flow'),

@@ -20,14 +20,14 @@ const schema = z.strictObject({ type: z.literal('heun'), ...flowFields });
  */
 export const heun = {
   schema,
-  schedule: 'flow',
+  schedules: ['flow'],
   plan(run: SamplerRun<ConfigOf<typeof schema>>) {
     const timesteps = flowTimesteps(run);
     const levels = levelsAlong(run.noiseSchedule, timesteps);
     return timesteps.flatMap((timestep, step) => {
       const [current, next] = [levels[step], levels[step + 1]];
       const first = {
-        ...{ step, timestep, anchors: true },
+        ...{ step, timestep, from: current, to: next, anchors: true },
         x0: x0Coefficients(run.config, current),
         next: nextCoefficients(alongEpsilon(current, next)),
       };
@@ -35,7 +35,8 @@ export const heun = {
       // x0 - epsilon is (x0 - x) / noise on the straight line.
       const slopeWeight = (current.noise - next.noise) / 2 / next.noise;
       const second = {
-        ...{ step, timestep: timesteps[step + 1], anchors: false },
+        // The trial stands where the step ends.
+        ...{ step, timestep: timesteps[step + 1], from: next, to: next, anchors: false },
         x0: x0Coefficients(run.config, next),
         next: nextCoefficients({ anchor: 0.5, sample: 0.5 - slopeWeight, x0: slopeWeight }),
       };

@@ -46,9 +46,14 @@ describe('DDPM', () => {
   });
 
   test('equals DDIM at eta 1, clamped or not, over respaced steps', () => {
-    for (const clampSample of [null, 1]) {
-      const ddpm = createScheduler({ type: 'ddpm', clampSample, parameterisation: 'v' }).plan(50);
-      const ddim = createScheduler({ type: 'ddim', clampSample, parameterisation: 'v', eta: 1 }).plan(50);
+    for (const [type, clampSample] of [
+      ['cosine', null],
+      ['cosine', 1],
+      ['flow', null],
+    ] as const) {
+      const objective = { parameterisation: 'v', noiseSchedule: { type } } as const;
+      const ddpm = createScheduler({ type: 'ddpm', clampSample, ...objective }).plan(50);
+      const ddim = createScheduler({ type: 'ddim', clampSample, ...objective, eta: 1 }).plan(50);
       for (const step of [0, 1, 25, 48, 49]) {
         const [a, b] = [ddpm, ddim].map(({ evaluations }) =>
           updateSample({

@@ -34,6 +34,15 @@ describe('mapTree', () => {
     expect(paths).toEqual([...flattenTree(tree, isNumber).keys()]);
   });
 
+  test('keeps numbers, texts and nothing that are no leaves', () => {
+    const isText = (value: unknown): value is string => typeof value === 'string';
+    const tree = { layer: { name: 'a', scale: 0.5, on: true }, none: null };
+    expect(mapTree(tree, isText, (leaf) => leaf.length)).toEqual({
+      layer: { name: 1, scale: 0.5, on: true },
+      none: null,
+    });
+  });
+
   test('does not change its argument', () => {
     const tree = Object.freeze({ list: Object.freeze([1, 2]) });
     expect(mapTree(tree, isNumber, (leaf) => leaf * 10)).toEqual({ list: [10, 20] });

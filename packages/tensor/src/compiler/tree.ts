@@ -23,7 +23,7 @@ export function flattenTree<Leaf>(tree: unknown, leaf: LeafTest<Leaf>, path = ''
   return leaves;
 }
 
-/** A tree of the same form whose leaves are `transform(leaf, path)`. */
+/** A tree of the same form whose leaves are `transform(leaf, path)`. Numbers and texts that are no leaves stay. */
 export function mapTree<T, Leaf, To>(
   tree: T,
   leaf: LeafTest<Leaf>,
@@ -37,11 +37,13 @@ export function mapTree<T, Leaf, To>(
         ? transform(tree, path)
         : Array.isArray(tree)
           ? tree.map((branch, i) => mapTree(branch, leaf, transform, path ? `${path}.${i}` : `${i}`))
-          : Object.fromEntries(
-              Object.entries(tree as object).map(([key, branch]) => [
-                key,
-                mapTree(branch, leaf, transform, path ? `${path}.${key}` : key),
-              ]),
-            );
+          : typeof tree === 'object'
+            ? Object.fromEntries(
+                Object.entries(tree).map(([key, branch]) => [
+                  key,
+                  mapTree(branch, leaf, transform, path ? `${path}.${key}` : key),
+                ]),
+              )
+            : tree;
   return result as MapTree<T, Leaf, To>;
 }

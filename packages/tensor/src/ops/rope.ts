@@ -77,15 +77,21 @@ export interface RopeTable {
   sin: Tensor;
 }
 
-/** cos and sin of position * theta^(-2i / headDim), computed in f64. */
-export function ropeTable(options: { positions: number; headDim: number; theta?: number }): RopeTable {
-  const { positions, headDim, theta = 10_000 } = options;
+/** cos and sin of position * theta^(-2i / headDim) of pair i, computed in f64. */
+export function ropeTable(options: {
+  positions: number;
+  headDim: number;
+  theta?: number;
+  /** Which pairs turn; the others stay as they are, at cos 1 and sin 0. Default: all. */
+  turns?: (pair: number) => boolean;
+}): RopeTable {
+  const { positions, headDim, theta = 10_000, turns = () => true } = options;
   const half = headDim / 2;
   const cos = new Float32Array(positions * half);
   const sin = new Float32Array(positions * half);
   for (let position = 0; position < positions; position++) {
     for (let i = 0; i < half; i++) {
-      const angle = position * theta ** ((-2 * i) / headDim);
+      const angle = turns(i) ? position * theta ** ((-2 * i) / headDim) : 0;
       cos[position * half + i] = Math.cos(angle);
       sin[position * half + i] = Math.sin(angle);
     }

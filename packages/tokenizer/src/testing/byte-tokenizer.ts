@@ -24,6 +24,7 @@ export function byteTokenizerJson() {
   };
 }
 
-export function byteTokenizer(): Tokenizer {
-  return new Tokenizer(byteTokenizerJson());
+/** @param specialTokens further ones, with ids from 261 */
+export function byteTokenizer(specialTokens: readonly string[] = []): Tokenizer {
+  return new Tokenizer(byteTokenizerJson(), { specialTokens });
 }

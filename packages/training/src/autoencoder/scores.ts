@@ -1,5 +1,5 @@
 /** @file What an autoencoder makes of pictures: reconstructions, and how good they are. */
-import { type CaptionedImage, imageOf, toBytes } from '@transfusion/data';
+import { type CaptionedImage, imageOf, type RgbImage, toBytes } from '@transfusion/data';
 import { codebookUse, type ImageCodec, VqCodec } from '@transfusion/vae';
 import { type InPartsOptions, inParts } from '../in-parts.js';
 import { type ImageQuality, imageQuality } from './image-quality.js';
@@ -12,19 +12,20 @@ export interface AutoencoderScores extends ImageQuality {
   perplexity?: number;
 }
 
-/** Pictures through latents (the posterior's mode) and back, in parts: [size, size, 3] in [-1, 1]. */
+/** Pictures of one size through latents (the posterior's mode) and back, in parts. */
 export function reconstruct(
   codec: ImageCodec,
   images: readonly CaptionedImage[],
   options?: InPartsOptions,
-): Promise<Float32Array[]> {
+): Promise<RgbImage[]> {
   return inParts(
     images,
     async (part) => {
       const originals = part.map(imageOf);
       const { width, height } = originals[0];
       const latents = await codec.encode({ width, height, images: originals.map(({ data }) => data) });
-      return codec.decode({ width, height, latents });
+      const decoded = await codec.decode({ width, height, latents });
+      return decoded.map((data) => ({ width, height, data }));
     },
     options,
   );
@@ -42,7 +43,7 @@ export async function scoreAutoencoder(
     async (part) => {
       if (uses && codec instanceof VqCodec) await addUses(uses, codec, part);
       const reconstructions = await reconstruct(codec, part);
-      return part.map(({ pixels }, i) => imageQuality(pixels, toBytes(reconstructions[i])));
+      return part.map(({ pixels }, i) => imageQuality(pixels, toBytes(reconstructions[i].data)));
     },
     options,
   );

@@ -22,7 +22,7 @@ export function variantsOf(picture: Picture, flip: boolean): Float32Array[] {
 
 /** Encodes pictures, in parts and those of one size together: for each, in their order, its variants' latents. */
 export async function encodeVariants(
-  codec: ImageCodec,
+  codec: Pick<ImageCodec, 'encodeDistribution'>,
   pictures: readonly Picture[],
   flip: boolean,
   options: InPartsOptions = {},

@@ -5,7 +5,6 @@ import { join } from 'node:path';
 import { type TensorData, writeSafetensors } from '@transfusion/checkpoint';
 import { checkWritableFile, readSafetensorsFile, SafetensorsFile, writeOutputFile } from '@transfusion/checkpoint/node';
 import { TransfusionError } from '@transfusion/core';
-import type { CaptionedImage } from '@transfusion/data';
 import type { Backend } from '@transfusion/tensor';
 import {
   type ImageCodec,
@@ -14,6 +13,7 @@ import {
   openCodec,
   type StoredCodec,
 } from '@transfusion/vae';
+import type { NamedPicture } from '../latents/document-pictures.js';
 import { encodeVariants } from '../latents/picture-latents.js';
 import { LatentMeter, withoutScale, withScale } from '../latents/statistics.js';
 import {
@@ -32,7 +32,7 @@ const HASH_BYTES = 32;
 export interface EncodeOptions {
   backend: Backend;
   codec: StoredCodec;
-  images: readonly CaptionedImage[];
+  images: readonly NamedPicture[];
   /** Encode mirror images, too. */
   flip: boolean;
   folder: string;
@@ -94,14 +94,14 @@ export async function encodeLatents(options: EncodeOptions): Promise<EncodeResul
 }
 
 /** @throws TransfusionError DATA_IMAGE_SIZE: a folder has latents of one shape */
-function checkOneSize(images: readonly CaptionedImage[]): void {
+function checkOneSize(images: readonly NamedPicture[]): void {
   const { name, width, height } = images[0];
   const other = images.find((image) => image.width !== width || image.height !== height);
   if (!other) return;
   throw new TransfusionError({
     code: 'DATA_IMAGE_SIZE',
     message: `a folder has latents of pictures of one size: ${name} is ${width} x ${height}, ${other.name} is ${other.width} x ${other.height}`,
-    fix: 'load them with one size, or leave data.latents out: a run encodes pictures of any sizes by itself',
+    fix: 'load them with one size; a run without a folder of latents encodes pictures of any sizes by itself',
   });
 }
 
@@ -133,7 +133,7 @@ async function writeShard(
   path: string,
   options: {
     codec: ImageCodec;
-    images: readonly CaptionedImage[];
+    images: readonly NamedPicture[];
     flip: boolean;
     shape: LatentShape;
     identity: string;

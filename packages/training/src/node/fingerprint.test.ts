@@ -32,3 +32,30 @@ test('a change of their number is told with both', () => {
     /1 picture then, 2 pictures and 1 text now; it goes on with these, and some/,
   );
 });
+
+test('of documents every text, picture, role and their order count, and whether two are the same picture', () => {
+  const pixels = Uint8Array.of(1, 2, 3);
+  const image = { kind: 'image' as const, width: 1, height: 1, pixels };
+  const text = (words: string, loss?: boolean) => ({ kind: 'text' as const, text: words, loss });
+  const of = (...documents: Parameters<typeof fingerprintOf>[2] & {}) => fingerprintOf([], [], documents).hash;
+  const other = { ...image, pixels: Uint8Array.of(1, 2, 4) };
+  const base = of({ parts: [image, text('a'), image] }, { parts: [text('b')] });
+  const all = [
+    base,
+    of({ parts: [text('b')] }, { parts: [image, text('a'), image] }),
+    of({ parts: [image, text('a'), image, text('b')] }),
+    of({ parts: [image, text('c'), image] }, { parts: [text('b')] }),
+    of({ parts: [image, text('a', false), image] }, { parts: [text('b')] }),
+    of({ parts: [{ ...image, role: 'context' }, text('a'), image] }, { parts: [text('b')] }),
+    of({ parts: [{ ...image, noiseCap: 5 }, text('a'), image] }, { parts: [text('b')] }),
+    of({ parts: [image, text('a'), other] }, { parts: [text('b')] }),
+    of({ parts: [other, text('a'), image] }, { parts: [text('b')] }),
+  ];
+  expect(new Set(all).size).toBe(all.length);
+  expect(of({ parts: [{ ...image }, text('a'), { ...image }] }, { parts: [text('b')] })).toBe(base);
+  expect(told(fingerprintOf(pictures, texts), fingerprintOf(pictures, [], [{ parts: [image] }]))).toMatch(
+    /2 pictures and 1 text then, 2 pictures and 1 document now/,
+  );
+  // Runs from before there were documents have the hash that they had.
+  expect(fingerprintOf(pictures, texts, [])).toEqual(fingerprintOf(pictures, texts));
+});

@@ -1,12 +1,13 @@
 /** @file What a run is trained on, in a few bytes, so that it is noticed when a resumed run finds something else. */
 import { createHash } from 'node:crypto';
-import type { CaptionedImage, TextDocument } from '@transfusion/data';
+import type { CaptionedImage, SourceDocument, TextDocument } from '@transfusion/data';
 import { z } from 'zod';
 
 export const fingerprintSchema = z.strictObject({
   pictures: z.int().min(0).describe('pictures, each as often as it has captions'),
   texts: z.int().min(0).describe('plain texts'),
-  hash: z.string().describe('SHA-256 of captions, pixels and texts, in order'),
+  documents: z.int().min(1).optional().describe('of texts and images; left out where there are none'),
+  hash: z.string().describe('SHA-256 of captions, pixels, texts and documents, in order'),
 });
 
 export type Fingerprint = z.output<typeof fingerprintSchema>;
@@ -14,6 +15,7 @@ export type Fingerprint = z.output<typeof fingerprintSchema>;
 export function fingerprintOf(
   images: readonly Pick<CaptionedImage, 'caption' | 'pixels'>[],
   texts: readonly Pick<TextDocument, 'text'>[] = [],
+  documents: readonly Pick<SourceDocument, 'parts'>[] = [],
 ): Fingerprint {
   const hash = createHash('sha256');
   for (const { caption, pixels } of images) {
@@ -21,7 +23,23 @@ export function fingerprintOf(
     hash.update(pixels);
   }
   for (const { text } of texts) hash.update(JSON.stringify(text));
-  return { pictures: images.length, texts: texts.length, hash: hash.digest('hex') };
+  // Of a picture that many documents have, its number among them.
+  const numbers = new Map<Uint8Array, number>();
+  for (const { parts } of documents) {
+    for (const part of parts) {
+      if (part.kind === 'text') hash.update(JSON.stringify(part));
+      else {
+        const { pixels, ...others } = part;
+        const number = numbers.get(pixels) ?? numbers.size;
+        hash.update(JSON.stringify({ ...others, number }));
+        if (number === numbers.size) hash.update(pixels);
+        numbers.set(pixels, number);
+      }
+    }
+    hash.update('.');
+  }
+  const counts = { pictures: images.length, texts: texts.length };
+  return { ...counts, ...(documents.length > 0 && { documents: documents.length }), hash: hash.digest('hex') };
 }
 
 /** A sentence where a run that is resumed finds other data than it was trained on. */
@@ -35,7 +53,11 @@ export function changedData(before: { data?: Fingerprint; step: number }, now: F
   return `the data are not those that the run was trained on until step ${before.step}: ${change}; it goes on with these, and some that are held out now may have been trained on`;
 }
 
-function describe({ pictures, texts }: Fingerprint): string {
+function describe({ pictures, texts, documents = 0 }: Fingerprint): string {
   const counted = (count: number, what: string) => `${count} ${what}${count === 1 ? '' : 's'}`;
-  return [counted(pictures, 'picture'), ...(texts > 0 ? [counted(texts, 'text')] : [])].join(' and ');
+  const others = [
+    ...(texts > 0 ? [counted(texts, 'text')] : []),
+    ...(documents > 0 ? [counted(documents, 'document')] : []),
+  ];
+  return [counted(pictures, 'picture'), ...others].join(' and ');
 }

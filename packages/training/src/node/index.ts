@@ -12,6 +12,7 @@ export {
   type LoadedTransfusionRun,
   loadAutoencoderRun,
   loadTransfusionRun,
+  type RunBase,
   type RunRecord,
   runFolderSinks,
   saveRun,

@@ -1,8 +1,8 @@
 /** @file The files of a folder of latents: what a cache is of, and where what is. */
 import { createHash } from 'node:crypto';
-import type { CaptionedImage } from '@transfusion/data';
 import { type AutoencoderConfig, klConfigSchema, type StoredCodec, vqConfigSchema } from '@transfusion/vae';
 import { z } from 'zod';
+import type { NamedPicture } from '../latents/document-pictures.js';
 import { withoutScale } from '../latents/statistics.js';
 
 /** Pictures of a file. */
@@ -50,12 +50,12 @@ export function codecIdentity({ config, weights }: StoredCodec): string {
 }
 
 /** Of each picture, by its pixels. */
-export function pictureHash({ pixels }: Pick<CaptionedImage, 'pixels'>): Buffer {
+export function pictureHash({ pixels }: Pick<NamedPicture, 'pixels'>): Buffer {
   return createHash('sha256').update(pixels).digest();
 }
 
 /** A hash of all that a file's latents depend on: the autoencoder, the mirroring, the pixels of its pictures, in order. */
-export function shardIdentity(codec: string, images: readonly CaptionedImage[], flip: boolean): string {
+export function shardIdentity(codec: string, images: readonly NamedPicture[], flip: boolean): string {
   const hash = createHash('sha256').update(JSON.stringify([codec, flip]));
   for (const { pixels } of images) hash.update(pixels);
   return hash.digest('hex');

@@ -3,7 +3,6 @@ import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { decodeText } from '@transfusion/checkpoint';
 import { parseConfig, TransfusionError } from '@transfusion/core';
-import type { CaptionedImage } from '@transfusion/data';
 import {
   type LatentDistribution,
   type LatentShape,
@@ -11,6 +10,7 @@ import {
   type StoredCodec,
   scaleDistribution,
 } from '@transfusion/vae';
+import type { NamedPicture } from '../latents/document-pictures.js';
 import { readShard } from './encode-latents.js';
 import {
   codecIdentity,
@@ -64,7 +64,7 @@ export async function readLatentsFile(folder: string): Promise<LatentsFile> {
 export async function readLatents(
   folder: string,
   file: LatentsFile,
-  { codec, images, flip }: { codec: StoredCodec; images: readonly CaptionedImage[]; flip: boolean },
+  { codec, images, flip }: { codec: StoredCodec; images: readonly NamedPicture[]; flip: boolean },
 ): Promise<LatentDistribution[][]> {
   if (codecIdentity(codec) !== file.identity) throw foreignLatents(folder);
   if (flip && file.variants === 1) throw foreignLatents(folder, 'it has no latents of mirror images');

@@ -1,7 +1,15 @@
 /** @file A run's folder: its metrics, and its checkpoint, saved whole or not at all and loaded back bit by bit. */
 import { access, mkdir } from 'node:fs/promises';
 import type { FolderReader } from '@transfusion/checkpoint/node';
-import { MetricsFile, saveModelFolder } from '@transfusion/checkpoint/node';
+import { MetricsFile, saveAdapterFolder, saveModelFolder } from '@transfusion/checkpoint/node';
+import {
+  ADAPTER_CONFIG,
+  ADAPTER_WEIGHTS,
+  type PipelineConfig,
+  parseTensorName,
+  pipelineConfigSchema,
+  upgradedConfig,
+} from '@transfusion/sampler';
 import { parameterTensors } from '@transfusion/sampler/node';
 import { Tokenizer } from '@transfusion/tokenizer';
 import {
@@ -24,12 +32,22 @@ export interface TrainerState<Config> extends Progress {
   config: Config;
   /** What it was trained on. */
   data?: Fingerprint;
+  base?: RunBase;
 }
+
+/** The model that a run started from. */
+export type RunBase = z.output<typeof baseSchema>;
+
+const baseSchema = z.strictObject({
+  path: z.string().describe('its folder, when the run started'),
+  fingerprint: z.string().optional().describe('of its weights: see weightsFingerprint'),
+});
 
 const progressFields = {
   step: z.int().min(0).describe('optimizer steps done'),
   trainSeconds: z.number().min(0).describe('spent in them, over all sessions'),
   data: fingerprintSchema.optional().describe('what it was trained on'),
+  base: baseSchema.optional().describe('the model that it started from'),
 };
 
 export interface RunRecord {
@@ -37,21 +55,24 @@ export interface RunRecord {
   /** The run's configuration: JSON. */
   config: unknown;
   data?: Fingerprint;
+  base?: RunBase;
 }
 
 /** Saves the weights to sample from (the moving average), and beside them all that resuming needs. */
 export async function saveRun(
   folder: string,
   session: TrainingSession,
-  { kind, config, data }: RunRecord,
+  { kind, config, data, base }: RunRecord,
   progress: Progress,
 ): Promise<void> {
   const { parameters, m, v, discriminator, counters, lossScale } = session.state;
-  await saveModelFolder({
+  const { isAdapter, ...files } = await session.modelFiles();
+  const saveFolder = isAdapter ? saveAdapterFolder : saveModelFolder;
+  await saveFolder({
     path: runFiles(folder).model,
-    ...(await session.modelFiles()),
+    ...files,
     trainer: {
-      state: { ...(kind === 'autoencoder' ? { kind } : {}), ...progress, config, data },
+      state: { ...(kind === 'autoencoder' ? { kind } : {}), ...progress, config, data, base },
       optimizer: await parameterTensors({ parameters, m, v, discriminator, counters, lossScale }),
     },
   });
@@ -84,10 +105,18 @@ export interface LoadedRun<Config> {
 }
 
 export interface LoadedTransfusionRun<Config> extends LoadedRun<Config> {
-  tokenizer: Tokenizer;
+  /** Undefined where the run trains a LoRA: then tokenizer and codec are those of the model that it started from. */
+  tokenizer?: Tokenizer;
   /** Undefined where the model diffuses pixels. */
   codec?: StoredCodec;
+  /** What the model has seen so far, and images of which sizes; undefined as the tokenizer is. */
+  seen?: Pick<PipelineConfig, 'trainedOn' | 'image'>;
 }
+
+const seenSchema = z.looseObject({
+  trainedOn: pipelineConfigSchema.shape.trainedOn,
+  image: pipelineConfigSchema.shape.image,
+});
 
 /**
  * Loads the checkpoint of a Transfusion model's run.
@@ -100,11 +129,20 @@ export function loadTransfusionRun<Config>(
   const schema = z.strictObject({ ...progressFields, config });
   return openRun(folder, 'transfusion', async (reader) => {
     const state = (await reader.readJson(STATE_FILE, schema)) as TrainerState<Config>;
-    const tokenizer = new Tokenizer(await reader.readText('tokenizer.json'));
     const values = await optimizerValues(reader);
+    if (await reader.has(ADAPTER_CONFIG)) {
+      for (const [name, { data }] of await reader.readTensors(ADAPTER_WEIGHTS)) {
+        const { path, which } = parseTensorName(name) ?? { path: name, which: '' };
+        values.set(`ema.${path}.${which}`, data);
+      }
+      return { state, values };
+    }
+    const tokenizer = new Tokenizer(await reader.readText('tokenizer.json'));
     for (const [name, { data }] of await reader.readTensors('model.safetensors')) values.set(`ema.${name}`, data);
     const hasCodec = await reader.has('vae/config.json');
-    return { state, tokenizer, values, ...(hasCodec ? { codec: await readCodecFolder(reader, 'vae') } : {}) };
+    const { trainedOn, image } = seenSchema.parse(upgradedConfig(await reader.readJson('config.json', z.unknown())));
+    const codec = hasCodec ? { codec: await readCodecFolder(reader, 'vae') } : {};
+    return { state, tokenizer, values, seen: { trainedOn, image }, ...codec };
   });
 }
 

@@ -2,20 +2,28 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { readSafetensors } from '@transfusion/checkpoint';
-import type { ControlTokens, Document, ImagePart, TextPart } from '@transfusion/data';
+import type { ControlTokens, Document, ImageContext, ImagePart, TextPart } from '@transfusion/data';
 import { isTensorSpec, mapTree } from '@transfusion/tensor';
 import type { ModelConfig } from '@transfusion/transformer';
 import type { BatchArrays, BatchShape, Optimisation, TransfusionInputs } from '../index.js';
 
 const FIXTURES = join(__dirname, '../../fixtures');
 
-export const CASES = ['plain', 'qkNorm'] as const;
-type Case = (typeof CASES)[number];
+/** Cases by variant of the model; those of the paper's are in `transfusion-step`, others in `transfusion-step-VARIANT`. */
+export const VARIANTS = {
+  '': ['plain', 'qkNorm'],
+  unet: ['group', 'layer'],
+  modalities: ['plain', 'qkNorm'],
+  clean: ['plain', 'qkNorm'],
+} as const;
+export type Variant = keyof typeof VARIANTS;
 
 /** `transfusion-step.json`. */
 interface Description extends Pick<Optimisation, 'ema' | 'learningRate'> {
-  cases: Record<Case, { model: ModelConfig; optimizer: Optimisation['optimizer'] }>;
+  cases: Record<string, { model: ModelConfig; optimizer: Optimisation['optimizer'] }>;
   batch: BatchShape;
+  /** Default: noised. */
+  imageContext?: ImageContext;
   special: ControlTokens;
   lambda: number;
   steps: number;
@@ -23,39 +31,46 @@ interface Description extends Pick<Optimisation, 'ema' | 'learningRate'> {
   documents: { parts: (TextPart | (Omit<ImagePart, 'latents'> & { timestep: number }))[] }[];
 }
 
-export const golden: Description = JSON.parse(readFileSync(join(FIXTURES, 'transfusion-step.json'), 'utf8'));
-const tensors = readSafetensors(readFileSync(join(FIXTURES, 'transfusion-step.safetensors')));
-
-export const goldenArray = (name: string): Float32Array => tensors.get(name)!.data;
-
-/** Arrays whose names start with `prefix`, by what follows it. */
-export function goldenArrays(prefix: string): Map<string, Float32Array> {
-  const names = [...tensors.keys()].filter((name) => name.startsWith(prefix));
-  return new Map(names.map((name) => [name.slice(prefix.length), goldenArray(name)]));
+export interface Golden extends Description {
+  array(name: string): Float32Array;
+  /** Arrays whose names start with `prefix`, by what follows it. */
+  arrays(prefix: string): Map<string, Float32Array>;
+  /** The documents with their latents. */
+  completeDocuments(): Document[];
+  /** The batch as an objective with noise given takes it, with the noise of a step, from 1. */
+  batchOf(inputs: TransfusionInputs, step: number): BatchArrays<TransfusionInputs>;
 }
 
-/** The documents with their latents. */
-export function goldenDocuments(): Document[] {
-  return golden.documents.map(({ parts }, d) => ({
-    parts: parts.map((part, p) =>
-      part.kind === 'text' ? part : { ...part, latents: goldenArray(`documents.${d}.parts.${p}`) },
-    ),
-  }));
+export function readGolden(variant: Variant): Golden {
+  const file = join(FIXTURES, variant ? `transfusion-step-${variant}` : 'transfusion-step');
+  const description: Description = JSON.parse(readFileSync(`${file}.json`, 'utf8'));
+  const tensors = readSafetensors(readFileSync(`${file}.safetensors`));
+  const array = (name: string): Float32Array => tensors.get(name)!.data;
+  const batchArray = (path: string) => array(`batch.${path}`);
+  return {
+    ...description,
+    array,
+    arrays(prefix) {
+      const names = [...tensors.keys()].filter((name) => name.startsWith(prefix));
+      return new Map(names.map((name) => [name.slice(prefix.length), array(name)]));
+    },
+    completeDocuments: () =>
+      description.documents.map(({ parts }, d) => ({
+        parts: parts.map((part, p) =>
+          part.kind === 'text' ? part : { ...part, latents: array(`documents.${d}.parts.${p}`) },
+        ),
+      })),
+    batchOf: (inputs, step) =>
+      mapTree(inputs, isTensorSpec, ({ dtype }, path) => {
+        if (path === 'noiseSeed') return new Int32Array(4);
+        const group = /^groups\.(\d+)\.noise$/.exec(path)?.[1];
+        if (group === undefined) return dtype === 'i32' ? Int32Array.from(batchArray(path)) : batchArray(path);
+        const all = array(`noise.${group}`);
+        const perStep = all.length / description.steps;
+        return all.slice((step - 1) * perStep, step * perStep);
+      }),
+  };
 }
-
-/** The batch as an objective with noise given takes it, with the noise of a step, from 1. */
-export function goldenBatch(inputs: TransfusionInputs, step: number): BatchArrays<TransfusionInputs> {
-  return mapTree(inputs, isTensorSpec, ({ dtype }, path) => {
-    if (path === 'noiseSeed') return new Int32Array(4);
-    const group = /^groups\.(\d+)\.noise$/.exec(path)?.[1];
-    if (group === undefined) return dtype === 'i32' ? Int32Array.from(batchArray(path)) : batchArray(path);
-    const all = goldenArray(`noise.${group}`);
-    const perStep = all.length / golden.steps;
-    return all.slice((step - 1) * perStep, step * perStep);
-  });
-}
-
-const batchArray = (path: string) => goldenArray(`batch.${path}`);
 
 /** The greatest difference, as a part of the greatest magnitude that was expected. */
 export function relativeError(actual: ArrayLike<number>, expected: ArrayLike<number>): number {

@@ -70,7 +70,8 @@ export function syntheticRun(
     ...changes,
   });
   const all = data.examples ?? examples(10);
-  const lengths = all.map((example) => exampleSize(example, example.grid, config.patchSize));
+  const layout = { patchSize: config.patchSize, context: config.data.imageContext, announced: false };
+  const lengths = all.map((example) => exampleSize(example, example.grid, layout));
   const batch = batchShape(config, lengths);
   const implied = { vocabularySize: VOCABULARY, patchValues: 48, sequenceLength: batch.sequenceLength };
   const model = modelConfigOf(config, implied);

@@ -1,6 +1,14 @@
 /** @file The sizes of a run's batches, from the lengths of its documents. */
 import { TransfusionError } from '@transfusion/core';
-import { captionedLength, type ImageGrid, imageLength, patchCount } from '@transfusion/data';
+import {
+  captionedLength,
+  documentLength,
+  type ImageContext,
+  type ImageGrid,
+  imagesInRow,
+  interleavedDocument,
+  patchCount,
+} from '@transfusion/data';
 import type { TransfusionTrainingConfig } from './config.js';
 import type { DocumentExample, Example } from './examples.js';
 import type { BatchShape } from './objective.js';
@@ -8,32 +16,52 @@ import type { BatchShape } from './objective.js';
 /** Positions of a row of a run without pictures, where nothing is set. */
 const TEXT_POSITIONS = 256;
 
-/** What a document takes: positions, and images by their latent sizes. */
+/** What a document takes: positions of its row, and images by their latent sizes; with clean context more than it has. */
 export interface DocumentSize {
   length: number;
+  /** Rotary positions: at most as many as it has positions of its own. */
+  positions: number;
   grids: ImageGrid[];
+}
+
+/** How images stand in a sequence. */
+interface PatchLayout {
+  patchSize: number;
+  /** A token of its size stands before each. */
+  announced: boolean;
+  /** Default: noised. */
+  context?: ImageContext;
 }
 
 /** A picture with its caption, both control tokens of the document and the image's included. */
 export function exampleSize(
   { captionIds }: Pick<Example, 'captionIds'>,
   grid: ImageGrid,
-  patchSize: number,
+  { patchSize, announced, context }: PatchLayout,
 ): DocumentSize {
-  const patches = patchCount(grid, patchSize);
-  return { length: captionedLength({ tokens: captionIds.length, patches }), grids: [grid] };
+  const sizes = { tokens: captionIds.length, patches: patchCount(grid, patchSize), announced };
+  return {
+    length: captionedLength({ ...sizes, context }),
+    positions: captionedLength(sizes),
+    grids: context === 'clean' ? [grid, grid] : [grid],
+  };
 }
 
 /** Any other document, with BOS and EOS around it. */
 export function documentSize(
   { parts }: DocumentExample,
   gridOf: (size: ImageGrid) => ImageGrid,
-  patchSize: number,
+  { patchSize, announced, context }: PatchLayout,
 ): DocumentSize {
-  const grids = parts.flatMap((part) => (part.kind === 'image' ? [gridOf(part)] : []));
-  const tokens = parts.reduce((sum, part) => sum + (part.kind === 'text' ? part.ids.length : 0), 0);
-  const images = grids.reduce((sum, grid) => sum + imageLength(patchCount(grid, patchSize)), 0);
-  return { length: tokens + images + 2, grids };
+  // Which token it is makes no difference.
+  const sizeToken = announced ? 0 : undefined;
+  const sized = parts.map((part) => (part.kind === 'text' ? part : { ...part, ...gridOf(part), sizeToken }));
+  const document = interleavedDocument(sized, { bos: 0, eos: 0 });
+  return {
+    length: documentLength(document, patchSize, context),
+    positions: documentLength(document, patchSize),
+    grids: imagesInRow(document, context),
+  };
 }
 
 /**

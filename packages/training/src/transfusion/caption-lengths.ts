@@ -22,20 +22,22 @@ export function fitCaptions(
   mostPatches: number,
   log?: (line: string) => void,
 ): Example[] {
-  const least = captionedLength({ tokens: 0, patches: mostPatches });
+  const { imageContext: context, announceSizes: announced } = config.data;
+  const positions = captionedLength({ tokens: 0, patches: mostPatches, announced });
+  const least = captionedLength({ tokens: 0, patches: mostPatches, announced, context });
   const { sequenceLength, imagesPerRow } = config.batch;
   const room = Math.min(
     // A row holds so many of the longest: whatever meets in it, nothing is left out.
     roomFor('CONFIG_SEQUENCE_LENGTH', 'batch.sequenceLength', sequenceLength, { least, perRow: imagesPerRow }),
     // Positions outside the rotary table would silently not be rotated.
-    roomFor('CONFIG_MAX_POSITIONS', 'model.maxPositions', config.model.maxPositions, { least, perRow: 1 }),
+    roomFor('CONFIG_MAX_POSITIONS', 'model.maxPositions', config.model.maxPositions, { least: positions, perRow: 1 }),
   );
   const lengths = examples.filter(({ caption }) => caption !== undefined).map(({ captionIds }) => captionIds.length);
   const limit = sequenceLength === null ? Math.min(room, usualLength(lengths)) : room;
   const long = examples.filter(({ captionIds }) => captionIds.length > limit);
   if (long.length === 0) return [...examples];
   const { longCaptions } = config.data;
-  const told = describeLong(long, { limit, of: lengths.length, least, config });
+  const told = describeLong(long, { limit, of: lengths.length, least, positions, config });
   if (longCaptions === 'skip' && long.length === examples.length) {
     throw new TransfusionError({ code: 'CONFIG_SEQUENCE_LENGTH', message: `nothing is left to train on: ${told}` });
   }
@@ -71,17 +73,18 @@ export function usualLength(lengths: readonly number[]): number {
 
 function describeLong(
   long: readonly Example[],
-  { limit, of, least, config }: { limit: number; of: number; least: number; config: TransfusionTrainingConfig },
+  options: { limit: number; of: number; least: number; positions: number; config: TransfusionTrainingConfig },
 ): string {
+  const { limit, of, least, positions, config } = options;
   const { longCaptions } = config.data;
   const sorted = [...long].sort((a, b) => b.captionIds.length - a.captionIds.length);
   const named = sorted.slice(0, MOST_NAMED).map(({ name, captionIds }) => `${name} (${captionIds.length})`);
   const more = long.length > MOST_NAMED ? ` and ${long.length - MOST_NAMED} more` : '';
   const done = longCaptions === 'cut' ? 'cut' : 'skipped with their pictures';
   const other = longCaptions === 'cut' ? 'data.longCaptions=skip leaves them out' : 'data.longCaptions=cut keeps them';
-  const needed = sorted[0].captionIds.length + least;
+  const longest = sorted[0].captionIds.length;
   const { maxPositions } = config.model;
-  const isModelShort = maxPositions !== undefined && maxPositions < needed;
-  const whole = `batch.sequenceLength=${config.batch.imagesPerRow * needed}${isModelShort ? ` with model.maxPositions=${needed}` : ''} takes all of the longest`;
+  const isModelShort = maxPositions !== undefined && maxPositions < longest + positions;
+  const whole = `batch.sequenceLength=${config.batch.imagesPerRow * (longest + least)}${isModelShort ? ` with model.maxPositions=${longest + positions}` : ''} takes all of the longest`;
   return `${long.length} of ${of} captions have more than ${limit} tokens and are ${done}: ${named.join(', ')}${more}; --set ${other}, ${whole}`;
 }

@@ -1,7 +1,8 @@
 /** @file The configuration of the model's training: every field documented and defaulted. */
 import { parseConfig } from '@transfusion/core';
 import { diffusionConfigSchema, samplingDefaultsSchema } from '@transfusion/sampler';
-import { modelFields, modelPresets } from '@transfusion/transformer';
+import { lossWeightFields, timestepDistributionSchema, weightingProblems } from '@transfusion/schedulers';
+import { modelFields, modelPresets, unpatchedProblems } from '@transfusion/transformer';
 import { z } from 'zod';
 import { runLearningRateSchema } from '../learning-rate.js';
 import { emaSchema, optimizerFields, seedSchema } from '../optimisation.js';
@@ -9,7 +10,7 @@ import { heldOutFields } from '../split.js';
 
 const presetNames = Object.keys(modelPresets) as [keyof typeof modelPresets];
 
-/** Model sizes: a preset, and fields that override it. Vocabulary and patch size follow from tokenizer and images. */
+/** Model sizes: a preset, and fields that override it. Vocabulary and patch size follow from tokenizer, codec and images. */
 const modelSchema = z
   .strictObject({
     preset: z.enum(presetNames).default('nano').describe('sizes to start from'),
@@ -35,9 +36,28 @@ export const transfusionDataFields = {
     .default(0.5)
     .describe('with texts: share of the rows of a batch that are plain text (paper: half of the tokens)'),
   flip: z.boolean().default(false).describe('mirror half of the images, drawn anew at every step'),
+  announceSizes: z
+    .boolean()
+    .default(false)
+    .describe('a token before each image tells its size, so that the model learns to choose sizes (not in the paper)'),
   imageFirstProbability: z.number().min(0).max(1).default(0.2).describe('share of documents with the image first'),
   imageFirstCap: z.int().min(1).default(500).describe('noise limit of image-first documents, in timesteps'),
+  imageContext: z
+    .enum(['noised', 'clean'])
+    .default('noised')
+    .describe(
+      'what stands after an image to denoise sees of it: the noised image (paper), or a clean copy; that takes the positions of the image twice, and where a document has several, of what is before each but the last',
+    ),
   captionDropout: z.number().min(0).max(1).default(0.1).describe('share of captions dropped, for guidance'),
+  documentDropout: z
+    .number()
+    .min(0)
+    .max(1)
+    .nullable()
+    .default(null)
+    .describe(
+      'share of documents that lose the texts before their last image to draw, for guidance; null: as data.captionDropout',
+    ),
 };
 
 const batchSchema = z
@@ -71,6 +91,30 @@ const diffusionSchema = z
   })
   .prefault({});
 
+/** How the diffusion loss is trained: no sampler needs to know. */
+const objectiveSchema = z
+  .strictObject({ ...lossWeightFields, timesteps: timestepDistributionSchema.prefault({}).describe('which are drawn') })
+  .prefault({});
+
+const loraSchema = z
+  .strictObject({
+    rank: z.int().min(1).default(8).describe("rows of A and columns of B; at most a layer's shorter side"),
+    alpha: z.number().positive().default(8).describe('the product B A is multiplied with alpha / rank'),
+    targets: z
+      .union([z.literal('all-linear'), z.array(z.string().min(1)).min(1)], {
+        error: 'expected all-linear, or a list such as ["query","value"]',
+      })
+      .default(['attention.query', 'attention.key', 'attention.value', 'attention.output'])
+      .describe(
+        "the layers that are adapted: paths, or ends of paths (query is that of every block; * is anything); all-linear: every linear layer but languageHead, as PEFT's",
+      ),
+  })
+  .nullable()
+  .default(null)
+  .describe(
+    'train low-rank adapters (LoRA, arXiv 2106.09685) beside the weights of the model that the run starts from; null: train all weights',
+  );
+
 /** What training asks for, whatever the datasets and the terminal are. */
 export const transfusionFields = {
   seed: seedSchema,
@@ -88,18 +132,48 @@ export const transfusionFields = {
     .boolean()
     .default(false)
     .describe('compute every block again in the backward pass: far less memory, about a third more time'),
+  lora: loraSchema,
   lambda: z.number().min(0).default(5).describe('weight of the diffusion loss (paper: 5)'),
+  zLoss: z
+    .number()
+    .min(0)
+    .default(0)
+    .describe('weight of log^2 Z, which keeps logits from drifting (Chameleon: 1e-5; the paper: none)'),
   diffusion: diffusionSchema,
+  objective: objectiveSchema,
   optimizer: z.strictObject(optimizerFields).prefault({}),
   learningRate: runLearningRateSchema({ learningRate: 3e-4, finalLearningRate: 1.5e-5 }),
   ema: emaSchema,
   sampling: samplingDefaultsSchema.prefault({}),
 };
 
-const transfusionTrainingSchema = z.strictObject(transfusionFields);
+interface CheckedFields extends Pick<TransfusionTrainingConfig, 'model' | 'diffusion' | 'objective'> {
+  data: Pick<TransfusionTrainingConfig['data'], 'imageContext'>;
+}
 
-export type TransfusionTrainingConfig = z.output<typeof transfusionTrainingSchema>;
-export type TransfusionTrainingInput = z.input<typeof transfusionTrainingSchema>;
+/** For `superRefine` of a schema with `transfusionFields`: fields that do not go together. */
+export function checkTransfusionFields(
+  { model, data, diffusion, objective }: CheckedFields,
+  context: Pick<z.RefinementCtx, 'addIssue'>,
+): void {
+  const issue = (path: string[], message: string) => context.addIssue({ code: 'custom', path, message });
+  for (const { path, message } of weightingProblems(diffusion.parameterisation, objective)) {
+    issue(['objective', ...path], message);
+  }
+  for (const { path, message } of unpatchedProblems(model)) issue(['model', ...path], message);
+  if (model.images === 'tokens' && data.imageContext === 'clean') {
+    issue(
+      ['data', 'imageContext'],
+      'clean is for images that are noised, and model.images is tokens: leave it out (tokens are clean), or choose model.images=diffusion',
+    );
+  }
+}
+
+const fields = z.strictObject(transfusionFields);
+const transfusionTrainingSchema = fields.superRefine(checkTransfusionFields);
+
+export type TransfusionTrainingConfig = z.output<typeof fields>;
+export type TransfusionTrainingInput = z.input<typeof fields>;
 
 /** A configuration with its defaults. @throws TransfusionError CONFIG_INVALID naming path, expectation and nearest known key */
 export function transfusionTrainingConfig(config: TransfusionTrainingInput = {}): TransfusionTrainingConfig {

@@ -4,13 +4,15 @@ import { type Backend, PhiloxStream } from '@transfusion/tensor';
 import { openWasm } from '@transfusion/wasm';
 import { byteTokenizer } from '../../../tokenizer/src/testing/byte-tokenizer.js';
 import { compileLosses } from '../compile-step.js';
+import { documentPictures } from '../latents/document-pictures.js';
 import { train } from '../loop.js';
 import { initialValues } from '../train-state.js';
 import { createBatchSource, type EvaluationBatch } from './batches.js';
 import { transfusionTrainingConfig } from './config.js';
 import { evaluateHeldOut } from './held-out.js';
 import { transfusionObjective } from './objective.js';
-import { openTransfusionSession, type TransfusionSession, transfusionTask } from './task.js';
+import { openTransfusionSession, type TransfusionSession } from './session.js';
+import { transfusionTask } from './task.js';
 
 let backend: Backend;
 beforeAll(async () => {
@@ -51,7 +53,7 @@ async function open(rows: number, heldOutFraction?: number): Promise<Transfusion
   const task = transfusionTask({ config: config(rows, heldOutFraction), images, documents, tokenizer });
   const session = await openTransfusionSession({ task, backend });
   // The prediction head starts at zero, where no image would matter.
-  const head = session.state.parameters.patchOut.weight;
+  const head = session.state.parameters.patchOut!.weight;
   head.write(Float32Array.from(await head.read(), () => 0.1 * random.normal()));
   return session;
 }
@@ -121,7 +123,7 @@ test('what is held out has the same losses whatever the batches are, and every e
     const session = await open(rows, 0.5);
     // All sessions start from the same weights.
     const values = initialValues(session.phases, 3);
-    session.state.ema.patchOut.weight.write(values.get('parameters.patchOut.weight')!.map((_, i) => Math.sin(i)));
+    session.state.ema.patchOut!.weight.write(values.get('parameters.patchOut.weight')!.map((_, i) => Math.sin(i)));
     expect(session.examples.heldOut.length + session.documents.heldOut.length).toBe(4);
     losses.push((await evaluateHeldOut(session)).heldOut);
     session.dispose();
@@ -216,4 +218,80 @@ test('pictures and documents of one group are trained on together, or held out t
     for (const group of heldOut) expect(train.has(group)).toBe(false);
     session.dispose();
   }
+});
+
+/** A picture to look at, an instruction, and the result, which two documents share. */
+const shared = picture(16, 16);
+const editDocuments: SourceDocument[] = [shared, picture(16, 16)].map((given, i) => ({
+  parts: [{ ...given, role: 'context' as const }, text('make it plain', false), shared],
+  ...{ name: `edit ${i}`, group: `${i}` },
+}));
+
+test('a picture that several documents have is encoded once; latents may be given', async () => {
+  const tokenizer = byteTokenizer();
+  const task = transfusionTask({ config: config(2), documents: editDocuments, tokenizer });
+  const { pictures, numberOf } = documentPictures(task.documents);
+  expect(pictures.map(({ name }) => name)).toEqual(['edit 0', 'edit 1']);
+  expect([shared, ...editDocuments[1].parts].flatMap((part) => ('pixels' in part ? [numberOf(part)] : []))).toEqual([
+    ...[0, 1, 0],
+  ]);
+  const done: number[] = [];
+  const session = await openTransfusionSession({ task, backend, onProgress: (count) => void done.push(count) });
+  expect(done).toEqual([2]);
+  const variantsOf = (all: TransfusionSession) =>
+    all.documents.train.map(({ parts }) => parts.flatMap((part) => (part.kind === 'image' ? [part.variants] : [])));
+  const [first, second] = variantsOf(session);
+  expect([first[1], second[1]].every((variants) => variants === first[0])).toBe(true);
+  expect(second[0]).not.toEqual(first[0]);
+  session.dispose();
+
+  const given = [2, 3].map((value) => [{ mean: new Float32Array(16 * 16 * 3).fill(value) }]);
+  const other = await openTransfusionSession({ task, backend, documentLatents: given });
+  expect(variantsOf(other).map((all) => all.map(([{ mean }]) => mean[0]))).toEqual([
+    [2, 2],
+    [3, 2],
+  ]);
+  other.dispose();
+  await expect(openTransfusionSession({ task, backend, documentLatents: given.slice(1) })).rejects.toThrow(
+    /LATENTS_FOREIGN: latents of 1 pictures were given, and the task has 2 pictures of documents/,
+  );
+});
+
+test('a share of the documents loses its texts, as the seed and the step say, and its images never', async () => {
+  const tokenizer = byteTokenizer();
+  const instruction = tokenizer.encode('make it plain');
+  const source = (data: { captionDropout?: number; documentDropout?: number | null }) => {
+    const configured = transfusionTrainingConfig({ ...config(4), data: { heldOutFraction: 0, ...data } });
+    const task = transfusionTask({ config: configured, documents: editDocuments, tokenizer });
+    const latents = documentPictures(task.documents).pictures.map(() => [{ mean: new Float32Array(16 * 16 * 3) }]);
+    return openTransfusionSession({ task, backend, documentLatents: latents });
+  };
+  /** Of each document of some steps, whether its instruction is there. */
+  const kept = ({ source: { step }, sizes }: TransfusionSession) =>
+    Array.from({ length: 60 }, (_, i) => step(i)[0]).flatMap(({ tokens, groups }) => {
+      const { rows, sequenceLength } = sizes.batch;
+      expect(Array.from(groups[0].mask).filter((used) => used === 1)).toHaveLength(rows);
+      // Two images of each row, whether the words between them are there or not.
+      expect(Array.from(groups[0].patchPositions).filter((position) => position >= 0)).toHaveLength(rows * 2 * 16);
+      return Array.from({ length: rows }, (_, row) => {
+        const ids = [...tokens.slice(row * sequenceLength, (row + 1) * sequenceLength)].filter((id) => id >= 0);
+        const { bos, boi, eoi, eos, pad } = tokenizer.special;
+        const words = ids.filter((id) => id !== pad);
+        const [whole, bare] = [instruction, []].map((between) => [bos, boi, eoi, ...between, boi, eoi, eos]);
+        expect([whole, bare]).toContainEqual(words);
+        return words.length === whole.length;
+      });
+    });
+  const sessions = [await source({}), await source({ captionDropout: 0.5 }), await source({ documentDropout: 0.5 })];
+  const [usual, asCaptions, own] = sessions.map(kept);
+  const share = (all: boolean[]) => all.filter((each) => !each).length / all.length;
+  // 240 draws: three standard deviations are 0.058 and 0.097.
+  expect(Math.abs(share(usual) - 0.1)).toBeLessThan(0.058);
+  expect(Math.abs(share(own) - 0.5)).toBeLessThan(0.097);
+  expect(own).toEqual(asCaptions);
+  expect(kept(sessions[2])).toEqual(own);
+  for (const session of sessions) session.dispose();
+  const none = await source({ documentDropout: 0 });
+  expect(share(kept(none))).toBe(0);
+  none.dispose();
 });

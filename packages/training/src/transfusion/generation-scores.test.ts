@@ -1,3 +1,4 @@
+import type { RgbImage } from '@transfusion/data';
 import type { CaptionImagesOptions, DrawImagesOptions, Sampler } from '@transfusion/sampler';
 import type { Example } from './examples.js';
 import { scoreCaptions, scoreDrawings } from './generation-scores.js';
@@ -9,10 +10,13 @@ function example(caption: string | undefined, gray: number, tokens = 1): Example
   return { caption, captionIds, name: `${gray}`, group: `${gray}`, width: 2, height: 2, pixels };
 }
 /** The same as the model's numbers, from -1 to 1. */
-const drawing = (gray: number) => new Float32Array(12).fill(gray / 127.5 - 1);
+const drawing = (gray: number): RgbImage => ({
+  ...{ width: 2, height: 2 },
+  data: new Float32Array(12).fill(gray / 127.5 - 1),
+});
 
 /** Draws and writes what it is told to, and keeps what it was asked. */
-function fakeSampler(answers: { drawn?: Float32Array[]; captions?: string[] }) {
+function fakeSampler(answers: { drawn?: RgbImage[]; captions?: string[] }) {
   const asked: (DrawImagesOptions | CaptionImagesOptions)[] = [];
   const sampler = {
     async drawImages(options: DrawImagesOptions) {
@@ -29,8 +33,7 @@ function fakeSampler(answers: { drawn?: Float32Array[]; captions?: string[] }) {
 
 describe('drawings', () => {
   const examples = [example('black', 0), example('gray', 100), example('white', 255)];
-  const score = (drawn: Float32Array[], of = examples) =>
-    scoreDrawings(fakeSampler({ drawn }).sampler, of, { seed: 3 });
+  const score = (drawn: RgbImage[], of = examples) => scoreDrawings(fakeSampler({ drawn }).sampler, of, { seed: 3 });
 
   test('each caption is drawn once, in their order, as was asked', async () => {
     const { sampler, asked } = fakeSampler({ drawn: [0, 100, 255].map(drawing) });
@@ -43,6 +46,12 @@ describe('drawings', () => {
   test('all right, though none is exact', async () => {
     const { retrieval, drawn } = await score([40, 120, 200].map(drawing));
     expect([retrieval, drawn.map(({ nearest }) => nearest)]).toEqual([1, [0, 1, 2]]);
+  });
+
+  test('the error is the mean over all values of all drawings', async () => {
+    const { error } = await score([40, 100, 200].map(drawing));
+    const expected = ((40 / 127.5) ** 2 + 0 + (55 / 127.5) ** 2) / 3;
+    expect(error).toBeCloseTo(expected, 6);
   });
 
   test('none right', async () => {
@@ -73,7 +82,7 @@ describe('drawings', () => {
 
   test('halfway between its own and another, a drawing is its own', async () => {
     const two = [example('black', 0), example('white', 255)];
-    const halfway = new Float32Array(12);
+    const halfway = { width: 2, height: 2, data: new Float32Array(12) };
     expect((await score([halfway, halfway], two)).retrieval).toBe(1);
   });
 
@@ -106,5 +115,54 @@ describe('captions', () => {
   test('several pictures of one caption are each right with it', async () => {
     const same = [example('frog', 0), example('frog', 9), example('star', 99)];
     expect(await accuracyOf(['frog', 'frog', 'frog'], same)).toBe(2 / 3);
+  });
+});
+
+describe('pictures of several sizes', () => {
+  const sized = (caption: string, width: number, height: number): Example => ({
+    ...{ caption, captionIds: [7], name: caption, group: caption, width, height },
+    pixels: new Uint8Array(3 * width * height).fill(100),
+  });
+  const examples = [sized('wide', 4, 2), sized('square', 2, 2), sized('wide too', 4, 2)];
+  const of = ({ width, height }: { width: number; height: number }) => ({
+    ...{ width, height },
+    data: new Float32Array(3 * width * height),
+  });
+  /** Draws the size that is asked for; else what it announces. */
+  function sizeSampler(announced: RgbImage[] | undefined) {
+    const asked: DrawImagesOptions[] = [];
+    const sampler = {
+      config: { image: { announced: announced !== undefined } },
+      async drawImages(options: DrawImagesOptions) {
+        asked.push(options);
+        return announced ?? options.prompts.map(() => of(options.size!));
+      },
+    };
+    return { sampler: sampler as unknown as Sampler, asked };
+  }
+
+  test('are drawn in their own sizes where the model does not choose, each beside its own', async () => {
+    const { sampler, asked } = sizeSampler(undefined);
+    const { drawn } = await scoreDrawings(sampler, examples, { seed: 3 });
+    expect(asked).toEqual([
+      { prompts: ['wide', 'wide too'], size: { width: 4, height: 2 }, seed: 3 },
+      { prompts: ['square'], size: { width: 2, height: 2 }, seed: 3 },
+    ]);
+    expect(drawn.map(({ image }) => [image.width, image.height])).toEqual([
+      [4, 2],
+      [2, 2],
+      [4, 2],
+    ]);
+  });
+
+  test('a drawing of another size is near to none of its own size, and never right', async () => {
+    const { sampler, asked } = sizeSampler([
+      of({ width: 2, height: 2 }),
+      of({ width: 2, height: 2 }),
+      of({ width: 2, height: 4 }),
+    ]);
+    const { retrieval, drawn } = await scoreDrawings(sampler, examples, { seed: 3 });
+    expect(asked).toHaveLength(1);
+    expect([retrieval, drawn.map(({ nearest }) => nearest)]).toEqual([1 / 3, [1, 1, -1]]);
   });
 });

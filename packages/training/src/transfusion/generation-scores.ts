@@ -1,28 +1,63 @@
 /** @file What a model has learned by heart: are the pictures it draws of the prompts, are the captions it writes of the pictures. */
-import { imageOf } from '@transfusion/data';
+import { distinctSizes, imageOf, isSameSize, type RgbImage } from '@transfusion/data';
 import type { DrawImagesOptions, Sampler } from '@transfusion/sampler';
 import type { Example } from './examples.js';
 
 export interface DrawnExample {
   prompt: string;
-  image: Float32Array;
-  /** The example whose image is nearest, in mean squared error; of equally near ones its own, then the first. */
+  image: RgbImage;
+  /**
+   * The example whose image is nearest, in mean squared error, among those of its size; of equally near ones its own, then the
+   * first; -1 where none has its size.
+   */
   nearest: number;
 }
 
-/** Draws every example's caption once. `retrieval`: share to which no image, among all, is nearer than their own. */
+/**
+ * Draws every example's caption once, in their order: in the size that a model that announces sizes chooses, else in that of
+ * the example's picture.
+ */
+export async function drawExamples(
+  sampler: Sampler,
+  examples: readonly Pick<Example, 'caption' | 'width' | 'height'>[],
+  options: Omit<DrawImagesOptions, 'prompts' | 'size'>,
+): Promise<RgbImage[]> {
+  const sizes = distinctSizes(examples);
+  if (sizes.length <= 1 || sampler.config.image.announced) {
+    return sampler.drawImages({ prompts: examples.map(captionOf), ...options });
+  }
+  const images: RgbImage[] = [];
+  for (const size of sizes) {
+    const indices = examples.flatMap((example, i) => (isSameSize(example, size) ? [i] : []));
+    const drawn = await sampler.drawImages({ prompts: indices.map((i) => captionOf(examples[i])), size, ...options });
+    indices.forEach((index, i) => {
+      images[index] = drawn[i];
+    });
+  }
+  return images;
+}
+
+/**
+ * Draws every example's caption once, see `drawExamples`. `retrieval`: share to which no image, among all, is nearer than their
+ * own; `error`: mean squared error to their own, of values in [-1, 1].
+ */
 export async function scoreDrawings(
   sampler: Sampler,
   examples: readonly Example[],
-  options: Omit<DrawImagesOptions, 'prompts'>,
-): Promise<{ retrieval: number; drawn: DrawnExample[] }> {
-  const images = await sampler.drawImages({ prompts: examples.map(captionOf), ...options });
+  options: Omit<DrawImagesOptions, 'prompts' | 'size'>,
+): Promise<{ retrieval: number; error: number; drawn: DrawnExample[] }> {
+  const images = await drawExamples(sampler, examples, options);
   const drawn = images.map((image, i) => ({
     prompt: captionOf(examples[i]),
     image,
     nearest: nearestImage(image, examples, i),
   }));
-  return { retrieval: drawn.filter(({ nearest }, i) => nearest === i).length / drawn.length, drawn };
+  const errors = images.map(({ data }, i) => squaredError(data, imageOf(examples[i]).data) / data.length);
+  return {
+    retrieval: drawn.filter(({ nearest }, i) => nearest === i).length / drawn.length,
+    error: errors.reduce((sum, error) => sum + error, 0) / errors.length,
+    drawn,
+  };
 }
 
 /** Captions every example's image greedily. `accuracy`: share that are exactly right. */
@@ -31,7 +66,7 @@ export async function scoreCaptions(
   examples: readonly Example[],
 ): Promise<{ accuracy: number; captions: string[] }> {
   const maxTokens = Math.max(...examples.map(({ captionIds }) => captionIds.length)) + 1;
-  const captions = await sampler.captionImages({ images: examples.map((example) => imageOf(example).data), maxTokens });
+  const captions = await sampler.captionImages({ images: examples.map(imageOf), maxTokens });
   return {
     accuracy: captions.filter((caption, i) => caption === captionOf(examples[i])).length / captions.length,
     captions,
@@ -39,13 +74,16 @@ export async function scoreCaptions(
 }
 
 /** Every emoji has one. */
-function captionOf({ caption = '' }: Example): string {
+function captionOf({ caption = '' }: Pick<Example, 'caption'>): string {
   return caption;
 }
 
-function nearestImage(image: Float32Array, examples: readonly Example[], own: number): number {
-  const distances = examples.map((example) => squaredError(image, imageOf(example).data));
+function nearestImage(image: RgbImage, examples: readonly Example[], own: number): number {
+  const distances = examples.map((example) => {
+    return isSameSize(example, image) ? squaredError(image.data, imageOf(example).data) : Number.POSITIVE_INFINITY;
+  });
   const least = Math.min(...distances);
+  if (least === Number.POSITIVE_INFINITY) return -1;
   return distances[own] === least ? own : distances.indexOf(least);
 }
 

@@ -1,37 +1,43 @@
 /** @file The losses on what was held out, with the averaged weights. */
 import { compileLosses } from '../compile-step.js';
 import type { EvaluationBatch } from './batches.js';
-import { transfusionObjective } from './objective.js';
-import type { TransfusionSession } from './task.js';
+import { objectiveOf } from './objective-of.js';
+import type { TransfusionSession } from './session.js';
 
 interface Losses {
   language: number;
+  /** Where images are diffused. */
   diffusion: number;
+  /** Where they are tokens: the mean over these. */
+  codes: number;
 }
 
 /**
  * Mean losses over the held-out pictures and documents and, apart, the language loss over held-out texts. Every target and every
  * image counts once, whatever the batches are. Noise and timesteps are fixed by the seed. What there is none of is left out.
+ * The diffusion loss is the plain squared error of what is predicted, at uniform timesteps: runs of one prediction and one noise
+ * schedule compare, whatever `objective` they were trained with.
  */
 export async function evaluateHeldOut(session: TransfusionSession): Promise<Record<string, Partial<Losses>>> {
   const { backend, state, sizes, source, examples, documents, texts } = session;
   const withImages = source.evaluation({ examples: examples.heldOut, documents: documents.heldOut });
   const plain = source.evaluation({ texts: texts.heldOut });
   if (withImages.length + plain.length === 0) return {};
-  const objective = transfusionObjective({ ...sizes, noise: 'given' });
-  const compiled = await compileLosses(backend, objective, { parameters: state.ema });
+  const objective = objectiveOf({ ...sizes, noise: 'given' });
+  const ofImages = sizes.codes ? 'codes' : 'diffusion';
+  const compiled = await compileLosses(backend, objective, { parameters: state.ema, constants: state.constants });
   const mean = async (batches: readonly EvaluationBatch[]): Promise<Partial<Losses>> => {
-    const sums = { language: 0, diffusion: 0, targets: 0, images: 0 };
+    const sums = { language: 0, ofImages: 0, targets: 0, images: 0 };
     for (const { arrays, targets, images } of batches) {
-      const { language, diffusion } = await compiled.run({ batch: arrays });
-      sums.language += language[0];
-      sums.diffusion += diffusion[0];
+      const terms = await compiled.run({ batch: arrays });
+      sums.language += terms.language[0];
+      sums.ofImages += terms[ofImages]?.[0] ?? 0;
       sums.targets += targets;
       sums.images += images;
     }
     return {
       ...(sums.targets > 0 ? { language: sums.language / sums.targets } : {}),
-      ...(sums.images > 0 ? { diffusion: sums.diffusion / sums.images } : {}),
+      ...(sums.images > 0 ? { [ofImages]: sums.ofImages / sums.images } : {}),
     };
   };
   try {

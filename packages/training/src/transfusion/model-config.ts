@@ -1,7 +1,12 @@
 /** @file The model's configuration, from the run's and from what the data imply. */
 import { parseConfig } from '@transfusion/core';
-import { type ModelConfig, modelConfigSchema, modelPresets } from '@transfusion/transformer';
+import { diffusesImages, type ModelConfig, modelConfigSchema, modelPresets } from '@transfusion/transformer';
 import type { TransfusionTrainingConfig } from './config.js';
+
+/** Side of what is one position of an image: where images are tokens, a code. */
+export function patchSizeOf({ model, patchSize }: Pick<TransfusionTrainingConfig, 'model' | 'patchSize'>): number {
+  return diffusesImages(model) ? patchSize : 1;
+}
 
 /** @throws TransfusionError CONFIG_INVALID where the sizes do not go together */
 export function modelConfigOf(
@@ -12,7 +17,7 @@ export function modelConfigOf(
   const { vocabularySize, patchValues, sequenceLength } = implied;
   const chosen = Object.fromEntries(Object.entries(overrides).filter(([, value]) => value !== undefined));
   const maxPositions = Math.max(256, 2 ** Math.ceil(Math.log2(2 * sequenceLength)));
-  const { patchSize } = config;
+  const patchSize = patchSizeOf(config);
   const model = { ...modelPresets[preset], maxPositions, ...chosen, vocabularySize, patchSize, patchValues };
   return parseConfig(modelConfigSchema, model, 'model');
 }

@@ -1,6 +1,6 @@
 /** @file The paper's objective (equation 4): L_LM + lambda L_DDPM, over packed batches of mixed sequences. */
-import { type GridSlots, patchCount } from '@transfusion/data';
-import { addNoise, diffusionLoss, languageLoss, transfusionLoss } from '@transfusion/losses';
+import { type CodeIds, type GridSlots, patchCount } from '@transfusion/data';
+import { addNoise, diffusionLoss, languageLoss, transfusionLoss, zLoss } from '@transfusion/losses';
 import { f32, i32, randomNormal, scalar, type Tensor } from '@transfusion/tensor';
 import {
   forward,
@@ -8,9 +8,9 @@ import {
   type ModelConfig,
   predictLatents,
   type TransfusionParameters,
-  transfusionSpec,
 } from '@transfusion/transformer';
 import type { BatchTensors, Objective } from '../objective.js';
+import { type LoraConfig, tracedModel, trainedSpec } from './base-model.js';
 
 /** The sizes of a packed batch. */
 export interface BatchShape {
@@ -25,10 +25,16 @@ export interface TransfusionObjectiveOptions {
   batch: BatchShape;
   /** Weight of the diffusion loss (lambda). */
   lambda: number;
+  /** Weight of the mean of log^2 Z over all targets. Default 0: none. */
+  zLoss?: number;
+  /** Ids of the codes of images, and EOI, where images are tokens. */
+  codes?: CodeIds & { eoi: number };
   /** Whether blocks are computed again in the backward pass, to save memory. Default false. */
   checkpointActivations?: boolean;
   /** Where the noise of the images comes from: drawn in the graph (the default), or given with the batch, for evaluation. */
   noise?: 'drawn' | 'given';
+  /** Train adapters of these layers, and leave the model as it is: then its weights are the constants. Default null: train it all. */
+  lora?: LoraConfig | null;
 }
 
 /** Images of one size: I slots, n patches each. */
@@ -41,6 +47,7 @@ function groupInputs(
     latents,
     patchIndex: i32(batch.rows, batch.sequenceLength),
     patchPositions: i32(slots, patchCount({ height, width }, model.patchSize)),
+    /** What the squared error of each image weighs; 0 where there is none. */
     mask: f32(slots),
     timesteps: f32(slots),
     /** Signal, noise, target signal, target noise of each image. */
@@ -56,6 +63,7 @@ export function batchInputs(options: Pick<TransfusionObjectiveOptions, 'model' |
   return {
     tokens: perPosition,
     positions: perPosition,
+    ...(options.model.imagePositions === '2d' ? { columns: perPosition } : {}),
     begin: perPosition,
     end: perPosition,
     targets: perPosition,
@@ -71,31 +79,40 @@ export function batchInputs(options: Pick<TransfusionObjectiveOptions, 'model' |
 export type TransfusionInputs = ReturnType<typeof batchInputs>;
 export type TransfusionObjective = Objective<TransfusionInputs, TransfusionParameters>;
 
-/** Its terms: `language` and `diffusion`. */
+/**
+ * Its terms: `language` and `diffusion`, as they are minimised: with the weights of the images, and without lambda; `z`, log^2 Z,
+ * where that has a weight.
+ */
 export function transfusionObjective(options: TransfusionObjectiveOptions): TransfusionObjective {
-  const { model, lambda, checkpointActivations } = options;
+  const { model, lambda, checkpointActivations, lora, zLoss: zWeight = 0 } = options;
   return {
-    parameters: transfusionSpec(model),
+    parameters: trainedSpec(model, lora),
     inputs: batchInputs(options),
-    losses({ parameters: p }, batch) {
+    losses(state, batch) {
+      const p = tracedModel(state, lora);
       const noised = batch.groups.map((group, i) => noisedGroup(group, { seed: batch.noiseSeed, stream: i }));
       const images = noised.map(({ latents }, i) => ({ ...batch.groups[i], latents }));
       const { hidden, groups } = forward(model, p, { ...batch, images }, { checkpointBlocks: checkpointActivations });
-      const language = languageLoss({
+      const predicted = {
         logits: languageLogits(p, hidden),
         targets: batch.targets,
         count: batch.targetCount.reshape([]),
-      });
+      };
+      const language = languageLoss(predicted);
       const perGroup = groups.map((group, i) =>
         diffusionLoss({
-          prediction: predictLatents(hidden, group, batch.groups[i].patchPositions),
+          prediction: predictLatents(hidden, group),
           target: noised[i].target,
           mask: batch.groups[i].mask,
           count: batch.imageCount.reshape([]),
         }),
       );
       const diffusion = perGroup.reduce((sum, loss) => sum.add(loss), scalar(0));
-      return { total: transfusionLoss({ language, diffusion, lambda }), terms: { language, diffusion } };
+      const total = transfusionLoss({ language, diffusion, lambda });
+      const terms: Record<string, Tensor> = { language, diffusion };
+      if (zWeight === 0) return { total, terms };
+      const z = zLoss(predicted);
+      return { total: total.add(z.mul(zWeight)), terms: { ...terms, z } };
     },
   };
 }

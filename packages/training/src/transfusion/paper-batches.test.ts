@@ -17,7 +17,7 @@ test('the defaults are the paper’s', () => {
     warmupSteps: 4000,
     totalSteps: 250_000,
   });
-  expect(config.data).toMatchObject({ imageFirstProbability: 0.2, imageFirstCap: 500 });
+  expect(config.data).toMatchObject({ imageFirstProbability: 0.2, imageFirstCap: 500, imageContext: 'noised' });
 });
 
 describe('batches of a run', () => {

@@ -2,52 +2,39 @@
 import { parseConfig, TransfusionError } from '@transfusion/core';
 import {
   type CaptionedImage,
+  type CodeIds,
+  distinctSizes,
   type ImageGrid,
+  type ImageSize,
+  isSameSize,
   patchCount,
   type SourceDocument,
   splitDataset,
   type TextDocument,
 } from '@transfusion/data';
-import { objectiveOptions, type PipelineConfig, pipelineConfigSchema } from '@transfusion/sampler';
-import { createObjective, type Objective as DiffusionObjective } from '@transfusion/schedulers';
-import { type Backend, flattenTree, isVariable, type Variable } from '@transfusion/tensor';
+import {
+  announcingTokens,
+  defaultImageSize,
+  imageCodes,
+  imageSizes,
+  objectiveOptions,
+  type PipelineConfig,
+  pipelineConfigSchema,
+} from '@transfusion/sampler';
+import { createObjective } from '@transfusion/schedulers';
 import type { Tokenizer } from '@transfusion/tokenizer';
-import type { TransfusionParameters } from '@transfusion/transformer';
-import {
-  type CodecConfig,
-  type ImageCodec,
-  type LatentDistribution,
-  type LatentShape,
-  latentShapeOf,
-  openCodec,
-  type StoredCodec,
-} from '@transfusion/vae';
-import type { InPartsOptions } from '../in-parts.js';
-import { encodeVariants } from '../latents/picture-latents.js';
-import {
-  type ModelFiles,
-  type NamedTensor,
-  openState,
-  type ResumePoint,
-  type TrainingSession,
-  type TrainingTask,
-} from '../session.js';
-import type { TrainState } from '../train-state.js';
+import { diffusesImages } from '@transfusion/transformer';
+import { type CodecConfig, type LatentShape, latentShapeOf, type StoredCodec } from '@transfusion/vae';
+import { codeIds } from '../chameleon/picture-codes.js';
+import type { TrainingTask } from '../session.js';
+import { type BaseModel, checkBase, configOfBase, seenWith, weightsOfBase } from './base-model.js';
 import { batchShape, type DocumentSize, documentSize, exampleSize } from './batch-shape.js';
-import { type BatchArrays, type BatchSource, createBatchSource } from './batches.js';
 import { fitCaptions } from './caption-lengths.js';
 import type { TransfusionTrainingConfig } from './config.js';
-import {
-  type DocumentExample,
-  type Example,
-  encodeDocument,
-  type Split,
-  type TextExample,
-  type TrainingDocument,
-  type TrainingExample,
-} from './examples.js';
-import { modelConfigOf } from './model-config.js';
-import { type TransfusionObjectiveOptions, transfusionObjective } from './objective.js';
+import { type DocumentExample, type Example, encodeDocument, type Split, type TextExample } from './examples.js';
+import { modelConfigOf, patchSizeOf } from './model-config.js';
+import type { BatchShape, TransfusionObjectiveOptions } from './objective.js';
+import { objectiveOf } from './objective-of.js';
 import { splitTextExamples } from './split-texts.js';
 import { type TextLayout, type TextRow, textRows } from './text-rows.js';
 
@@ -59,11 +46,21 @@ export interface TransfusionTaskOptions {
   documents?: readonly SourceDocument[];
   /** Plain texts; default: none. */
   texts?: readonly TextDocument[];
-  /** Side of the images that the model draws where nothing else is asked for, in pixels; default: width of the first picture. */
-  imageSize?: number;
+  /**
+   * Of the images that the model draws where nothing else is asked for, in pixels; a number is the side of a square. Default: the
+   * size of the first picture.
+   */
+  imageSize?: number | ImageSize;
   tokenizer: Tokenizer;
-  /** The autoencoder whose latents are diffused; default: pixels. */
+  /** The autoencoder whose latents are diffused; default: that of `base`, else pixels. */
   codec?: StoredCodec;
+  /**
+   * A model to start from, or with `lora` to train adapters of; default: random weights. Sizes, patches and diffusion are then its,
+   * whatever the configuration says.
+   */
+  base?: BaseModel;
+  /** What the model has seen before, and images of which sizes, where it is not what `base` says. */
+  seen?: Partial<Pick<PipelineConfig, 'trainedOn' | 'image'>>;
   /** Told what was cut or skipped. */
   log?: (line: string) => void;
 }
@@ -80,78 +77,144 @@ export interface TransfusionTask extends TrainingTask {
   pipeline: PipelineConfig;
   /** What the objective is made of. */
   sizes: TransfusionObjectiveOptions;
-}
-
-export interface TransfusionSession extends TrainingSession {
-  state: TrainState<TransfusionParameters<Variable>>;
-  config: TransfusionTrainingConfig;
-  pipeline: PipelineConfig;
-  sizes: TransfusionObjectiveOptions;
-  source: BatchSource;
-  /** What it predicts of a noised image. */
-  diffusionObjective: DiffusionObjective;
-  examples: Split<TrainingExample>;
-  documents: Split<TrainingDocument>;
-  /** Plain texts, as rows of a batch. */
-  texts: Split<TextRow>;
-  tokenizer: Tokenizer;
-  codec: ImageCodec;
+  /** What it starts from. */
+  base?: BaseModel;
+  /** The token of each image size, written as `64x32`, where sizes are announced. */
+  sizeTokens?: ReadonlyMap<string, number>;
 }
 
 export const PIXELS: StoredCodec = { config: { kind: 'pixels' }, weights: new Map(), where: 'pixels' };
 
-/** @throws TransfusionError CONFIG_*, DATA_*, CODEC_*: parts of the configuration do not go together */
+/** @throws TransfusionError CONFIG_*, DATA_*, CODEC_*, LORA_*: parts of the configuration do not go together */
 export function transfusionTask(options: TransfusionTaskOptions): TransfusionTask {
-  const { config, images = [], texts = [], tokenizer, codec = PIXELS, log } = options;
-  const { patchSize, lambda, checkpointActivations, precision, seed } = config;
+  const { base, images = [], texts = [], tokenizer, codec = base?.vae ?? PIXELS, log } = options;
+  const known = options.seen?.image ?? severalSizes(base);
+  const config = withSizes(base ? configOfBase(options.config, base.config) : options.config, known);
+  const { lora } = config;
+  checkBase(base, lora, tokenizer.vocabularySize);
+  const { lambda, zLoss, checkpointActivations, precision, seed } = config;
+  const patchSize = patchSizeOf(config);
+  checkImages({ ...options, config });
   const documents = (options.documents ?? []).map((document) => encodeDocument(document, tokenizer));
-  const imageSize = options.imageSize ?? widthOf(images, documents);
+  const imageSize = known ? defaultImageSize(known) : (squareOf(options.imageSize) ?? firstSize(images, documents));
   const gridOf = (size: ImageGrid) => latentGrid(size, patchSize, codec.config);
-  const { channels } = gridOf({ height: imageSize, width: imageSize });
+  const { channels } = gridOf(imageSize);
   const encoded = images.map((image) => ({ ...image, captionIds: tokenizer.encode(image.caption ?? '') }));
   const mostPatches = encoded.reduce((most, image) => Math.max(most, patchCount(gridOf(image), patchSize)), 0);
   const examples = fitCaptions(config, encoded, mostPatches, log);
+  const layout = { patchSize, context: config.data.imageContext, announced: config.data.announceSizes };
   const lengths = [
-    ...examples.map((example) => exampleSize(example, gridOf(example), patchSize)),
-    ...documents.map((document) => checkedSize(document, documentSize(document, gridOf, patchSize), config)),
+    ...examples.map((example) => exampleSize(example, gridOf(example), layout)),
+    ...documents.map((document) => checkedSize(document, documentSize(document, gridOf, layout), config)),
   ];
-  const batch = batchShape(config, lengths);
+  const codes = codesOf(config, { base, codec, tokenizer });
+  // Images of tokens are text to a batch.
+  const batch = batchShape(config, codes ? lengths.map((each) => ({ ...each, grids: [] })) : lengths);
   const { sequenceLength } = batch;
-  const implied = { vocabularySize: tokenizer.vocabularySize, patchValues: patchSize ** 2 * channels, sequenceLength };
-  const model = modelConfigOf(config, implied);
+  if (!base) checkImagePositions(config, batch);
+  const vocabularySize = tokenizer.vocabularySize + (codes?.count ?? 0);
+  const patchValues = diffusesImages(config.model) ? patchSize ** 2 * channels : 1;
+  const implied = { vocabularySize, patchValues, sequenceLength };
+  const model = base?.config.model ?? modelConfigOf(config, implied);
   const parts = {
     format: 'transfusion',
     version: 2,
     model,
-    image: { size: imageSize, channels: 3 },
+    image: {
+      ...imageConfig(imageSize, [...(known ? imageSizes(known) : []), ...picturesOf(images, documents)]),
+      ...{ announced: layout.announced, channels: 3 },
+    },
     codec: codec.config,
     diffusion: { ...config.diffusion, clampSample: clampOf(config, codec.config) },
     sampling: config.sampling,
-    trainedOn: {
-      pictures: lengths.some(({ grids }) => grids.length > 0),
-      captions: documents.length > 0 || examples.some(({ caption }) => caption !== undefined),
-      texts: texts.length > 0,
-    },
+    trainedOn: seenWith(
+      {
+        pictures: lengths.some(({ grids }) => grids.length > 0),
+        captions: documents.length > 0 || examples.some(({ caption }) => caption !== undefined),
+        texts: texts.length > 0,
+      },
+      options.seen?.trainedOn ?? base?.config.trainedOn,
+    ),
   };
   const pipeline = parseConfig(pipelineConfigSchema, parts, 'configuration');
   checkNoiseCaps(documents, pipeline);
-  const sizes = { model, batch, lambda, checkpointActivations };
+  const sizeTokens = announcingTokens(pipeline, tokenizer, { where: 'the tokenizer', code: 'CONFIG_IMAGE_SIZES' });
+  const { eoi } = tokenizer.special;
+  const sizes = {
+    ...{ model, batch, lambda, zLoss, checkpointActivations, lora },
+    ...(codes && { codes: { ...codes, eoi } }),
+  };
   const textExamples = texts.map((each) => ({ ...each, ids: tokenizer.encode(each.text) }));
   return {
-    ...{ config, examples, documents, tokenizer, codec, pipeline, sizes, seed },
+    ...{ config, examples, documents, tokenizer, codec, pipeline, sizes, sizeTokens, seed },
     texts: splitTexts(config, textExamples, {
       sequenceLength,
       maxPositions: model.maxPositions,
       special: tokenizer.special,
     }),
-    phases: [{ from: 0, objective: transfusionObjective(sizes) }],
+    phases: [{ from: 0, objective: objectiveOf(sizes) }],
     optimisation: { ...config, accumulation: config.batch.accumulation, precision },
+    ...(base ? { base, ...weightsOfBase(base, lora) } : {}),
   };
 }
 
-function widthOf(images: readonly CaptionedImage[], documents: readonly DocumentExample[]): number {
-  const first = images[0] ?? documents.flatMap(({ parts }) => parts).find(({ kind }) => kind === 'image');
-  if (first && 'width' in first) return first.width;
+/** Where images are tokens: their ids. @throws TransfusionError CONFIG_CODEC */
+function codesOf(
+  { model }: TransfusionTrainingConfig,
+  { base, codec, tokenizer }: { base?: BaseModel; codec: StoredCodec; tokenizer: Tokenizer },
+): CodeIds | undefined {
+  if (model.images !== 'tokens') return undefined;
+  return base ? imageCodes(base.config) : codeIds(codec.config, tokenizer.vocabularySize);
+}
+
+/** @throws TransfusionError CONFIG_IMAGES: pictures are given to a plain language model */
+function checkImages({ config, images = [], documents = [] }: TransfusionTaskOptions): void {
+  const pictures =
+    images.length + documents.flatMap(({ parts }) => parts.filter(({ kind }) => kind === 'image')).length;
+  if (config.model.images !== 'none' || pictures === 0) return;
+  throw new TransfusionError({
+    code: 'CONFIG_IMAGES',
+    message: `model.images is none, and there are ${pictures} pictures to train on`,
+    fix: 'train it on texts alone (data.dataset=none and no data.documents with pictures), or choose model.images=diffusion or tokens',
+  });
+}
+
+function squareOf(size: number | ImageSize | undefined): ImageSize | undefined {
+  return typeof size === 'number' ? { width: size, height: size } : size;
+}
+
+/** All images of a run. */
+function* picturesOf(images: readonly ImageSize[], documents: readonly DocumentExample[]): Generator<ImageSize> {
+  yield* images;
+  for (const { parts } of documents) for (const part of parts) if (part.kind === 'image') yield part;
+}
+
+/** The images of a model that knows several sizes: it goes on knowing them, whatever it is trained on next. */
+function severalSizes(base: BaseModel | undefined): PipelineConfig['image'] | undefined {
+  const image = base?.config.image;
+  return image && (image.announced || imageSizes(image).length > 1) ? image : undefined;
+}
+
+/** Sizes that are announced once always are: a token without use would be one that the model cannot write. */
+function withSizes(
+  config: TransfusionTrainingConfig,
+  known: PipelineConfig['image'] | undefined,
+): TransfusionTrainingConfig {
+  return known?.announced ? { ...config, data: { ...config.data, announceSizes: true } } : config;
+}
+
+/** The default size, and where there are others all of them, the default first. */
+function imageConfig(size: ImageSize, images: Iterable<ImageSize>): { size: number | ImageSize; sizes?: ImageSize[] } {
+  const all = distinctSizes(images);
+  const others = all.filter((each) => !isSameSize(each, size));
+  const sizes = [...all.filter((each) => isSameSize(each, size)), ...others];
+  const { width, height } = size;
+  return { size: width === height ? width : { width, height }, ...(others.length > 0 ? { sizes } : {}) };
+}
+
+function firstSize(images: readonly CaptionedImage[], documents: readonly DocumentExample[]): ImageSize {
+  const [first] = picturesOf(images, documents);
+  if (first) return { width: first.width, height: first.height };
   throw new TransfusionError({
     code: 'DATA_NO_EXAMPLES',
     message: 'there is no picture, and no size of an image is given',
@@ -161,12 +224,24 @@ function widthOf(images: readonly CaptionedImage[], documents: readonly Document
 
 /** A document is neither cut nor skipped. @throws TransfusionError DATA_DOCUMENT_TOO_LONG */
 function checkedSize({ name }: DocumentExample, size: DocumentSize, config: TransfusionTrainingConfig): DocumentSize {
-  const most = Math.min(config.batch.sequenceLength ?? Infinity, config.model.maxPositions ?? Infinity);
-  if (size.length <= most) return size;
+  const [row, model] = [config.batch.sequenceLength ?? Infinity, config.model.maxPositions ?? Infinity];
+  if (size.length <= row && size.positions <= model) return size;
+  const [needed, field, most] =
+    size.length > row ? [size.length, 'batch.sequenceLength', row] : [size.positions, 'model.maxPositions', model];
   throw new TransfusionError({
     code: 'DATA_DOCUMENT_TOO_LONG',
-    message: `${name} takes ${size.length} positions, batch.sequenceLength or model.maxPositions allows ${most}`,
-    fix: `raise it to at least ${size.length}, or split the document; larger patches make shorter documents`,
+    message: `${name} takes ${needed} positions, ${field} allows ${most}`,
+    fix: `raise it to at least ${needed}, or split the document; larger patches make shorter documents`,
+  });
+}
+
+/** @throws TransfusionError CONFIG_IMAGE_POSITIONS */
+function checkImagePositions({ model }: TransfusionTrainingConfig, { grids }: BatchShape): void {
+  if (model.imagePositions !== '2d' || grids.length > 0) return;
+  throw new TransfusionError({
+    code: 'CONFIG_IMAGE_POSITIONS',
+    message: 'model.imagePositions is 2d, and there is no image: texts alone have one dimension',
+    fix: 'leave it out (1d is the same for texts), or give pictures or documents with images',
   });
 }
 
@@ -206,19 +281,21 @@ export function latentGrid({ height, width }: ImageGrid, patchSize: number, code
 
 /** Training and held-out examples. */
 export function splitExamples<One extends Pick<Example, 'group' | 'split'>>(
-  { data }: TransfusionTrainingConfig,
+  { data }: Pick<TransfusionTrainingConfig, 'data'>,
   examples: readonly One[],
 ) {
   return splitDataset({ images: examples, fraction: data.heldOutFraction, by: data.heldOutBy ?? 'list' });
 }
 
+type Grouped = Pick<Example, 'group' | 'split'>;
+
 /** Pictures and documents by one split: those of one group stay together. */
-function splitTogether(
-  config: TransfusionTrainingConfig,
-  examples: readonly TrainingExample[],
-  documents: readonly TrainingDocument[],
-): { examples: Split<TrainingExample>; documents: Split<TrainingDocument> } {
-  const held = new Set<unknown>(splitExamples(config, [...examples, ...documents]).heldOut);
+export function splitTogether<One extends Grouped, Other extends Grouped>(
+  config: Pick<TransfusionTrainingConfig, 'data'>,
+  examples: readonly One[],
+  documents: readonly Other[],
+): { examples: Split<One>; documents: Split<Other> } {
+  const held = new Set<unknown>(splitExamples(config, [...examples, ...documents] as Grouped[]).heldOut);
   const split = <One>(all: readonly One[]) => ({
     train: all.filter((one) => !held.has(one)),
     heldOut: all.filter((one) => held.has(one)),
@@ -239,122 +316,4 @@ function splitTexts(
       layout,
     );
   return { train: rows(train), heldOut: rows(heldOut) };
-}
-
-export interface TransfusionSessionOptions extends InPartsOptions {
-  task: TransfusionTask;
-  backend: Backend;
-  /** Of every example, the latents of its variants (the picture, and its mirror image), scaled; default: encoded now. */
-  latents?: readonly (readonly LatentDistribution[])[];
-  resume?: ResumePoint;
-}
-
-/** Puts a task on a backend. @throws TransfusionError CHECKPOINT_FOREIGN, DATA_NO_EXAMPLES, LATENTS_FOREIGN; OutOfMemoryError; what `signal` was aborted with */
-export async function openTransfusionSession(options: TransfusionSessionOptions): Promise<TransfusionSession> {
-  const { task, backend, resume, ...parts } = options;
-  const { config, pipeline, sizes, tokenizer, texts, phases, optimisation } = task;
-  const codec = openCodec({ ...task.codec, backend });
-  try {
-    const { examples, documents } = splitTogether(
-      config,
-      await withLatents(task, codec, parts),
-      await documentsWithLatents(task, codec, parts),
-    );
-    const diffusionObjective = createObjective(objectiveOptions(pipeline));
-    const source = createBatchSource({
-      ...{ config, model: sizes.model, shape: sizes.batch, special: tokenizer.special },
-      ...{ examples: examples.train, documents: documents.train, texts: texts.train },
-      objective: diffusionObjective,
-    });
-    const opened = await openState(backend, task, resume);
-    const state = opened.state as TrainState<TransfusionParameters<Variable>>;
-    return {
-      ...opened,
-      ...{
-        backend,
-        state,
-        config,
-        pipeline,
-        sizes,
-        examples,
-        documents,
-        texts,
-        tokenizer,
-        codec,
-        source,
-        diffusionObjective,
-      },
-      ...{ phases, optimisation },
-      batches: (step) => source.step(step),
-      termsOf,
-      perStep: { tokens: sizes.batch.rows * sizes.batch.sequenceLength * config.batch.accumulation },
-      modelFiles: () => modelFiles(task, state),
-      dispose() {
-        opened.dispose();
-        codec.dispose();
-      },
-    };
-  } catch (error) {
-    codec.dispose();
-    throw error;
-  }
-}
-
-async function withLatents(
-  { examples, config, codec: { config: codecConfig } }: TransfusionTask,
-  codec: ImageCodec,
-  { latents, ...parts }: Omit<TransfusionSessionOptions, 'task' | 'backend' | 'resume'>,
-): Promise<TrainingExample[]> {
-  if (latents && latents.length !== examples.length) {
-    throw new TransfusionError({
-      code: 'LATENTS_FOREIGN',
-      message: `latents of ${latents.length} pictures were given, and the task has ${examples.length} examples`,
-      fix: "give those of the task's examples, in their order: some pictures may have been left out for their captions",
-    });
-  }
-  const variants = latents ?? (await encodeVariants(codec, examples, config.data.flip, parts));
-  return examples.map((example, i) => {
-    return { ...example, grid: latentGrid(example, config.patchSize, codecConfig), variants: variants[i] };
-  });
-}
-
-/** Documents are never mirrored: their texts may tell left from right. */
-async function documentsWithLatents(
-  { documents, config, codec: { config: codecConfig } }: TransfusionTask,
-  codec: ImageCodec,
-  { signal }: InPartsOptions,
-): Promise<TrainingDocument[]> {
-  const images = documents.flatMap(({ parts }) => parts.filter((part) => part.kind === 'image'));
-  const variants = await encodeVariants(codec, images, false, { signal });
-  let next = 0;
-  return documents.map((document) => ({
-    ...document,
-    parts: document.parts.map((part) => {
-      if (part.kind === 'text') return part;
-      return { ...part, grid: latentGrid(part, config.patchSize, codecConfig), variants: variants[next++] };
-    }),
-  }));
-}
-
-/** A step of plain texts says nothing of images. */
-function termsOf({ language, diffusion }: Record<string, number>, batches: readonly unknown[]) {
-  const hasImages = (batches as BatchArrays[]).some(({ groups }) =>
-    groups.some(({ mask }) => mask.some((used: number) => used > 0)),
-  );
-  return { language, ...(hasImages ? { diffusion } : {}) };
-}
-
-async function modelFiles(
-  { pipeline, tokenizer, codec: { config, weights } }: TransfusionTask,
-  { ema }: TrainState,
-): Promise<ModelFiles> {
-  const tensors = new Map<string, NamedTensor>();
-  for (const [name, variable] of flattenTree<Variable>(ema, isVariable)) {
-    tensors.set(name, { shape: [...variable.shape], data: await variable.read() });
-  }
-  const files = { config: pipeline, tensors, tokenizer: tokenizer.toJson() };
-  if (config.kind === 'pixels') return files;
-  const stored = new Map<string, NamedTensor>();
-  for (const [name, { shape, data }] of weights) stored.set(name, { shape: [...shape], data });
-  return { ...files, vae: { config: config.autoencoder, tensors: stored } };
 }

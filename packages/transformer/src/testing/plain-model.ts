@@ -25,9 +25,10 @@ function norm(gain: Float32Array, x: Vector, epsilon: number): Vector {
   return x.map((value, i) => value * scale * gain[i]);
 }
 
-/** Rotates neighbouring pairs (Llama). */
-function rotate(x: Vector, position: number, theta: number): Vector {
+/** Rotates neighbouring pairs (Llama): by the row and by the column, in turn. */
+function rotate(x: Vector, [row, column]: [number, number], theta: number): Vector {
   return x.map((value, i) => {
+    const position = Math.floor(i / 2) % 2 === 0 ? row : column;
     const angle = position * theta ** (-(i - (i % 2)) / x.length);
     return i % 2 === 0
       ? value * Math.cos(angle) - x[i + 1] * Math.sin(angle)
@@ -68,17 +69,18 @@ export function plainModel(options: {
     if (token >= 0) return [...weights.tokenEmbedding.subarray(token * channels, (token + 1) * channels)];
     const patch = row.patchIndex[i];
     const values = [...patches.subarray(patch * patchValues, (patch + 1) * patchValues)];
-    const vector = add(times(weights.patchIn.weight, values), weights.patchIn.bias);
+    const vector = add(times(weights.patchIn!.weight, values), weights.patchIn!.bias);
     return add(vector, timeEmbedding(config, weights, timesteps[Math.floor(patch / patchesPerImage)]));
   });
-  for (const { attention, attentionNorm, feedForward, feedForwardNorm } of weights.blocks) {
-    const normed = x.map((each) => norm(attentionNorm, each, normEpsilon));
+  for (const { attention, attentionNorm, feedForward, imageFeedForward, feedForwardNorm } of weights.blocks) {
+    const isPost = config.norm === 'post';
+    const normed = isPost ? x : x.map((each) => norm(attentionNorm, each, normEpsilon));
     const head = (weight: Float32Array, each: Vector, h: number, gain?: Float32Array) => {
       const part = times(weight, each).slice(h * headDim, (h + 1) * headDim);
       return gain ? norm(gain, part, normEpsilon) : part;
     };
     const rotated = (weight: Float32Array, i: number, h: number, gain?: Float32Array) =>
-      rotate(head(weight, normed[i], h, gain), row.positions[i], ropeTheta);
+      rotate(head(weight, normed[i], h, gain), [row.positions[i], (row.columns ?? row.positions)[i]], ropeTheta);
     const mixed = x.map((_, i) =>
       Array.from({ length: heads }, (_, h) => {
         const kv = Math.floor(h / groups);
@@ -97,17 +99,22 @@ export function plainModel(options: {
         );
       }).flat(),
     );
-    x = x.map((each, i) => add(each, times(attention.output, mixed[i])));
-    x = x.map((each) => {
-      const h = norm(feedForwardNorm, each, normEpsilon);
-      const up = times(feedForward.up, h);
-      const hidden = times(feedForward.gate, h).map((gate, i) => silu(gate) * up[i]);
-      return add(each, times(feedForward.down, hidden));
+    x = x.map((each, i) => {
+      const added = times(attention.output, mixed[i]);
+      return add(each, isPost ? norm(attentionNorm, added, normEpsilon) : added);
+    });
+    x = x.map((each, at) => {
+      const h = isPost ? each : norm(feedForwardNorm, each, normEpsilon);
+      const p = (row.tokens[at] < 0 && imageFeedForward) || feedForward;
+      const up = times(p.up, h);
+      const hidden = times(p.gate, h).map((gate, i) => silu(gate) * up[i]);
+      const added = times(p.down, hidden);
+      return add(each, isPost ? norm(feedForwardNorm, added, normEpsilon) : added);
     });
   }
   const hidden = x.map((each) => norm(weights.norm, each, normEpsilon));
   return {
     logits: hidden.map((each) => times(weights.languageHead, each)),
-    predictions: hidden.map((each) => add(times(weights.patchOut.weight, each), weights.patchOut.bias)),
+    predictions: hidden.map((each) => add(times(weights.patchOut!.weight, each), weights.patchOut!.bias)),
   };
 }

@@ -49,6 +49,8 @@ export interface Row {
   tokens: number[];
   patchIndex: number[];
   positions: number[];
+  /** With 2-D positions; else those along the sequence. */
+  columns?: number[];
   begin: number[];
   end: number[];
 }
@@ -82,10 +84,11 @@ export function inputsOf(
   images?: { patches: Float32Array; timesteps: readonly number[] },
 ): SequenceInputs {
   const shape = [rows.length, rows[0].tokens.length];
-  const integers = (field: keyof Row) => constant(Int32Array.from(rows.flatMap((row) => row[field])), shape);
+  const integers = (field: keyof Row) => constant(Int32Array.from(rows.flatMap((row) => row[field]!)), shape);
   const inputs: SequenceInputs = {
     tokens: integers('tokens'),
     positions: integers('positions'),
+    ...(rows[0].columns ? { columns: integers('columns') } : {}),
     begin: integers('begin'),
     end: integers('end'),
   };
@@ -94,7 +97,10 @@ export function inputsOf(
   // Patches of one pixel: an image is 2 x 2 of them.
   const latents = constant(images.patches, [count, 2, 2, images.patches.length / count / PATCHES]);
   const timesteps = constant(Float32Array.from(images.timesteps), [count]);
-  return { ...inputs, images: [{ latents, timesteps, patchIndex: integers('patchIndex') }] };
+  const patchIndex = rows.flatMap((row) => row.patchIndex);
+  const places = Array.from({ length: count * PATCHES }, (_, patch) => patchIndex.indexOf(patch));
+  const patchPositions = constant(Int32Array.from(places), [count, PATCHES]);
+  return { ...inputs, images: [{ latents, timesteps, patchIndex: integers('patchIndex'), patchPositions }] };
 }
 
 export function randomPatches(config: ModelConfig, images: number, seed = 5): Float32Array {

@@ -1,9 +1,9 @@
 /** @file The attention and the ends of encoder and decoder; their other blocks are those of @transfusion/nn. */
-import { convolution, groupNorm, linear, normSilu, resnet } from '@transfusion/nn';
+import { convolution, groupNorm, type ImageAttentionParameters, linear, normSilu, resnet } from '@transfusion/nn';
 import { concat, type Tensor } from '@transfusion/tensor';
 import { inParts } from '../in-parts.js';
 import { NORM_EPSILON } from './config.js';
-import type { AttentionParameters, EncoderParameters, MidBlockParameters } from './parameters.js';
+import type { EncoderParameters, MidBlockParameters } from './parameters.js';
 
 /** Scores of so many pairs of positions are held at a time (64 MiB). */
 const MOST_SCORES = 2 ** 24;
@@ -15,7 +15,7 @@ export const normOf = (groups: number) => ({ groups, epsilon: NORM_EPSILON });
  * x + attention of every position to all of its image: one head as wide as the channels. So wide a head is cheapest as
  * two matrix products; where there are many positions, for some queries at a time.
  */
-export function attention(p: AttentionParameters, x: Tensor, groups: number): Tensor {
+export function attention(p: ImageAttentionParameters, x: Tensor, groups: number): Tensor {
   const [batch, height, width, channels] = x.shape;
   const count = height * width;
   const positions = groupNorm(p.group_norm, x, normOf(groups)).reshape([batch, count, channels]);

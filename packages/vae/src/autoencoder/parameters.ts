@@ -3,8 +3,8 @@ import {
   type ConvolutionParameters,
   convolutionSpec,
   type DownBlockParameters,
-  type LinearParameters,
-  linearSpec,
+  type ImageAttentionParameters,
+  imageAttentionSpec,
   type NormParameters,
   normSpec,
   ParameterSpec,
@@ -17,20 +17,11 @@ import {
 import type { Tensor } from '@transfusion/tensor';
 import { type AutoencoderConfig, codeChannels, type KlConfig, type VqConfig } from './config.js';
 
-export interface AttentionParameters<T = Tensor> {
-  group_norm: NormParameters<T>;
-  to_q: LinearParameters<T>;
-  to_k: LinearParameters<T>;
-  to_v: LinearParameters<T>;
-  /** One layer; diffusers has a dropout after it. */
-  to_out: LinearParameters<T>[];
-}
-
 export interface MidBlockParameters<T = Tensor> {
   /** Two. */
   resnets: ResnetParameters<T>[];
   /** One, between them, or none. */
-  attentions: AttentionParameters<T>[];
+  attentions: ImageAttentionParameters<T>[];
 }
 
 /** Filters are [height, width, inputs, outputs]; files keep them [outputs, inputs, height, width] (see `weights.ts`). */
@@ -131,18 +122,7 @@ function decoderSpec(config: AutoencoderConfig): DecoderParameters<ParameterSpec
 function midBlockSpec(config: AutoencoderConfig, channels: number): MidBlockParameters<ParameterSpec> {
   return {
     resnets: [resnetSpec(channels, channels), resnetSpec(channels, channels)],
-    attentions: config.mid_block_add_attention ? [attentionSpec(channels)] : [],
-  };
-}
-
-function attentionSpec(channels: number): AttentionParameters<ParameterSpec> {
-  const projection = () => linearSpec({ inputs: channels, outputs: channels, std: 1 / Math.sqrt(3 * channels) });
-  return {
-    group_norm: normSpec(channels),
-    to_q: projection(),
-    to_k: projection(),
-    to_v: projection(),
-    to_out: [projection()],
+    attentions: config.mid_block_add_attention ? [imageAttentionSpec(channels)] : [],
   };
 }
 

@@ -6,7 +6,7 @@ import { codeChannels, downsamplingFactor, type VqConfig } from '../autoencoder/
 import type { VqParameters } from '../autoencoder/parameters.js';
 import type { StoredTensor } from '../autoencoder/weights.js';
 import type { CodecConfig } from '../codec-config.js';
-import type { ImageCodec, LatentDistribution } from '../image-codec.js';
+import type { CodeCodec, LatentDistribution } from '../image-codec.js';
 import { codeVectors, nearestCodes } from '../quantiser/nearest-codes.js';
 import type { CodecMemory } from '../streamed/run-steps.js';
 import { decoderSteps, encoderSteps } from '../streamed/steps.js';
@@ -26,7 +26,7 @@ export interface VqCodecOptions extends CodecRunOptions {
   where?: string;
 }
 
-export class VqCodec implements ImageCodec {
+export class VqCodec implements CodeCodec {
   readonly config: CodecConfig;
   readonly scale: number;
   readonly #autoencoder: VqConfig;

@@ -1,0 +1,186 @@
+/** @file The model's training on a backend: state, compiled steps, latents, batches. */
+import { TransfusionError } from '@transfusion/core';
+import type { PipelineConfig } from '@transfusion/sampler';
+import { objectiveOptions } from '@transfusion/sampler';
+import { createObjective, type Objective as DiffusionObjective } from '@transfusion/schedulers';
+import { type Backend, flattenTree, isVariable, type Variable } from '@transfusion/tensor';
+import type { Tokenizer } from '@transfusion/tokenizer';
+import type { ModelVariables, TransfusionParameters } from '@transfusion/transformer';
+import { type ImageCodec, type LatentDistribution, openCodec } from '@transfusion/vae';
+import { codesAsLatents } from '../chameleon/picture-codes.js';
+import type { InPartsOptions } from '../in-parts.js';
+import { documentPictures } from '../latents/document-pictures.js';
+import { encodeVariants } from '../latents/picture-latents.js';
+import { type ModelFiles, type NamedTensor, openState, type ResumePoint, type TrainingSession } from '../session.js';
+import type { TrainState } from '../train-state.js';
+import { averagedModel, loraFiles } from './base-model.js';
+import { type BatchArrays, type BatchSource, createBatchSource } from './batches.js';
+import type { TransfusionTrainingConfig } from './config.js';
+import type { Split, TrainingDocument, TrainingExample } from './examples.js';
+import { patchSizeOf } from './model-config.js';
+import type { TransfusionObjectiveOptions } from './objective.js';
+import { latentGrid, splitTogether, type TransfusionTask } from './task.js';
+import type { TextRow } from './text-rows.js';
+
+export interface TransfusionSession extends TrainingSession {
+  /** With `lora`, parameters are those of the adapters, by layer, and the model is among the constants. */
+  state: TrainState<TransfusionParameters<Variable>>;
+  /** The model with the averaged weights: what is sampled from. */
+  averaged: ModelVariables;
+  config: TransfusionTrainingConfig;
+  pipeline: PipelineConfig;
+  sizes: TransfusionObjectiveOptions;
+  source: BatchSource;
+  /** What it predicts of a noised image. */
+  diffusionObjective: DiffusionObjective;
+  examples: Split<TrainingExample>;
+  documents: Split<TrainingDocument>;
+  /** Plain texts, as rows of a batch. */
+  texts: Split<TextRow>;
+  tokenizer: Tokenizer;
+  codec: ImageCodec;
+}
+
+export interface TransfusionSessionOptions extends InPartsOptions {
+  task: TransfusionTask;
+  backend: Backend;
+  /** Of every example, the latents of its variants (the picture, and its mirror image), scaled; default: encoded now. */
+  latents?: readonly (readonly LatentDistribution[])[];
+  /** Of each of `documentPictures`, its latents, scaled; default: encoded now. */
+  documentLatents?: readonly (readonly LatentDistribution[])[];
+  resume?: ResumePoint;
+}
+
+/** Puts a task on a backend. @throws TransfusionError CHECKPOINT_FOREIGN, DATA_NO_EXAMPLES, LATENTS_FOREIGN; OutOfMemoryError; what `signal` was aborted with */
+export async function openTransfusionSession(options: TransfusionSessionOptions): Promise<TransfusionSession> {
+  const { task, backend, resume, ...parts } = options;
+  const { config, pipeline, sizes, tokenizer, texts, phases, optimisation } = task;
+  const codec = openCodec({ ...task.codec, backend });
+  try {
+    const { examples, documents } = splitTogether(
+      config,
+      await withLatents(task, codec, parts),
+      await documentsWithLatents(task, codec, parts),
+    );
+    const diffusionObjective = createObjective(objectiveOptions(pipeline));
+    const source = createBatchSource({
+      ...{ config, model: sizes.model, shape: sizes.batch, special: tokenizer.special, sizeTokens: task.sizeTokens },
+      ...{ examples: examples.train, documents: documents.train, texts: texts.train, codes: sizes.codes },
+      objective: diffusionObjective,
+    });
+    const opened = await openState(backend, task, resume);
+    const state = opened.state as TrainState<TransfusionParameters<Variable>>;
+    return {
+      ...opened,
+      ...{
+        backend,
+        state,
+        averaged: averagedModel(state, config.lora),
+        config,
+        pipeline,
+        sizes,
+        examples,
+        documents,
+        texts,
+        tokenizer,
+        codec,
+        source,
+        diffusionObjective,
+      },
+      ...{ phases, optimisation },
+      batches: (step) => source.step(step),
+      termsOf,
+      perStep: { tokens: sizes.batch.rows * sizes.batch.sequenceLength * config.batch.accumulation },
+      modelFiles: () => modelFiles(task, state),
+      dispose() {
+        opened.dispose();
+        codec.dispose();
+      },
+    };
+  } catch (error) {
+    codec.dispose();
+    throw error;
+  }
+}
+
+type Latents = Omit<TransfusionSessionOptions, 'task' | 'backend' | 'resume'>;
+
+async function withLatents(
+  { examples, config, codec: { config: codecConfig } }: TransfusionTask,
+  codec: ImageCodec,
+  { latents, onProgress, signal }: Latents,
+): Promise<TrainingExample[]> {
+  if (latents) checkCount(latents, examples, 'examples');
+  if (latents && config.model.images === 'tokens') {
+    throw new TransfusionError({
+      code: 'LATENTS_FOREIGN',
+      message: 'latents are given, and model.images is tokens: the model learns codes',
+      fix: 'leave the latents out: codes are computed when the session opens',
+    });
+  }
+  const encoder = encoderOf(config, codec);
+  const variants = latents ?? (await encodeVariants(encoder, examples, config.data.flip, { onProgress, signal }));
+  return examples.map((example, i) => {
+    return { ...example, grid: latentGrid(example, patchSizeOf(config), codecConfig), variants: variants[i] };
+  });
+}
+
+/** What makes latents of pictures, or the codes that stand for them. */
+function encoderOf({ model }: TransfusionTrainingConfig, codec: ImageCodec): Pick<ImageCodec, 'encodeDistribution'> {
+  return model.images === 'tokens' ? codesAsLatents(codec) : codec;
+}
+
+/** Documents are never mirrored: their texts may tell left from right. A picture that several have is encoded once. */
+async function documentsWithLatents(
+  { examples, documents, config, codec: { config: codecConfig } }: TransfusionTask,
+  codec: ImageCodec,
+  { documentLatents, onProgress, signal }: Latents,
+): Promise<TrainingDocument[]> {
+  const { pictures, numberOf } = documentPictures(documents);
+  if (documentLatents) checkCount(documentLatents, pictures, 'pictures of documents');
+  const progress = { onProgress: (done: number) => onProgress?.(examples.length + done), signal };
+  const variants = documentLatents ?? (await encodeVariants(encoderOf(config, codec), pictures, false, progress));
+  return documents.map((document) => ({
+    ...document,
+    parts: document.parts.map((part) => {
+      if (part.kind === 'text') return part;
+      const grid = latentGrid(part, patchSizeOf(config), codecConfig);
+      return { ...part, grid, variants: variants[numberOf(part)] };
+    }),
+  }));
+}
+
+/** @throws TransfusionError LATENTS_FOREIGN */
+function checkCount(latents: readonly unknown[], pictures: readonly unknown[], what: string): void {
+  if (latents.length === pictures.length) return;
+  throw new TransfusionError({
+    code: 'LATENTS_FOREIGN',
+    message: `latents of ${latents.length} pictures were given, and the task has ${pictures.length} ${what}`,
+    fix: "give those of the task's examples, in their order: some pictures may have been left out for their captions",
+  });
+}
+
+/** A step of plain texts says nothing of images. */
+function termsOf({ diffusion, codes, ...others }: Record<string, number>, batches: readonly unknown[]) {
+  const arrays = batches as BatchArrays[];
+  const hasImages = arrays.some(({ groups }) => groups.some(({ mask }) => mask.some((used: number) => used > 0)));
+  const hasCodes = codes !== undefined && arrays.some(({ imageCount }) => imageCount[0] > 0);
+  return { ...others, ...(hasImages ? { diffusion } : {}), ...(hasCodes ? { codes } : {}) };
+}
+
+async function modelFiles(
+  { pipeline, tokenizer, codec: { config, weights }, base, sizes: { lora } }: TransfusionTask,
+  state: TrainState,
+): Promise<ModelFiles> {
+  if (lora && base) return loraFiles(state, lora, base);
+  const { ema } = state;
+  const tensors = new Map<string, NamedTensor>();
+  for (const [name, variable] of flattenTree<Variable>(ema, isVariable)) {
+    tensors.set(name, { shape: [...variable.shape], data: await variable.read() });
+  }
+  const files = { config: pipeline, tensors, tokenizer: tokenizer.toJson() };
+  if (config.kind === 'pixels') return files;
+  const stored = new Map<string, NamedTensor>();
+  for (const [name, { shape, data }] of weights) stored.set(name, { shape: [...shape], data });
+  return { ...files, vae: { config: config.autoencoder, tensors: stored } };
+}
