@@ -70,6 +70,10 @@ test('one row for each way to draw, of models that were trained alike; what is d
   const again = await runStudy();
   expect([again.code, again.out]).toEqual([0, out]);
   expect((await stat(weights)).mtimeMs).toBe(mtimeMs);
+
+  const longer = await runStudy({ ...study, set: [...study.set, 'steps=9'] });
+  expect([longer.code, longer.log]).toEqual([2, expect.stringMatching(/RUN_EXISTS: .*plain holds a run of another/)]);
+  expect((await stat(weights)).mtimeMs).toBe(mtimeMs);
 }, 60_000);
 
 test.each([

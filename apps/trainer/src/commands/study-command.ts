@@ -1,5 +1,5 @@
 /** @file `trainer study`: trains variants of a configuration on pictures learned by heart, and writes one table of all. */
-import { mkdir, readFile } from 'node:fs/promises';
+import { access, mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type BackendChoice, openBackend, type Terminal, withProgress } from '@transfusion/app-common';
 import { writeOutputFile } from '@transfusion/checkpoint/node';
@@ -8,6 +8,7 @@ import { countParameters } from '@transfusion/nn';
 import { completeImageSampling } from '@transfusion/sampler';
 import type { Backend } from '@transfusion/tensor';
 import { type Progress, planRun, scoreCaptions, scoreDrawings, stepOptionsOf } from '@transfusion/training';
+import { runFiles } from '@transfusion/training/node';
 import { transfusionSpec } from '@transfusion/transformer';
 import { resolveConfig } from '../config/resolve-config.js';
 import type { RunConfig } from '../config/run-config.js';
@@ -40,6 +41,7 @@ export async function studyCommand({ study: file, out, backend: choice }: StudyC
     configs.push(config);
   }
   study.variants.forEach((variant, i) => checkDrawings(variant, configs[i]));
+  for (const config of configs) await refuseOther(join(out, config.name), config);
   await mkdir(out, { recursive: true });
   const backend = await openBackend(choice, terminal);
   const rows: StudyRow[] = [];
@@ -67,6 +69,21 @@ function checkDrawings({ drawings }: Variant, { diffusion, sampling, model }: Ru
   for (const drawing of drawings) {
     completeImageSampling({ diffusion: { ...diffusion, clampSample: null }, sampling, model: { images } }, drawing);
   }
+}
+
+/** Nothing that was trained before is replaced. @throws TransfusionError RUN_EXISTS: there is a run of another configuration */
+async function refuseOther(folder: string, config: RunConfig): Promise<void> {
+  const run = await earlierRun(folder, config);
+  const exists = await access(runFiles(folder).model).then(
+    () => true,
+    () => false,
+  );
+  if (!exists || run?.state.config.steps === config.steps) return;
+  throw new TransfusionError({
+    code: 'RUN_EXISTS',
+    message: `${folder} holds a run of another configuration than this study's`,
+    fix: 'give the study another folder with --out',
+  });
 }
 
 interface VariantTask {

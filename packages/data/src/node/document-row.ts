@@ -1,10 +1,9 @@
 /** @file One line of a file of documents. */
 import { posix, win32 } from 'node:path';
-import { reason } from '@transfusion/core';
 import { z } from 'zod';
 import type { ImageRole } from '../document.js';
-import { decodeText } from './decode-text.js';
 import { type Split, splitOfWords } from './folder-split.js';
+import { parseJsonLine } from './json-line.js';
 
 const pathSchema = z
   .string()
@@ -44,15 +43,9 @@ type Problem = { problem: string };
 
 /** The document in a line, or why there is none; nothing where the line is blank. */
 export function parseDocumentRow(line: Uint8Array): DocumentRow | Problem | undefined {
-  const decoded = decodeText(line);
-  if ('problem' in decoded) return decoded;
-  if (decoded.text.trim() === '') return undefined;
-  let json: unknown;
-  try {
-    json = JSON.parse(decoded.text);
-  } catch (error) {
-    return { problem: `it is no JSON: ${reason(error)}` };
-  }
+  const parsed = parseJsonLine(line);
+  if (!parsed || 'problem' in parsed) return parsed;
+  const { json } = parsed;
   const row = rowSchema.safeParse(json);
   if (!row.success) return { problem: described(row.error, 'it is no object with `parts`') };
   const { parts: given, split: word, ...names } = row.data;

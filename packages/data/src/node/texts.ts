@@ -6,6 +6,7 @@ import type { BrokenFile } from '../image-dataset.js';
 import type { TextDataset, TextDocument } from '../text-dataset.js';
 import { decodeText } from './decode-text.js';
 import { folderSplit, type Split, splitOfWords } from './folder-split.js';
+import { parseJsonLine } from './json-line.js';
 import { countKinds } from './left-out.js';
 import { type ListedFile, listFolder } from './list-folder.js';
 import { readInput } from './read-input.js';
@@ -153,15 +154,9 @@ async function* readDocumentLines(file: ListedFile, onBytes: (count: number) => 
 
 /** Nothing where the line is blank. */
 function parseLine(line: Uint8Array): { text: string } | { problem: string } | undefined {
-  const decoded = decodeText(line);
-  if ('problem' in decoded) return decoded;
-  if (decoded.text.trim() === '') return undefined;
-  let json: unknown;
-  try {
-    json = JSON.parse(decoded.text);
-  } catch (error) {
-    return { problem: `it is no JSON: ${reason(error)}` };
-  }
+  const parsed = parseJsonLine(line);
+  if (!parsed || 'problem' in parsed) return parsed;
+  const { json } = parsed;
   if (typeof json !== 'object' || json === null || Array.isArray(json))
     return { problem: 'it is no object with `text`' };
   const { text, content } = json as Record<string, unknown>;
