@@ -11,8 +11,9 @@ export default {
   transformIgnorePatterns: ['/node_modules/(?!(fast-png|iobuffer|pako|fflate)/)'],
   moduleNameMapper: {
     '^@transfusion/app-common$': '<rootDir>/apps/common/src/index.ts',
-    '^@transfusion/(core|tensor|wasm|webgpu|nn|tokenizer|vae|transformer|losses|schedulers|sampler|training|data|checkpoint)$':
+    '^@transfusion/(core|tensor|wasm|webgpu|nn|tokenizer|vae|transformer|losses|schedulers|sampler|training|data|checkpoint|evaluation)$':
       '<rootDir>/packages/$1/src/index.ts',
+    '^@transfusion/emoji-64$': '<rootDir>/packages/emoji-64/src/index.ts',
     '^@transfusion/([a-z]+)/([a-z-]+)$': '<rootDir>/packages/$1/src/$2/index.ts',
     '^(\\.{1,2}/.*)\\.js$': '$1',
   },

@@ -6,7 +6,7 @@
  * The example is the first `ts` or `js` block of the README, or the first one after a line `<!-- example -->`. It runs in
  * the empty folder, on the software WebGPU adapter where there is one.
  */
-import { mkdtempSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -55,8 +55,10 @@ function entriesOf({ name, manifest }) {
 async function install(packages) {
   // A user's own project would have Node's and WebGPU's types.
   const types = ['@types/node', '@webgpu/types'].map((name) => `${name}@${require(`${name}/package.json`).version}`);
-  // Optional peers are what a README's example tells its reader to install.
-  const peers = packages.flatMap(({ manifest }) => Object.entries(manifest.peerDependencies ?? {}));
+  // Optional peers are what a README's example tells its reader to install; the largest the repository does not install either.
+  const peers = packages
+    .flatMap(({ manifest }) => Object.entries(manifest.peerDependencies ?? {}))
+    .filter(([name]) => existsSync(join(root, 'node_modules', name)));
   const extras = [...types, ...peers.map(([name, range]) => `${name}@${range}`)];
   writeFileSync(join(folder, 'package.json'), JSON.stringify({ name: 'elsewhere', private: true, type: 'module' }));
   const flags = ['--prefer-offline', '--ignore-scripts', '--no-audit', '--no-fund', '--save-exact'];

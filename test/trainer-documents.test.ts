@@ -41,6 +41,9 @@ const metrics = (name: string) =>
     .split('\n')
     .map((line) => JSON.parse(line));
 
+const trainedOn = (name: string) =>
+  JSON.parse(readFileSync(join(runs, name, 'model', 'config.json'), 'utf8')).trainedOn;
+
 describe('documents from disk', () => {
   test('are counted before and when they are trained on, and their words are those of the tokenizer', async () => {
     const dry = await trainer([...tiny(runs, 'dry', own()), '--dry-run']);
@@ -56,6 +59,8 @@ describe('documents from disk', () => {
     );
     const drawn = decodePng(readFileSync(join(runs, 'own/samples/step-3-edits.png')));
     expect(drawn.width).toBeGreaterThan(12 * 16);
+    const alone = { pictures: false, captions: false, documents: true, edits: true, texts: false };
+    expect(trainedOn('own')).toEqual(alone);
   });
 
   test('beside pictures and texts', async () => {
@@ -67,6 +72,8 @@ describe('documents from disk', () => {
       0,
       expect.stringMatching(/\d+ pictures to train on, .* documents to train on, .* rows/),
     ]);
+    const all = { pictures: true, captions: true, documents: true, edits: true, texts: true };
+    expect(trainedOn('beside')).toEqual(all);
   });
 
   test('a stopped run goes on to the same bits, and says so when they have changed', async () => {
@@ -100,6 +107,16 @@ describe('documents from disk', () => {
     expect(lenient).toMatchObject({ code: 0, text: expect.stringMatching(/skipped .*line 9: nothing\.png/) });
   });
 
+  test('documents that are given as texts, and texts as documents, are told how to be given', async () => {
+    const words = join(folder, 'plain.jsonl');
+    writeFileSync(words, '{"text": "a"}');
+    const say = async (set: Record<string, unknown>) =>
+      (await trainer([...tiny(runs, 'other', { 'data.dataset': 'none', 'data.demoSet': null, ...set }), '--dry-run']))
+        .text;
+    expect(await say({ 'data.texts': join(data, 'documents.jsonl') })).toMatch(/fix: .*--set data\.documents=PATH.*$/);
+    expect(await say({ 'data.documents': words })).toMatch(/fix: .*--set data\.texts=PATH.*$/);
+  });
+
   test('nothing at all is refused', async () => {
     expect(await trainer(tiny(runs, 'none', { 'data.dataset': 'none', 'data.demoSet': null }))).toMatchObject({
       code: 2,
@@ -131,34 +148,31 @@ describe('edits of emoji', () => {
     expect(trained + heldOut).toBe(50 + 24 * 3);
     expect(heldOut).toBeGreaterThan(16);
 
-    const out = join(folder, 'scores.png');
+    const out = join(folder, 'scores');
     const scored = await trainer([
-      ...['evaluate-edits', '--run', join(runs, 'edits'), '--count', '6', '--images', '3', '--out', out],
+      ...['evaluate', '--run', join(runs, 'edits'), '--only', 'edits', '--count', '6', '--out', out],
       ...['--backend', 'wasm', '--guidance', '1'],
     ]);
     expect([scored.code, scored.text]).toEqual([
       0,
-      expect.stringMatching(
-        /^6 edits of held-out emoji .*: \d\.\d{3} are nearest .*by chance 0\.250, .* unchanged 0\.000$/m,
-      ),
+      expect.stringMatching(/edits drawn in the style asked for .* n = 6 .*0\.250 chance, 0 given back unchanged/),
     ]);
-    // Three edits of three pictures each.
-    expect(decodePng(readFileSync(out)).width).toBe(9 * (16 + 4) + 4);
-    expect(readFileSync(join(folder, 'scores.txt'), 'utf8')).toMatch(/^((right|wrong) {2}.*style.*\n){3}$/);
+    // Four edits of three pictures each.
+    expect(decodePng(readFileSync(join(out, 'edits.png'))).width).toBe(12 * (16 + 4) + 4);
+    const { details } = JSON.parse(readFileSync(join(out, 'evaluation.json'), 'utf8'));
+    expect(details.edits).toEqual([{ kind: 'heldOut', edits: expect.any(Array) }]);
+    for (const { instruction } of details.edits[0].edits) expect(instruction).toMatch(/style/);
+    expect(details.edits[0].edits).toHaveLength(6);
   });
 
   test('scores are of runs on edits, with something held out', async () => {
-    const of = (name: string) => trainer(['evaluate-edits', '--run', join(runs, name), '--backend', 'wasm']);
+    const of = (name: string) =>
+      trainer(['evaluate', '--run', join(runs, name), '--only', 'edits', '--backend', 'wasm']);
     expect(existsSync(join(runs, 'own'))).toBe(true);
-    expect(await of('own')).toMatchObject({
-      code: 2,
-      text: expect.stringMatching(/CONFIG_DATASET: .*trained on none/),
-    });
+    const none = { code: 0, text: expect.stringMatching(/left out: edits: there is no held-out document of an emoji/) };
+    expect(await of('own')).toMatchObject(none);
     const all = { ...edits, 'data.heldOutFraction': 0, steps: 1 };
     expect(await trainer(tiny(runs, 'all', all))).toMatchObject({ code: 0 });
-    expect(await of('all')).toMatchObject({
-      code: 2,
-      text: expect.stringMatching(/DATA_NO_EXAMPLES: no emoji that several styles draw is held out/),
-    });
+    expect(await of('all')).toMatchObject(none);
   });
 });

@@ -46,7 +46,7 @@ describe('configurations: exit 2, nothing written', () => {
     ['more layers than can be traced', () => ['--set', 'model.layers=9999999'], /model\.layers: .*<=1024/],
     ['endless rows', () => ['--set', 'batch.sequenceLength=1000000000'], /batch\.sequenceLength: .*<=1048576/],
     ['an unknown option', () => ['--frobnicate'], /unknown option '--frobnicate'/],
-    ['threads that are no number', () => ['--threads', 'two'], /whole number from 1/],
+    ['a value too many', () => ['--threads', '3'], /'--threads <n>' is given twice, with 2 and with 3/],
     ['a configuration that is not there', () => ['--config', join(folder, 'no.json')], /cannot read .*no\.json/],
     ['a configuration that is no JSON', () => ['--config', file('bad.json', '{ "steps": ')], /bad\.json/],
     ['a configuration that is a list', () => ['--config', file('list.json', '[1]')], /list\.json.*not a JSON object/],
@@ -57,6 +57,11 @@ describe('configurations: exit 2, nothing written', () => {
     expect(text).toMatch(message);
     expect(code).toBe(2);
     expect(existsSync(untouched)).toBe(false);
+  });
+
+  test('threads that are no number', async () => {
+    const { code, text } = await trainer(['train', '--preset', 'tiny', '--threads', 'two']);
+    expect([code, text]).toEqual([2, expect.stringMatching(/whole number from 1/)]);
   });
 
   test('an unknown preset names the nearest', async () => {

@@ -267,6 +267,21 @@ describe('LoRA', () => {
       /LORA_BASE: .*lora.model is a LoRA of another model/,
     ],
     [
+      'a whole model as a LoRA',
+      () => ['merge', '--model', base, '--lora', base, '--out', join(folder, 'no')],
+      /LORA_WHOLE_MODEL: .*base.model is a whole model, not a LoRA/,
+    ],
+    [
+      'the folder inside a run',
+      () => ['export', '--run', base, '--out', join(folder, 'no')],
+      /RUN_NOT_RESUMABLE: .*base.model is a checkpoint.*\n +fix: give .*base(?![/\w])/,
+    ],
+    [
+      'a run to go on with, and to start over',
+      () => ['train', '--resume', join(runs, 'base'), '--overwrite'],
+      /CONFIG_RESUME: --resume .*base goes on with a run, --overwrite starts one over/,
+    ],
+    [
       'no scale',
       () => ['merge', '--model', base, '--lora', 'a:b', '--out', join(folder, 'no')],
       /give FOLDER or FOLDER:SCALE/,

@@ -118,11 +118,33 @@ describe('a model that announces sizes goes on announcing all of them', () => {
   });
 });
 
+test('a model that announces no sizes learns several without', async () => {
+  expect((await trainer(tiny(runs, 'plain', { steps: 1, 'data.demoSet': 2, patchSize: 4 }))).code).toBe(0);
+  const start = (name: string, more: Record<string, unknown> = {}) =>
+    trainer([
+      ...tiny(runs, name, { ...set(['8x8', '16x8'], { steps: 1, ...more }), patchSize: 4 }),
+      ...['--finetune', join(runs, 'plain', 'model')],
+    ]);
+  expect(await start('several')).toMatchObject({ code: 0 });
+  const { image } = read('several', 'config.json');
+  expect([image.announced, image.sizes]).toEqual([
+    false,
+    [
+      { width: 8, height: 8 },
+      { width: 16, height: 8 },
+    ],
+  ]);
+  expect(await start('never', { 'data.announceSizes': true })).toMatchObject({
+    code: 2,
+    text: expect.stringMatching(/CONFIG_FINETUNE: data\.announceSizes is true, and the model .* no tokens/),
+  });
+}, 60_000);
+
 test('sizes that do not divide into patches, and datasets of one size, are refused before any picture is read', async () => {
   const missing = { 'data.folder': join(folder, 'missing') };
   expect(await trainer(tiny(runs, 'x', set(['8x8', '10x8'], missing)))).toMatchObject({
     code: 2,
-    text: expect.stringMatching(/CONFIG_PATCH_SIZE: patchSize: an image of 8 x 10 /),
+    text: expect.stringMatching(/CONFIG_PATCH_SIZE: patchSize: an image of 10 x 8 /),
   });
   expect(await trainer(tiny(runs, 'x', { 'data.imageSizes': '["8x8"]' }))).toMatchObject({
     code: 2,

@@ -1,4 +1,5 @@
 /** @file A model opened by a page, from a server of another origin: the picture is that of Node. */
+import { createHash } from 'node:crypto';
 import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import type { RequestListener } from 'node:http';
 import { tmpdir } from 'node:os';
@@ -82,6 +83,22 @@ inBrowser('a model from another origin', () => {
     const pictures = await drawInPage();
     expect(pictures).toEqual(await inNode.draw(server.url));
     expect(pictures[0]).not.toEqual(pictures[1]);
+  });
+
+  test('each file at an address of its own, a small one in it, as a bundler places those of a package; checked by hashes', async () => {
+    server = await serve(allowing(fileListener(files), {}));
+    const names = Object.keys(files);
+    const addresses = Object.fromEntries(names.map((name) => [name, `${server.url}/${name}`]));
+    addresses['config.json'] = `data:application/json;base64,${Buffer.from(files['config.json']).toString('base64')}`;
+    const sums = Object.fromEntries(
+      names.map((name) => [name, createHash('sha256').update(files[name]).digest('hex')]),
+    );
+    const drawIn = (given: typeof sums) =>
+      page.evaluate(([addresses, sums]) => models.draw(addresses, sums), [addresses, given] as const);
+    expect(await drawIn(sums)).toEqual(await inNode.draw(server.url));
+    await expect(drawIn({ ...sums, 'tokenizer.json': sums['config.json'] })).rejects.toThrow(
+      /CHECKPOINT_FORMAT: addresses\/tokenizer\.json is not the file that was published/,
+    );
   });
 
   test('a server that does not allow it: what that may be', async () => {

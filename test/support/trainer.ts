@@ -41,6 +41,11 @@ export function tinyVae(runs: string, name: string, set: Record<string, unknown>
   return tinyCommand('vae', runs, name, set, threads);
 }
 
+/** The same of the tiny network that judges pictures. */
+export function tinyEvaluator(runs: string, name: string, set: Record<string, unknown> = {}, threads = 2): string[] {
+  return tinyCommand('evaluator', runs, name, set, threads);
+}
+
 function tinyCommand(
   command: string,
   runs: string,

@@ -1,7 +1,7 @@
 /** @file What `auto` falls back from, what it says then, and what it lets through. */
 import { type Backend, BackendError, OutOfMemoryError } from '@transfusion/tensor';
 import { openWebGpu } from '@transfusion/webgpu';
-import { type BackendChoice, type BackendOpeners, openBackend } from './backend.js';
+import { type BackendChoice, type BackendOpeners, newerNode, openBackend } from './backend.js';
 
 const named = (name: string) => ({ name, description: `as ${name}` }) as Backend;
 
@@ -22,6 +22,20 @@ async function opened(choice: BackendChoice, openGpu: BackendOpeners['openWebGpu
   const { name } = await openBackend(choice, { log: (line) => void log.push(line) }, openers);
   return { name, log, asked };
 }
+
+test('a newer Node is named where it would be faster', () => {
+  const hint = (name: string, description: string, arch: NodeJS.Architecture, node: string) =>
+    newerNode({ name, description }, { arch, versions: { node } });
+  const narrow = 'WebAssembly on the CPU: 2 threads, 128-bit relaxed SIMD';
+  expect(hint('wasm', narrow, 'x64', '20.19.0')).toBe(
+    '; Node 24 has 256-bit SIMD, up to twice as fast (this is 20.19.0)',
+  );
+  expect(hint('wasm', narrow.replace('128', '256'), 'x64', '22.0.0')).toBe('');
+  // A processor without 256-bit registers.
+  expect(hint('wasm', narrow, 'x64', '24.1.0')).toBe('');
+  expect(hint('wasm', narrow, 'arm64', '20.19.0')).toBe('');
+  expect(hint('webgpu', narrow, 'x64', '20.19.0')).toBe('');
+});
 
 const failing = (error: unknown) => () => Promise.reject(error);
 

@@ -1,4 +1,4 @@
-import { number, wholeNumber } from './options.js';
+import { number, numberAbove, wholeNumber } from './options.js';
 
 test('a whole number says which there may be, also where it is too large to be exact', () => {
   const seed = wholeNumber(0);
@@ -15,4 +15,12 @@ test('a number says its limits, where it has any', () => {
   expect(() => number()('Infinity')).toThrow(/^give a number$/);
   expect(() => number(0)('-1')).toThrow(/^give a number from 0$/);
   expect(() => number(0, 1)('2')).toThrow(/^give a number from 0 to 1$/);
+});
+
+test('a number above a limit is not the limit', () => {
+  expect(numberAbove(0, 1)('1')).toBe(1);
+  for (const wrong of ['0', '1.5', 'x']) {
+    expect(() => numberAbove(0, 1)(wrong)).toThrow(/^give a number above 0, at most 1$/);
+  }
+  expect(() => numberAbove(0)('0')).toThrow(/^give a number above 0$/);
 });

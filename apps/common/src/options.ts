@@ -1,6 +1,7 @@
 /** @file Command-line options and conventions that all commands share. */
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import type { BackendChoice } from './backend.js';
+import { type CommandLineHints, checkWords } from './check-words.js';
 import { reportError } from './report-error.js';
 import type { Terminal } from './terminal.js';
 
@@ -25,6 +26,17 @@ export function number(least = Number.NEGATIVE_INFINITY, most = Number.POSITIVE_
     if (Number.isFinite(value) && value >= least && value <= most) return value;
     const from = least === Number.NEGATIVE_INFINITY ? '' : ` from ${least}`;
     throw new InvalidArgumentError(`give a number${from}${most === Number.POSITIVE_INFINITY ? '' : ` to ${most}`}`);
+  };
+}
+
+/** Parses a number in (least, most]. */
+export function numberAbove(least: number, most = Number.POSITIVE_INFINITY) {
+  return (text: string): number => {
+    const value = text.trim() === '' ? Number.NaN : Number(text);
+    if (Number.isFinite(value) && value > least && value <= most) return value;
+    throw new InvalidArgumentError(
+      `give a number above ${least}${most === Number.POSITIVE_INFINITY ? '' : `, at most ${most}`}`,
+    );
   };
 }
 
@@ -53,9 +65,15 @@ export function rootCommand(name: string, terminal: Terminal): Command {
 }
 
 /** Parses and runs. The exit code: 0 done, 1 failed while running, 2 bad input, 130 cancelled. */
-export async function runCommand(root: Command, argv: readonly string[], terminal: Terminal): Promise<number> {
-  for (const command of root.commands) command.copyInheritedSettings(root);
+export async function runCommand(
+  root: Command,
+  argv: readonly string[],
+  terminal: Terminal,
+  hints?: CommandLineHints,
+): Promise<number> {
+  for (const command of root.commands) command.copyInheritedSettings(root).allowExcessArguments(false);
   try {
+    checkWords(root, argv, hints);
     await root.parseAsync([...argv], { from: 'user' });
     return 0;
   } catch (error) {

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { join, parse } from 'node:path';
-import { decodePng, encodePng } from '@transfusion/data';
+import { decodePng, encodePng, type RgbImage } from '@transfusion/data';
 import { readDrawing } from '@transfusion/sampler';
 import sharp from 'sharp';
 import { CPU, inFolderWithModel, runSampler, toldCommand } from './testing/run-sampler.js';
@@ -10,7 +10,8 @@ import { writeTinyModelFolder } from './testing/tiny-model-folder.js';
 const place = inFolderWithModel();
 
 const sampler = (...argv: string[]) => runSampler([...argv, ...CPU]);
-const generate = (...more: string[]) => sampler('generate', '--model', place.model, ...more);
+const generate = (...more: string[]) =>
+  sampler('generate', ...(more.includes('--model') ? [] : ['--model', place.model]), ...more);
 /** What it wrote; an error where it did not. */
 async function written(out: string, ...more: string[]): Promise<Buffer> {
   const result = await generate('--out', out, ...more);
@@ -114,6 +115,20 @@ describe('--like draws it again, bit for bit', () => {
     expect(await readFile(names.at(-1)!.replace('of', 'again'))).toEqual(singles.at(-1));
   });
 
+  test('on another backend it is the same but for rounding, unless something else was changed', async () => {
+    await written('cpu.png', '--prompt', 'red', '--n', '2');
+    const settings = await settingsOf('cpu-1.png');
+    const { texts, ...image } = decodePng(await readFile('cpu-1.png')) as RgbImage & { texts?: unknown };
+    const told = JSON.stringify({ ...settings, backend: 'webgpu' });
+    await writeFile('gpu.png', encodePng(image, { texts: { transfusion: told } }));
+    const say = async (...more: string[]) => (await generate('--like', 'gpu.png', '--out', 'x.png', ...more)).log;
+    expect(await say()).toContain('gpu.png was drawn on webgpu; on wasm it is the same but for rounding');
+    expect(await say('--seed', '0')).toContain('the same but for rounding');
+    expect(await say('--steps', '2')).toContain('on wasm it is another picture, as --steps is not as then');
+    const several = await say('--prompt', 'blue', '--n', '2', '--guidance', '7', '--size', '8x8');
+    expect(several).toContain('as --prompt, --n, --guidance are not as then');
+  });
+
   test('one made from a picture with a mask needs both again, and says whether they are the same', async () => {
     await sharp({ create: { width: 30, height: 20, channels: 3, background: '#4080c0' } })
       .png()
@@ -130,6 +145,23 @@ describe('--like draws it again, bit for bit', () => {
       image: { strength: 1 },
     });
     expect(await written('edited-2.png', '--like', 'edited.png', ...sources)).toEqual(first);
+    await sharp({ create: { width: 30, height: 20, channels: 3, background: '#707070' } })
+      .png()
+      .toFile('dark.png');
+    const dark = await generate('--prompt', 'a', '--out', 'never.png', '--from', 'from.png', '--mask', 'dark.png');
+    expect(dark).toMatchObject({
+      code: 2,
+      log: expect.stringMatching(/MASK_EMPTY: --mask dark\.png has no bright pixel/),
+    });
+    for (const [out, option] of [
+      ['from.png', '--from from.png'],
+      [join('..', parse(place.folder).base, 'mask.png'), '--mask mask.png'],
+    ]) {
+      const over = await generate('--prompt', 'a', '--out', out, ...sources);
+      expect(over).toMatchObject({ code: 2, log: expect.stringContaining(`written over ${option}`) });
+    }
+    expect(await generate('--like', 'edited.png', ...sources, '--out', './edited.png')).toMatchObject({ code: 2 });
+    expect(await readFile('edited.png')).toEqual(first);
     const without = await generate('--like', 'edited.png');
     expect(without).toMatchObject({
       code: 2,
@@ -288,7 +320,7 @@ describe('from a picture', () => {
       /above\.png is 8 x 8 pixels, --from wide\.png 16 x 8.*16 x 8 pixels, or of the same shape/s,
     ],
     ['strength 0', ['--from', 'g.png', '--strength', '0'], /strength/],
-    ['a strength in percent', ['--from', 'g.png', '--strength', '60'], /--strength .*number from 0 to 1/],
+    ['a strength in percent', ['--from', 'g.png', '--strength', '60'], /--strength .*number above 0, at most 1/],
     ['a guidance beyond all range', ['--guidance', '1e308'], /--guidance .*number from -1000 to 1000/],
     ['an interval of one number', ['--guidance-interval', '0.5'], /two numbers from 0 to 1, the smaller first/],
     [

@@ -1,6 +1,9 @@
 /** @file `--like`: what a picture's file says about how it was drawn, in place of what the command line leaves out. */
+
 import { readFile } from 'node:fs/promises';
 import { format, parse } from 'node:path';
+import { imageFlag } from '@transfusion/app-common';
+import { isSameSize } from '@transfusion/data';
 import { type DrawingSettings, type ImageSamplingOptions, type ModelHashes, readDrawing } from '@transfusion/sampler';
 import { TransfusionError } from '@transfusion/tensor';
 import type { SourceFiles } from './source-files.js';
@@ -35,10 +38,11 @@ async function readBytes(path: string): Promise<Uint8Array> {
   try {
     return await readFile(path);
   } catch (error) {
+    const isMissing = (error as NodeJS.ErrnoException).code === 'ENOENT';
     throw new TransfusionError({
       code: 'IMAGE_UNREADABLE',
-      fix: 'give a PNG file that `sampler generate` wrote',
-      message: `--like ${path}: ${(error as Error).message}`,
+      fix: isMissing ? 'correct the path' : 'give a PNG file that `sampler generate` wrote',
+      message: `--like ${path}: ${isMissing ? 'it does not exist' : (error as Error).message}`,
       cause: error,
     });
   }
@@ -120,4 +124,18 @@ export function compareSources(like: string, settings: GenerateSettings, files: 
     const what = before ? `is not the ${before.name} that it was drawn with` : 'was not there before';
     return [`--${option} ${now!.name} ${what}: it will be another picture than ${like}`];
   });
+}
+
+/** The options that are not as they were. */
+export function changedOptions(before: GenerateSettings, now: GenerateSettings): string[] {
+  const differs = (one: unknown, other: unknown) => JSON.stringify(one) !== JSON.stringify(other);
+  const image = Object.keys({ ...before.image, ...now.image }) as (keyof GenerateSettings['image'])[];
+  return [
+    ...(['prompt', 'seed', 'scale'] as const).filter((name) => differs(before[name], now[name])),
+    ...(isSameSize(before.size, now.size) ? [] : ['size']),
+    ...(before.n !== now.n || before.index !== now.index ? ['n'] : []),
+    ...(['from', 'mask'] as const).filter((name) => before[name]?.sha256 !== now[name]?.sha256),
+  ]
+    .map((name) => `--${name}`)
+    .concat(image.filter((name) => differs(before.image[name], now.image[name])).map(imageFlag));
 }

@@ -110,7 +110,7 @@ describe('the command line', () => {
       ['generate', '--prompt', 'a', '--out', 'a.png', '--guidence', '2'],
       /unknown option '--guidence'.*--guidance/s,
     ],
-    ['a missing flag', ['generate', '--prompt', 'a'], /generate needs --out.*--like FILE\.png/s],
+    ['a missing flag', ['generate', '--out', 'a.png'], /generate needs --prompt.*--like FILE\.png/s],
     ['an unknown command', ['draw'], /unknown command 'draw'/],
     ['a bad number', ['generate', '--prompt', 'a', '--out', 'a.png', '--n', '0'], /--n .*whole number from 1 to 1024/],
     [
@@ -118,8 +118,16 @@ describe('the command line', () => {
       ['generate', '--prompt', 'a', '--out', 'a.png', '--guidance', 'x'],
       /--guidance .*give a number/,
     ],
+    ['a bad strength', ['generate', '--strength', '1.5'], /--strength .*give a number above 0, at most 1/],
+    ['no strength', ['generate', '--strength', '0'], /--strength .*give a number above 0, at most 1/],
+    ['a drawing without images', ['continue', '--draw', '--max-images', '0', '--out', 'x'], /--draw .*--max-images 0/],
+    ['a picture to draw again that is not there', ['generate', '--like', 'no.png'], /no\.png: it does not exist/],
     ['a bad choice', ['info', '--backend', 'cuda'], /'cuda' is invalid.*auto, wasm, webgpu/],
     ['no image', ['caption'], /required option '--image/],
+    ['a word too many', ['generate', '--prompt', 'red', 'heart'], /unexpected word 'heart'.*--prompt "red heart"/],
+    ['a word for an option', ['info', 'folder'], /unexpected word 'folder'; did you mean --model folder\?/],
+    ['an option of another command', ['edit', '--from', 'a.png'], /unknown option '--from'; did you mean --image\?/],
+    ['two values for one', ['edit', '--image', 'a', '--image', 'b'], /'--image <file>' is given twice/],
   ])('%s: exit 2', async (_, argv, message) => {
     const result = await sampler(...argv);
     expect(result.code).toBe(2);
@@ -170,7 +178,7 @@ describe('the command line', () => {
   test('--help teaches with examples', async () => {
     const result = await sampler('--help');
     expect(result.code).toBe(0);
-    expect(result.out).toContain('sampler generate --prompt "red heart" --out heart.png');
+    expect(result.out).toContain('sampler generate --prompt "red heart, 3d style"');
     expect((await sampler('generate', '--help')).out).toContain('--guidance');
   });
 });
@@ -244,12 +252,33 @@ describe('model folders', () => {
     const texts = { pictures: false, captions: false, texts: true };
     for (const argv of [[...draw, 'a'], describe])
       expect(await tell(texts, ...argv)).toContain('has never seen a picture');
+    expect(await tell(texts, 'info')).toMatch(/^trained on {2}texts$/m);
   });
 
-  test("the demo's is the default", async () => {
-    await writeTinyModelFolder('runs/demo/model');
-    expect((await sampler('info', ...cpu)).out).toMatch(/^model {7}runs\/demo\/model$/m);
-    await rm('runs', { recursive: true });
+  test('documents are told, and edits where a model never saw any', async () => {
+    await writeTinyModelFolder('documents');
+    const file = join('documents', 'config.json');
+    const config = JSON.parse(await readFile(file, 'utf8'));
+    const tell = async (trainedOn: object, ...argv: string[]) => {
+      await writeFile(file, JSON.stringify({ ...config, trainedOn }));
+      const { code, log, out } = await sampler(...argv, '--model', 'documents', ...cpu);
+      expect(code).toBe(0);
+      return log + out;
+    };
+    await generate('--prompt', 'x', '--out', 'plain.png', '--steps', '1');
+    const edit = ['edit', '--image', 'plain.png', '--prompt', 'a', '--out', 'changed.png', '--steps', '1'];
+    const draw = ['generate', '--prompt', 'a', '--out', 'drawn.png', '--steps', '1'];
+    const alone = { pictures: false, captions: false, documents: true, edits: false, texts: false };
+    expect(await tell(alone, 'info')).toMatch(/^trained on {2}documents of texts and pictures$/m);
+    expect(await tell(alone, ...draw)).not.toContain('trained on');
+    expect(await tell(alone, ...edit)).toContain('this model was never trained on edits');
+    const edits = { ...alone, pictures: true, captions: true, edits: true, texts: true };
+    expect(await tell(edits, 'info')).toMatch(
+      /^trained on {2}pictures with captions, documents of texts and pictures \(edits among them\) and texts$/m,
+    );
+    expect(await tell(edits, ...edit)).not.toContain('trained on');
+    // A folder of before does not say whether.
+    expect(await tell({ pictures: true, captions: true, texts: false }, ...edit)).not.toContain('trained on');
   });
 });
 
@@ -350,6 +379,17 @@ describe('continue', () => {
       if ('text' in part) expect(await readFile(files[i], 'utf8')).toBe(part.text);
       else expect(await read(files[i])).toEqual(decodePng(encodePng(part.image)));
     }
+  });
+
+  test('says where it wrote nothing, and of a picture that is not there that it is not', async () => {
+    const none = await goOn('--text', 'a', '--max-tokens', '0', '--max-images', '0', '--out', 'none');
+    expect(none).toMatchObject({ code: 0, log: expect.stringMatching(/it wrote nothing, and there is no file$/) });
+    expect(await readdir(place.folder)).not.toContain('none');
+    const missing = await goOn('--image', 'no.png', '--out', 'none');
+    expect(missing).toMatchObject({
+      code: 2,
+      log: expect.stringMatching(/no\.png: there is no such file\n {2}fix: correct/),
+    });
   });
 
   test('does not mix its files with others', async () => {

@@ -1,25 +1,31 @@
 /** @file The command line: what `sampler` can do, in the words of --help. */
 import {
   backendChoice,
+  type CommandLineHints,
+  imageSampling,
+  inFlags,
   number,
+  numberAbove,
+  quoted,
+  repeatable,
   rootCommand,
   runCommand,
   type Terminal,
   wholeNumber,
   withBackend,
+  withImageSampling,
 } from '@transfusion/app-common';
 import type { Command } from 'commander';
-import { imageSampling, withImageSampling, withModel, withSeed, withSize } from './command-options.js';
+import { withModel, withSeed, withSize } from './command-options.js';
 import { captionCommand } from './commands/caption-command.js';
 import { continueCommand, type GivenPart } from './commands/continue-command.js';
 import { editCommand } from './commands/edit-command.js';
 import { generateCommand } from './commands/generate-command.js';
 import { infoCommand } from './commands/info-command.js';
-import { inFlags } from './image-flags.js';
 
 /** Runs the command line and returns the exit code: 0 done, 1 failed while running, 2 bad input, 130 cancelled. */
 export async function run(argv: readonly string[], terminal: Terminal): Promise<number> {
-  return runCommand(program(terminal), argv, terminal);
+  return runCommand(program(terminal), argv, terminal, HINTS);
 }
 
 function program(terminal: Terminal): Command {
@@ -43,7 +49,10 @@ function addGenerate(root: Command, terminal: Terminal): void {
     .command('generate')
     .description('draw images from a caption, from another image, or one again that was drawn before')
     .option('--prompt <text>', 'what to draw; an empty text draws anything')
-    .option('--out <file.png>', 'with --n above 1 all images in one grid, and each beside it: file-1.png, ...')
+    .option(
+      '--out <file.png>',
+      'with --n above 1 all images in one grid, and each beside it: file-1.png, ... (default: named after the prompt, or FILE-again.png of --like)',
+    )
     .option('--n <count>', 'how many images', wholeNumber(1, 1024), 1)
     .option('--scale <factor>', 'enlarge every pixel to a square of so many', wholeNumber(1, 64), 1)
     .option(
@@ -53,7 +62,7 @@ function addGenerate(root: Command, terminal: Terminal): void {
     .option(
       '--strength <share>',
       'with --from: how much changes, 1 all of it (default: 0.6; with --mask 1)',
-      number(0, 1),
+      numberAbove(0, 1),
     )
     .option('--mask <file>', 'with --from: repaint where this is bright or transparent, keep every other pixel')
     .option('--like <file.png>', 'as that file says it was drawn; other options change single settings of it');
@@ -106,15 +115,21 @@ function addContinue(root: Command, terminal: Terminal): void {
   const command = root
     .command('continue')
     .description('go on with a document of texts and images; writes 001.txt, 002.png, ...')
-    .option('--text <text>', 'part of the document; may be repeated', (text) => void parts.push({ text }))
-    .option('--image <file>', 'part of the document; may be repeated', (path) => void parts.push({ imagePath: path }))
+    .addOption(
+      repeatable('--text <text>', 'part of the document; may be repeated', (text) => void parts.push({ text })),
+    )
+    .addOption(
+      repeatable('--image <file>', 'part of the document; may be repeated', (path) => {
+        parts.push({ imagePath: path });
+      }),
+    )
     .requiredOption('--out <folder>', 'a new or empty folder')
     .option('--draw', 'begin with an image')
     .option('--max-tokens <n>', 'most text tokens to write', wholeNumber(0), 256)
     .option('--max-images <n>', 'most images to draw', wholeNumber(0), 4)
     .option('--temperature <t>', '0: the most likely token; 1: as the model predicts', number(0), 0)
     .option('--top-k <k>', 'among the k most likely tokens', wholeNumber(1))
-    .option('--top-p <p>', 'among the fewest tokens that reach this probability', number(0.000_001, 1))
+    .option('--top-p <p>', 'among the fewest tokens that reach this probability', numberAbove(0, 1))
     .option('--min-p <p>', 'among tokens at least p times as likely as the first', number(0, 1));
   withBackend(withImageSampling(withSize(withSeed(withModel(command))))).action((options) => {
     const { model, lora, out, seed, size, maxTokens, maxImages, draw = false, temperature, topK, topP, minP } = options;
@@ -124,6 +139,27 @@ function addContinue(root: Command, terminal: Terminal): void {
     return inFlags(continueCommand({ ...given, ...choices }, terminal));
   });
 }
+
+/** What other commands call it, and what a word alone most likely is. */
+const HINTS: CommandLineHints = {
+  option: (command, flag) => OTHER_NAMES[command]?.[flag],
+  word: (command, word) => MAIN_OPTION[command] && `${MAIN_OPTION[command]} ${quoted(word)}`,
+};
+
+const OTHER_NAMES: Record<string, Record<string, string>> = {
+  generate: { '--image': '--from', '--text': '--prompt', '--count': '--n' },
+  edit: { '--from': '--image', '--text': '--prompt' },
+  caption: { '--from': '--image', '--input': '--image' },
+  continue: { '--from': '--image', '--prompt': '--text' },
+};
+
+const MAIN_OPTION: Record<string, string> = {
+  generate: '--prompt',
+  edit: '--image',
+  caption: '--image',
+  continue: '--text',
+  info: '--model',
+};
 
 const GENERATE_EXAMPLES = `
 Examples:
@@ -137,11 +173,11 @@ Every PNG file says how it was drawn: prompt, seed, options, and hashes of the m
 
 const EXAMPLES = `
 Examples:
-  sampler generate --prompt "red heart" --out heart.png
+  sampler generate --prompt "red heart, 3d style"         red-heart-3d-style.png, by the model that is shipped
   sampler generate --prompt "frog" --out frogs.png --n 9 --guidance 4 --seed 1
   sampler generate --like frogs-3.png --out again.png
   sampler generate --prompt "a wide landscape" --size 64x32 --out wide.png
-  sampler edit --model runs/emoji-edit/model --image heart.png --prompt "draw it in openmoji style" --out other.png
+  sampler edit --model runs/emoji-64/model --image heart.png --prompt "draw it in openmoji style" --out other.png
   sampler caption --image heart.png --image frog.jpg
   sampler continue --text "a red" --out story --temperature 0.8
   sampler continue --image heart.png --text "and now" --draw --out another

@@ -1,24 +1,8 @@
 /** @file A model folder on a backend, for as long as a command runs. */
-import { existsSync } from 'node:fs';
-import { join } from 'node:path';
 import { type AdapterChoice, type BackendChoice, openBackend, type Terminal } from '@transfusion/app-common';
 import { createSampler, type ModelHashes, type PipelineConfig, type Sampler } from '@transfusion/sampler';
 import { loadModel, readHashedModelFolder, readModelFolder, type StoredModel } from '@transfusion/sampler/node';
-import { TransfusionError } from '@transfusion/tensor';
-
-/** Where `npm run demo` leaves its model. */
-export const DEFAULT_MODEL = 'runs/demo/model';
-
-/** The folder that was asked for, or the demo's. @throws TransfusionError MODEL_MISSING */
-export function modelPath(given: string | undefined): string {
-  if (given !== undefined) return given;
-  if (existsSync(join(DEFAULT_MODEL, 'config.json'))) return DEFAULT_MODEL;
-  throw new TransfusionError({
-    code: 'MODEL_MISSING',
-    message: `no --model is given, and there is none in ${DEFAULT_MODEL}`,
-    fix: 'give --model FOLDER, or train one with npm run demo',
-  });
-}
+import { modelPath } from './model-path.js';
 
 /** What a command asks of a model. */
 export interface Use {
@@ -26,15 +10,23 @@ export interface Use {
   /** Draws what a text says. */
   follows?: boolean;
   describes?: boolean;
+  /** Draws a picture after another one. */
+  edits?: boolean;
 }
 
 /** What the model has never learned, in sentences. */
-function doubts({ trainedOn }: PipelineConfig, { draws, follows, describes }: Use): string[] {
+function doubts({ trainedOn }: PipelineConfig, { draws, follows, describes, edits }: Use): string[] {
   if (!trainedOn) return [];
-  const { pictures, captions } = trainedOn;
-  if (!pictures)
+  const { pictures, captions, documents = false } = trainedOn;
+  if (!pictures && !documents)
     return draws || describes ? ['this model was trained on texts alone: it has never seen a picture'] : [];
-  if (captions) return [];
+  const onlyPictures = !captions && !documents;
+  if (edits && !onlyPictures && trainedOn.edits === false) {
+    return [
+      'this model was never trained on edits, a picture after another one: what it draws may have nothing of the image',
+    ];
+  }
+  if (!onlyPictures) return [];
   return [
     ...(follows ? ['this model was trained on pictures without captions: it draws whatever the text says'] : []),
     ...(describes ? ['this model was trained on pictures without captions: it cannot describe them'] : []),
@@ -54,7 +46,7 @@ export async function withSampler<Result>(
   terminal: Terminal,
   use: (sampler: Sampler) => Promise<Result>,
 ): Promise<Result> {
-  const stored = await readModelFolder(modelPath(options.model), { adapters: options.lora });
+  const stored = await readModelFolder(modelPath(options.model, terminal), { adapters: options.lora });
   return withModel(stored, options, terminal, use);
 }
 
@@ -75,7 +67,7 @@ export async function withHashedSampler<Result>(
   terminal: Terminal,
   use: (sampler: Sampler, by: DrawnBy) => Promise<Result>,
 ): Promise<Result> {
-  const path = modelPath(options.model);
+  const path = modelPath(options.model, terminal);
   const { stored, hashes } = await readHashedModelFolder(path, { adapters: options.lora });
   options.check?.(hashes, path);
   return withModel(stored, options, terminal, (sampler, backend) => use(sampler, { model: hashes, backend }));

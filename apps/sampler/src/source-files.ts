@@ -20,7 +20,8 @@ export interface SourceFiles {
  * The picture and its mask, cropped and resized alike.
  *
  * @param sizes that may be drawn, in pixels: the one nearest in shape is taken
- * @throws TransfusionError IMAGE_UNREADABLE, IMAGE_TOO_LARGE; MASK_SHAPE: the mask is not as wide for its height as the picture
+ * @throws TransfusionError IMAGE_UNREADABLE, IMAGE_TOO_LARGE; MASK_SHAPE: the mask is not as wide for its height as the picture;
+ *   MASK_EMPTY: it is dark everywhere
  */
 export async function readSource(
   paths: { from?: string; mask?: string },
@@ -37,11 +38,16 @@ export async function readSource(
   }
   if (mask !== undefined) await checkShape(from, mask);
   const image = await readFittedImage(from, sizes);
+  const repainted = mask === undefined ? undefined : brightness(await readFittedImage(mask, [image]));
+  if (repainted?.data.every((value) => value < 0.5)) {
+    throw new TransfusionError({
+      code: 'MASK_EMPTY',
+      message: `--mask ${mask} has no bright pixel at ${image.width} x ${image.height}, the size that is drawn: nothing would be repainted`,
+      fix: 'make bright or transparent what is to be repainted, or leave --mask out to change all of the picture',
+    });
+  }
   return {
-    images: {
-      from: image,
-      ...(mask !== undefined && { mask: brightness(await readFittedImage(mask, [image])) }),
-    },
+    images: { from: image, ...(repainted && { mask: repainted }) },
     files: { from: await sourceFile(from), ...(mask !== undefined && { mask: await sourceFile(mask) }) },
   };
 }

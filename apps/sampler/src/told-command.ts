@@ -1,8 +1,8 @@
 /** @file The command that draws a picture of `edit` or `continue` again, as its file tells. */
 import { parse } from 'node:path';
+import { imageFlags, shellQuoted } from '@transfusion/app-common';
 import { formatImageSize } from '@transfusion/data';
 import type { DrawingSettings } from '@transfusion/sampler';
-import { imageFlags, shellQuoted } from './image-flags.js';
 
 type Settings<Command> = DrawingSettings & { command: Command };
 

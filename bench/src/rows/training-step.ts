@@ -77,7 +77,14 @@ export function constantRate(options: {
   const { optimizer, maxGradientNorm, learningRate } = options;
   return {
     steps: 1,
-    learningRate: { type: 'constant', learningRate, finalLearningRate: learningRate, warmupSteps: 0, totalSteps: null },
+    learningRate: {
+      type: 'constant',
+      learningRate,
+      finalLearningRate: learningRate,
+      warmupSteps: 0,
+      totalSteps: null,
+      decaySteps: null,
+    },
     optimizer: { ...optimizer, maxGradientNorm },
     ema: emaSchema.parse(undefined),
   };

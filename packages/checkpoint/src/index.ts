@@ -1,12 +1,14 @@
 export type { Bytes } from './bytes.js';
 export type { Dtype } from './dtypes.js';
 export { CheckpointError, type CheckpointErrorCode } from './errors.js';
+export type { Addresses } from './file-addresses.js';
 export type { FileSource } from './file-source.js';
 export { FolderReader } from './folder-reader.js';
 export { MemorySource } from './memory-source.js';
 export { readSafetensors, readSafetensorsHeader, type Tensors } from './read-safetensors.js';
 export type { SafetensorsHeader, TensorEntry } from './safetensors-header.js';
 export { openSafetensors, type SafetensorsReader, type StoredTensors } from './safetensors-reader.js';
+export { formatSums, parseSums, type Sha256Sums, SUMS_FILE, verifiedSource } from './sha256-sums.js';
 export { parseShardIndex } from './shard-index.js';
 export { decodeText } from './text.js';
 export { toFloat32 } from './to-float32.js';

@@ -1,5 +1,6 @@
 /** @file The files of a server: in parts where it gives parts, else whole. */
 import { CheckpointError } from './errors.js';
+import { type Addresses, type FileAddresses, fileAddresses } from './file-addresses.js';
 import { checkFileName } from './file-names.js';
 import { allocateBytes, checkRange, type FileSource, missingFile } from './file-source.js';
 import { webPage } from './foreign-file.js';
@@ -14,7 +15,10 @@ const GONE = [404, 410];
 const FORBIDDEN = 403;
 const EMPTY = 416;
 
-export type UrlSourceOptions = HttpOptions;
+export interface UrlSourceOptions extends HttpOptions {
+  /** What messages call it; default: the folder's address. */
+  name?: string;
+}
 
 /** What is known of a file. */
 interface RemoteFile {
@@ -28,13 +32,14 @@ interface RemoteFile {
 }
 
 /**
- * Files below an address: `new UrlSource('https://huggingface.co/OWNER/MODEL/resolve/main')`. Faults of the network are
+ * Files below an address: `new UrlSource('https://huggingface.co/OWNER/MODEL/resolve/main')`, or each at its own, as a
+ * bundler places the files of a package: `new UrlSource({ 'config.json': '/assets/config-1f2e.json' })`. Faults of the network are
  * tried again, and what was fetched is kept. A server that gives no parts sends files whole; one of them at a time is kept
  * in memory. A web page in place of a file is none (single-page servers have one under every name).
  */
 export class UrlSource implements FileSource {
   readonly name: string;
-  readonly #base: URL;
+  readonly #addresses: FileAddresses;
   readonly #http: HttpClient;
   readonly #files = new Map<string, Promise<RemoteFile | undefined>>();
   #whole: { name: string; bytes: Promise<Uint8Array> } | undefined;
@@ -42,13 +47,14 @@ export class UrlSource implements FileSource {
   #hasGiven = false;
 
   /**
-   * @param address of the folder; what follows a `?` is sent with every file; in a page it may be relative
+   * @param addresses of the folder, what follows a `?` is sent with every file; or of each file, by its name. In a page they
+   *   may be relative
    * @throws CheckpointError CHECKPOINT_ARGUMENT
    */
-  constructor(address: string | URL, options: UrlSourceOptions = {}) {
-    this.#base = parseAddress(address);
+  constructor(addresses: Addresses, options: UrlSourceOptions = {}) {
+    this.#addresses = fileAddresses(addresses, options.name);
     this.#http = new HttpClient(options);
-    this.name = `${this.#base.origin}${this.#base.pathname}`.replace(/\/$/, '');
+    this.name = this.#addresses.name;
   }
 
   async has(name: string): Promise<boolean> {
@@ -79,10 +85,9 @@ export class UrlSource implements FileSource {
     return `${this.name}/${name}`;
   }
 
+  /** Of a file that may be there. */
   #url(name: string): URL {
-    const url = new URL(this.#base);
-    url.pathname += name.split('/').map(encodeURIComponent).join('/');
-    return url;
+    return this.#addresses.of(name)!;
   }
 
   async #existing(name: string): Promise<RemoteFile> {
@@ -100,6 +105,7 @@ export class UrlSource implements FileSource {
   /** What is known of a file, asked for once; undefined: there is none. */
   async #file(name: string): Promise<RemoteFile | undefined> {
     checkFileName(name);
+    if (!this.#addresses.of(name)) return undefined;
     let file = this.#files.get(name);
     if (!file) {
       file = this.#http.persist(this.#where(name), () => this.#look(name));
@@ -275,31 +281,4 @@ function isPage(name: string, file: RemoteFile) {
 function strongTag({ headers }: Response): string | undefined {
   const tag = headers.get('etag') ?? 'W/';
   return tag.startsWith('W/') ? undefined : tag;
-}
-
-function parseAddress(address: string | URL): URL {
-  const page = (globalThis as { location?: { href?: string } }).location?.href;
-  let url: URL;
-  try {
-    url = new URL(address, page);
-  } catch (error) {
-    throw addressError(String(address), 'is no address', 'give one such as https://example.org/model', error);
-  }
-  if (url.username || url.password) {
-    throw addressError(url.origin, 'has a name or a password in it', "give headers: { authorization: 'Basic …' }");
-  }
-  if (!/^https?:$/.test(url.protocol)) {
-    const fix = 'give an address that begins with https://; in Node, FolderSource reads folders of the disk';
-    throw addressError(String(address), `begins with ${url.protocol}`, fix);
-  }
-  if (/\.(json|safetensors)$/i.test(url.pathname)) {
-    throw addressError(url.pathname, 'is the address of a file', 'give that of its folder');
-  }
-  if (!url.pathname.endsWith('/')) url.pathname += '/';
-  url.hash = '';
-  return url;
-}
-
-function addressError(address: string, is: string, fix: string, cause?: unknown): CheckpointError {
-  return new CheckpointError({ code: 'CHECKPOINT_ARGUMENT', message: `${address} ${is}`, fix, cause });
 }

@@ -95,6 +95,18 @@ test('an unknown key is named also where the schema is only known when it is use
   );
 });
 
+test('a text in place of a list is told as one', () => {
+  const schema = z.object({ sizes: z.array(z.string()) });
+  const message = (value: unknown) => caught(() => parseConfig(schema, value, '--set')).message;
+  for (const sizes of ['64x64,64x32', '[64x64, 64x32]', '["64x64",64x32']) {
+    expect(message({ sizes })).toMatch(
+      /sizes: .*expected array.*\(got .*\); as a list: \["64x64","64x32"\], in a shell between single quotes$/,
+    );
+  }
+  expect(message({ sizes: '1,2' })).toContain('as a list: [1,2]');
+  for (const sizes of ['', 5, {}]) expect(message({ sizes })).not.toContain('as a list');
+});
+
 test('what was there is told as it is', () => {
   const message = caught(() =>
     parseConfig(z.object({ guidance: z.number() }), { guidance: Number.NaN }, 'image'),

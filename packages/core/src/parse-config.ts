@@ -64,8 +64,19 @@ function issueLines(
 function issueLine(issue: z.core.$ZodIssue, schema: z.ZodType, value: unknown): string {
   const got = issue.path.length > 0 ? ` (got ${describeValue(valueAt(value, issue.path))})` : '';
   const fields = issue.code === 'invalid_type' && issue.expected === 'object' ? fieldsAt(schema, issue.path) : [];
-  const hint = fields.length > 0 ? `; its fields are ${fields.join(', ')}` : '';
+  const hint = fields.length > 0 ? `; its fields are ${fields.join(', ')}` : listHint(issue, value);
   return `${issue.path.join('.') || 'the whole'}: ${issue.message}${got}${hint}`;
+}
+
+/** For a text in place of a list: its parts as one. */
+function listHint(issue: z.core.$ZodIssue, value: unknown): string {
+  const text = valueAt(value, issue.path);
+  if (issue.code !== 'invalid_type' || issue.expected !== 'array' || typeof text !== 'string') return '';
+  const parts = text.replaceAll(/^\s*\[|\]\s*$/g, '').split(',');
+  const values = parts.map((part) => part.trim().replaceAll(/^["']|["']$/g, '')).filter((part) => part !== '');
+  if (values.length === 0) return '';
+  const isNumbers = values.every((each) => Number.isFinite(Number(each)));
+  return `; as a list: ${JSON.stringify(isNumbers ? values.map(Number) : values)}, in a shell between single quotes`;
 }
 
 function valueAt(value: unknown, path: readonly PropertyKey[]): unknown {

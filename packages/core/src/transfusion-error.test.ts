@@ -1,3 +1,5 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { reason, TransfusionError } from './transfusion-error.js';
 
 class StorageError extends TransfusionError<'STORAGE_FULL' | 'STORAGE_LOST'> {
@@ -30,4 +32,16 @@ describe('TransfusionError', () => {
 
 test('the reason of anything thrown', () => {
   expect([reason(new TypeError('a')), reason('b'), reason(undefined)]).toEqual(['a', 'b', 'undefined']);
+});
+
+test('a file that is not there is told without the words of the system', () => {
+  const error = (path: string) => {
+    try {
+      return readFileSync(path);
+    } catch (thrown) {
+      return reason(thrown);
+    }
+  };
+  expect(error(join(__dirname, 'nothing.json'))).toBe('it does not exist');
+  expect(error(__dirname)).toBe('it is a folder');
 });

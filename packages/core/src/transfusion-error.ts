@@ -36,7 +36,11 @@ export class TransfusionError<Code extends string = string> extends Error {
   }
 }
 
-/** The message of anything thrown. */
+/** The message of anything thrown; of a file that is not there, or is none, in plain words. */
 export function reason(error: unknown): string {
+  const plain = PLAIN[String((error as { code?: unknown } | null | undefined)?.code)];
+  if (plain !== undefined) return plain;
   return error instanceof Error ? error.message : String(error);
 }
+
+const PLAIN: Record<string, string | undefined> = { ENOENT: 'it does not exist', EISDIR: 'it is a folder' };

@@ -1,4 +1,5 @@
 /** @file A document: texts and images in any order, as one training example; before and after it has become numbers. */
+import type { HeldOutAs } from './held-out-as.js';
 
 export interface TextPart {
   kind: 'text';
@@ -65,4 +66,6 @@ export interface SourceDocument {
   group: string;
   /** Of a dataset that comes with a split of its own. */
   split?: 'train' | 'heldOut';
+  /** Of what is held out: see `emojiCells`. */
+  heldOutAs?: HeldOutAs;
 }

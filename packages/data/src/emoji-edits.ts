@@ -71,7 +71,7 @@ const COLOUR_SHARE = 0.5;
 /**
  * Documents `picture, instruction, result`: of each picture one to each other style of its emoji, and one with another change, of its
  * colours or its direction. The picture is a context, the instruction has no loss. The words are drawn, the same ones at every call.
- * Pictures that several documents have share one array of pixels.
+ * Pictures that several documents have share one array of pixels. A document of which a picture is held out is held out, as it is.
  *
  * @param options.images as `loadEmoji` gives them, with captions `LABEL, STYLE`
  * @param options.styles the words of the styles, such as 'google style'
@@ -94,7 +94,7 @@ export function emojiEdits(options: { images: readonly CaptionedImage[]; styles:
       const named = label.length <= LONGEST_NAME ? NAMED_STYLE_INSTRUCTIONS : [];
       const words = pick([...STYLE_INSTRUCTIONS, ...named], stream);
       const instruction = words.replace('NAME', label).replace('STYLE', other.style);
-      const document = editDocument({ image, instruction, result: other.image.pixels, name: `${label}: ${style}` });
+      const document = editDocument({ image, instruction, result: other.image, name: `${label}: ${style}` });
       return [{ ...document, styles: { pictures, given: pictures.indexOf(image), asked } }];
     });
     const colours = Object.keys(COLOURS).length;
@@ -102,7 +102,8 @@ export function emojiEdits(options: { images: readonly CaptionedImage[]; styles:
     const isColour = stream.uniform() < COLOUR_SHARE;
     const change = CHANGES[isColour ? others + stream.integer(colours) : stream.integer(others)];
     const instruction = pick(change.instructions, stream);
-    const changed = editDocument({ image, instruction, result: change.of(image), name: `${label}: ${style}` });
+    const result = { ...image, pixels: change.of(image) };
+    const changed = editDocument({ image, instruction, result, name: `${label}: ${style}` });
     return [...restyled, changed];
   });
 }
@@ -116,18 +117,21 @@ function labelOf({ name }: CaptionedImage, styles: readonly string[]): { label: 
   return style === undefined ? { label: name, style: '' } : { label: name.slice(0, -style.length - 2), style };
 }
 
-function editDocument(edit: { image: CaptionedImage; instruction: string; result: Uint8Array; name: string }) {
+/** Held out where either picture is. */
+function editDocument(edit: { image: CaptionedImage; instruction: string; result: CaptionedImage; name: string }) {
   const { image, instruction, result, name } = edit;
-  const { width, height, pixels, group, split } = image;
+  const { width, height, pixels, group } = image;
   const picture: SourceImage = { kind: 'image', width, height, pixels };
+  const { split, heldOutAs } = [image, result].find((each) => each.split === 'heldOut') ?? image;
   return {
     parts: [
       { ...picture, role: 'context' as const },
       { kind: 'text' as const, text: instruction, loss: false },
-      { ...picture, pixels: result },
+      { ...picture, pixels: result.pixels },
     ],
     name: `${name}, ${instruction}`,
     group,
     ...(split && { split }),
+    ...(heldOutAs && { heldOutAs }),
   };
 }

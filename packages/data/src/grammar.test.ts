@@ -43,9 +43,9 @@ describe('patchCount', () => {
     [4, 3, 2],
     [2, 2, 4],
     [4, 4, 0],
-  ])('%d x %d by %d is refused', (height, width, patchSize) => {
+  ])('%d x %d by %d is refused', (width, height, patchSize) => {
     expect(() => patchCount({ height, width }, patchSize)).toThrow(
-      `an image of ${height} x ${width} does not divide into patches of ${patchSize} x ${patchSize}`,
+      `an image of ${width} x ${height} does not divide into patches of ${patchSize} x ${patchSize}`,
     );
     const document: Document = { parts: [{ kind: 'image', height, width, latents: new Float32Array(height * width) }] };
     expect(() => documentLength(document, patchSize)).toThrow(/DATA_PATCH_SIZE/);

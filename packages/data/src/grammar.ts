@@ -29,7 +29,7 @@ export function patchCount({ height, width }: ImageGrid, patchSize: number): num
   if (height % patchSize === 0 && width % patchSize === 0) return (height / patchSize) * (width / patchSize);
   throw new TransfusionError({
     code: 'DATA_PATCH_SIZE',
-    message: `an image of ${height} x ${width} does not divide into patches of ${patchSize} x ${patchSize}`,
+    message: `an image of ${width} x ${height} does not divide into patches of ${patchSize} x ${patchSize}`,
     fix: 'choose an image size that is a multiple of the patch size',
   });
 }

@@ -1,17 +1,24 @@
 /** @file Pictures, most with captions, as every dataset gives them. */
+
+import type { HeldOutAs } from './held-out-as.js';
 import { fromBytes, type RgbImage } from './image/rgb-image.js';
+import { hashOfName } from './name-hash.js';
 import { splitHeldOut } from './sampling.js';
 
 /** A picture and its caption, if it has one. */
 export interface CaptionedImage {
   /** Undefined where the dataset was asked for pictures without captions. */
   caption: string | undefined;
+  /** Other ways to say what it shows. */
+  otherCaptions?: readonly string[];
   /** What to call the picture in messages: its path within the folder, say. */
   name: string;
   /** Pictures of one group (one emoji in all styles and skin tones, say) are trained on together, or held out together. */
   group: string;
   /** Of a dataset that comes with a split of its own. */
   split?: 'train' | 'heldOut';
+  /** Of what is held out: see `emojiCells`. */
+  heldOutAs?: HeldOutAs;
   width: number;
   height: number;
   /** [height, width, 3], red, green, blue from 0 to 255. */
@@ -71,15 +78,6 @@ export function splitDataset<Image extends Pick<CaptionedImage, 'group' | 'split
 
 /** Groups in an order that each one's name decides about: with more of them, those that there were keep theirs. */
 function byName(groups: readonly string[], seed: number): string[] {
-  const keyed = groups.map((group) => ({ group, key: hash(`${seed} ${group}`) }));
+  const keyed = groups.map((group) => ({ group, key: hashOfName(`${seed} ${group}`) }));
   return keyed.sort((a, b) => a.key - b.key || (a.group < b.group ? -1 : 1)).map(({ group }) => group);
-}
-
-/** FNV-1a of the UTF-16 code units, its bits mixed as MurmurHash3 does in the end. */
-function hash(text: string): number {
-  let bits = 0x811c9dc5;
-  for (let i = 0; i < text.length; i++) bits = Math.imul(bits ^ text.charCodeAt(i), 0x01000193);
-  bits = Math.imul(bits ^ (bits >>> 16), 0x85ebca6b);
-  bits = Math.imul(bits ^ (bits >>> 13), 0xc2b2ae35);
-  return (bits ^ (bits >>> 16)) >>> 0;
 }

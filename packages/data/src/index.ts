@@ -18,6 +18,8 @@ export {
   type LayoutOptions,
   layOut,
 } from './document-layout.js';
+export { type EmojiWords, emojiCaptions } from './emoji-captions.js';
+export { emojiCells } from './emoji-cells.js';
 export { type EmojiEdit, emojiEdits } from './emoji-edits.js';
 export {
   type CaptionOrder,
@@ -36,14 +38,21 @@ export {
   textIds,
   withoutTexts,
 } from './grammar.js';
+export type { HeldOutAs } from './held-out-as.js';
 export { decodePng } from './image/decode-png.js';
 export { flipHorizontally, flipVertically } from './image/flip.js';
 export type { PngLimits } from './image/png-chunks.js';
 export { readPngTexts } from './image/png-text.js';
 export { colourise, grayscale, type Rgb, rotateHue } from './image/recolour.js';
-export { centerCrop, fitImage, resizeImage, squareImage } from './image/resize.js';
+export { centerCrop, fitImage, type ResizeFilter, resizeImage, squareImage } from './image/resize.js';
 export { encodePng, fromBytes, imageGrid, type RgbImage, toBytes } from './image/rgb-image.js';
-export { type BrokenFile, type CaptionedImage, type ImageDataset, imageOf, splitDataset } from './image-dataset.js';
+export {
+  type BrokenFile,
+  type CaptionedImage,
+  type ImageDataset,
+  imageOf,
+  splitDataset,
+} from './image-dataset.js';
 export {
   distinctSizes,
   findImageSizeTokens,
@@ -69,5 +78,6 @@ export { type ImageReading, type PatchPlace, type PatchPlaces, patchPlaces } fro
 export { RandomPurpose } from './random-purpose.js';
 export { type ExampleChoice, epochOrder, epochWalk, exampleSampler, splitHeldOut } from './sampling.js';
 export { type ImageContext, imagesInRow, type PartSize, type Section, sectionsOf } from './sections.js';
+export { squaredError } from './squared-error.js';
 export type { TextDataset, TextDocument } from './text-dataset.js';
 export { drawTimesteps } from './timesteps.js';

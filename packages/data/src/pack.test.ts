@@ -338,17 +338,17 @@ describe('documents that cannot be packed', () => {
     [
       'an image of another size',
       of(image(wide)),
-      /DATA_IMAGE_GRID: .*documents\[1\] has an image of 2 x 6, the batch has images of 4 x 4/,
+      /DATA_IMAGE_GRID: .*documents\[1\] has an image of 6 x 2, the batch has images of 4 x 4/,
     ],
     [
       'as many values in another shape',
       of(image(square, 1, { height: 2, width: 8 })),
-      /DATA_IMAGE_GRID: .*an image of 2 x 8/,
+      /DATA_IMAGE_GRID: .*an image of 8 x 2/,
     ],
     [
       'a size that has no patches',
       of(image({ height: 3, width: 4 })),
-      /DATA_IMAGE_GRID: .*documents\[1\] has an image of 3 x 4/,
+      /DATA_IMAGE_GRID: .*documents\[1\] has an image of 4 x 3/,
     ],
     [
       'too few values',
@@ -393,7 +393,7 @@ describe('documents that cannot be packed', () => {
     [
       'a size that does not divide into patches',
       { grids: [{ height: 4, width: 3, slots: 1 }] },
-      /DATA_PATCH_SIZE: .*4 x 3 .*2 x 2/,
+      /DATA_PATCH_SIZE: .*3 x 4 .*2 x 2/,
     ],
   ])('options: %s', (_name, more, message) => {
     expect(() => packDocuments([], { ...options, ...more })).toThrow(message);

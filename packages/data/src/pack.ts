@@ -132,7 +132,7 @@ function checkDocument(document: Document, index: number, options: PackOptions):
     throw documentError(
       'DATA_TOO_MANY_IMAGES',
       index,
-      `has ${count} images of ${height} x ${width}, a batch has room for ${slots}`,
+      `has ${count} images of ${width} x ${height}, a batch has room for ${slots}`,
       `raise the slots of that grid to at least ${count}`,
     );
   });
@@ -156,7 +156,7 @@ function checkImage(image: ImagePart, index: number, channels: number, grids: re
     throw documentError(
       'DATA_IMAGE_GRID',
       index,
-      `has an image of ${height} x ${width}, the batch has images of ${grids.map((grid) => `${grid.height} x ${grid.width}`).join(', ') || 'no size'}`,
+      `has an image of ${width} x ${height}, the batch has images of ${grids.map((grid) => `${grid.width} x ${grid.height}`).join(', ') || 'no size'}`,
       'add its size to the grids',
     );
   }
@@ -193,7 +193,7 @@ function checkOptions(options: PackOptions): void {
   if (twice === -1) return;
   throw new TransfusionError({
     code: 'DATA_PACK_OPTIONS',
-    message: `packDocuments: grids[${twice}] is ${grids[twice].height} x ${grids[twice].width}, as one before it`,
+    message: `packDocuments: grids[${twice}] is ${grids[twice].width} x ${grids[twice].height}, as one before it`,
     fix: 'declare each size once, with all its slots',
   });
 }

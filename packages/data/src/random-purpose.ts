@@ -10,5 +10,9 @@ export const RandomPurpose = {
   flip: 0x6461_0005,
   latents: 0x6461_0006,
   evaluation: 0x6461_0007,
+  documents: 0x6461_0008,
+  documentOrder: 0x6461_0009,
+  otherCaptions: 0x6461_000a,
   edits: 0x6461_0010,
+  emojiCaptions: 0x6461_0011,
 } as const;

@@ -5,18 +5,24 @@ import type { CaptionOrder } from './grammar.js';
 import { RandomPurpose } from './random-purpose.js';
 
 /** The order in which epoch `epoch` visits `examples` examples: a permutation of 0 .. examples - 1. */
-export function epochOrder(options: { seed: number; epoch: number; examples: number }): Uint32Array {
+export function epochOrder(options: {
+  seed: number;
+  epoch: number;
+  examples: number;
+  /** Of the draws (see `RandomPurpose`); default: `epochOrder`. */
+  purpose?: number;
+}): Uint32Array {
   const order = Uint32Array.from({ length: options.examples }, (_, i) => i);
-  return new PhiloxStream(options.seed, RandomPurpose.epochOrder, options.epoch).shuffle(order);
+  return new PhiloxStream(options.seed, options.purpose ?? RandomPurpose.epochOrder, options.epoch).shuffle(order);
 }
 
 /** The function from a position to an example: all of them epoch by epoch, each epoch in its own order. */
-export function epochWalk(options: { seed: number; examples: number }): (position: number) => number {
-  const { seed, examples } = options;
+export function epochWalk(options: { seed: number; examples: number; purpose?: number }): (position: number) => number {
+  const { seed, examples, purpose } = options;
   let cached: { epoch: number; order: Uint32Array } = { epoch: -1, order: new Uint32Array(0) };
   return (position) => {
     const epoch = Math.floor(position / examples);
-    if (epoch !== cached.epoch) cached = { epoch, order: epochOrder({ seed, epoch, examples }) };
+    if (epoch !== cached.epoch) cached = { epoch, order: epochOrder({ seed, epoch, examples, purpose }) };
     return cached.order[position % examples];
   };
 }
@@ -48,9 +54,11 @@ export function exampleSampler(options: {
   captionDropout?: number;
   /** Of the documents; default: `captionDropout`. */
   documentDropout?: number;
+  /** Of the draws, for a second walk beside another; default: `example` and `epochOrder` of `RandomPurpose`. */
+  purposes?: { choice: number; order: number };
 }): (step: number, positions?: { from: number; count: number }) => ExampleChoice[] {
   const { seed, examples, examplesPerStep, imageFirstProbability = 0.2, captionDropout = 0.1 } = options;
-  const { documentDropout = captionDropout } = options;
+  const { documentDropout = captionDropout, purposes } = options;
   if (!(Number.isInteger(examples) && examples > 0)) {
     throw new TransfusionError({
       code: 'DATA_NO_EXAMPLES',
@@ -58,9 +66,9 @@ export function exampleSampler(options: {
       fix: 'use a larger data set, or hold out a smaller part of it',
     });
   }
-  const exampleAt = epochWalk({ seed, examples });
+  const exampleAt = epochWalk({ seed, examples, purpose: purposes?.order });
   return (step, { from, count } = { from: step * examplesPerStep, count: examplesPerStep }) => {
-    const stream = new PhiloxStream(seed, RandomPurpose.example, step);
+    const stream = new PhiloxStream(seed, purposes?.choice ?? RandomPurpose.example, step);
     return Array.from({ length: count }, (_, i) => {
       const imageFirst = stream.uniform() < imageFirstProbability;
       // Drawn always, so that an example's numbers do not depend on the examples before it.

@@ -72,5 +72,5 @@ test('what does not fit is refused by name', () => {
     /vgg16\.features\.0\.weight is \[4, 3, 3, 3\], expected \[64, 3, 3, 3\]/,
   );
   const small = constant(new Float32Array(15 * 16 * 3), [1, 15, 16, 3]);
-  expect(() => lpips(constants, small, small)).toThrow(/LPIPS_IMAGE_SIZE: lpips: images are 15 x 16/);
+  expect(() => lpips(constants, small, small)).toThrow(/LPIPS_IMAGE_SIZE: lpips: images are 16 x 15/);
 });

@@ -83,7 +83,7 @@ function checkSize(images: Tensor): void {
   if (height >= LEAST_SIZE && width >= LEAST_SIZE) return;
   throw new TransfusionError({
     code: 'LPIPS_IMAGE_SIZE',
-    message: `lpips: images are ${height} x ${width}, VGG16's four poolings need at least ${LEAST_SIZE} x ${LEAST_SIZE}`,
+    message: `lpips: images are ${width} x ${height}, VGG16's four poolings need at least ${LEAST_SIZE} x ${LEAST_SIZE}`,
     fix: 'enlarge them, or leave the term out',
   });
 }

@@ -85,7 +85,7 @@ describe('on wasm', () => {
 
 test('images smaller than the window are refused', () => {
   const small = constant(new Float32Array(10 * 16), [1, 10, 16, 1]);
-  expect(() => structuralSimilarity(small, small)).toThrow('images are 10 x 16, its windows need at least 11 x 11');
+  expect(() => structuralSimilarity(small, small)).toThrow('images are 16 x 10, its windows need at least 11 x 11');
 });
 
 /** Equation 13 of Wang et al. 2004 over all windows of 11, of one channel, 24 x 17, from [-1, 1] to [0, 1]. */

@@ -32,7 +32,7 @@ function windowMeans({ shape }: Tensor): (images: Tensor) => Tensor {
   if (height < WINDOW || width < WINDOW) {
     throw new TransfusionError({
       code: 'SSIM_IMAGE_SIZE',
-      message: `structuralSimilarity: images are ${height} x ${width}, its windows need at least ${WINDOW} x ${WINDOW}`,
+      message: `structuralSimilarity: images are ${width} x ${height}, its windows need at least ${WINDOW} x ${WINDOW}`,
       fix: 'enlarge them, or leave the term out',
     });
   }

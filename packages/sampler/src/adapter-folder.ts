@@ -49,8 +49,15 @@ export function isAdapterFolder(folder: FolderReader): Promise<boolean> {
   return folder.has(ADAPTER_CONFIG);
 }
 
-/** @throws CheckpointError, TransfusionError CONFIG_INVALID */
-export function readAdapterConfig(folder: FolderReader): Promise<AdapterConfig> {
+/** @throws CheckpointError, TransfusionError CONFIG_INVALID; LORA_WHOLE_MODEL: it is no LoRA's folder but a model's */
+export async function readAdapterConfig(folder: FolderReader): Promise<AdapterConfig> {
+  if (!(await isAdapterFolder(folder)) && (await folder.has('config.json'))) {
+    throw new TransfusionError({
+      code: 'LORA_WHOLE_MODEL',
+      message: `${folder.path} is a whole model, not a LoRA (it has config.json, and no ${ADAPTER_CONFIG})`,
+      fix: 'give the folder of a LoRA, such as the `model` of a run with lora.rank; a model is given as the model',
+    });
+  }
   return folder.readJson(ADAPTER_CONFIG, adapterConfigSchema);
 }
 

@@ -46,8 +46,18 @@ export const imageConfigSchema = z.strictObject({
 
 export const trainedOnSchema = z
   .strictObject({
-    pictures: z.boolean().describe('without: it cannot draw'),
-    captions: z.boolean().describe('of pictures; without: it draws whatever the text says, and describes nothing'),
+    pictures: z.boolean().describe('without them and documents it cannot draw'),
+    captions: z
+      .boolean()
+      .describe('of pictures; without, and without documents, it draws whatever the text says, and describes nothing'),
+    documents: z
+      .boolean()
+      .optional()
+      .describe('of texts and pictures in any order; missing where they were told as pictures with captions'),
+    edits: z
+      .boolean()
+      .optional()
+      .describe('documents that draw a picture after another one; missing where it is not known'),
     texts: z.boolean().describe('plain ones'),
   })
   .describe('what the model has seen; nothing where that is not known');

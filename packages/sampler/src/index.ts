@@ -64,7 +64,7 @@ export {
   readModel,
   type StoredModel,
 } from './model-folder.js';
-export { type NamedTensor, parameterTensors } from './parameter-tensors.js';
+export { checkFinite, checkTensorShapes, type NamedTensor, parameterTensors } from './parameter-tensors.js';
 export type { SamplerTokenizer } from './pipeline.js';
 export { chunks as drawingBatches } from './pipeline.js';
 export {

@@ -1,6 +1,12 @@
 /** @file A model folder: `config.json`, `model.safetensors`, `tokenizer.json`, `vae/` as a model that can be sampled from. */
 
-import { CheckpointError, type FileSource, FolderReader } from '@transfusion/checkpoint';
+import {
+  CheckpointError,
+  type FileSource,
+  FolderReader,
+  type Sha256Sums,
+  verifiedSource,
+} from '@transfusion/checkpoint';
 import { parseConfig, TransfusionError } from '@transfusion/core';
 import { type Adapter, createParameters, withAdapters } from '@transfusion/nn';
 import { type Backend, createVariable, flattenTree, isVariable, type Variable } from '@transfusion/tensor';
@@ -37,6 +43,8 @@ export interface AdapterSource {
 export interface ReadModelOptions {
   /** Any number of them; they add up. */
   adapters?: readonly AdapterSource[];
+  /** Check the files of the model, not those of adapters, by these hashes, or by the folder's own SHA256SUMS; default false. */
+  verify?: boolean | Sha256Sums;
 }
 
 /** A model on a backend: what `createSampler` takes. */
@@ -50,7 +58,8 @@ export interface LoadedModel {
 }
 
 /**
- * Reads and checks a model folder, wherever it is. Sizes are checked before weights are read.
+ * Reads and checks a model folder, wherever it is. Sizes are checked before weights are read, unless these are read for their
+ * hashes (`verify`).
  *
  * @throws CheckpointError CHECKPOINT_MISSING, CHECKPOINT_FORMAT, CHECKPOINT_CONTENT (also for weights that have NaN or an
  *   infinity), CHECKPOINT_READ_FAILED, CONFIG_INVALID; each names the file, and what the folder is where it is another kind
@@ -60,13 +69,22 @@ export interface LoadedModel {
  * @throws TransfusionError LORA_BASE, LORA_RANK, LORA_TARGETS for a LoRA that is not for this model; LORA_NO_MODEL: the folder is
  *   a LoRA's, not a model's
  */
-export async function readModel(source: FileSource, { adapters = [] }: ReadModelOptions = {}): Promise<StoredModel> {
-  const model = await readModelFiles(new FolderReader(source));
+export async function readModel(
+  source: FileSource,
+  { adapters = [], verify = false }: ReadModelOptions = {},
+): Promise<StoredModel> {
+  const model = await readModelFiles(new FolderReader(await checkedSource(source, verify)));
   const stored: StoredAdapter[] = [];
   for (const { source, strength } of adapters) {
     stored.push(await readAdapterFiles(new FolderReader(source), model, { strength }));
   }
   return stored.length > 0 ? { ...model, adapters: stored } : model;
+}
+
+/** @throws as `verifiedSource` */
+export async function checkedSource(source: FileSource, verify: boolean | Sha256Sums): Promise<FileSource> {
+  if (verify === false) return source;
+  return verifiedSource(source, verify === true ? undefined : verify);
 }
 
 /** `readModel` for a folder that is open. @throws as that */
@@ -130,6 +148,9 @@ function foreignKind(json: unknown): string | undefined {
   const { _class_name: diffusers, model_type: transformers } = json as Record<string, unknown>;
   if (diffusers === 'AutoencoderKL' || diffusers === 'VQModel') return `an autoencoder (${diffusers})`;
   if (typeof diffusers === 'string') return `a model of diffusers (${diffusers})`;
+  if (transformers === 'dual-encoder' || transformers === 'image-classifier') {
+    return `a network that judges pictures (${transformers})`;
+  }
   return typeof transformers === 'string' ? `a model of transformers (${transformers})` : undefined;
 }
 

@@ -21,11 +21,9 @@ export async function parameterTensors(tree: unknown): Promise<Map<string, Named
 }
 
 /**
- * Checks that the tensors are exactly those of a model, each with its shape. Only their headers are needed: tensors of
- * another model, or sizes that nobody would want, are told before any are read.
+ * `checkTensorShapes` for a Transfusion model.
  *
- * @param where names the file in errors
- * @throws CheckpointError CHECKPOINT_CONTENT, naming the tensors that are missing, unknown or of another shape
+ * @throws CheckpointError CHECKPOINT_CONTENT
  */
 export function checkShapes(
   config: ModelConfig,
@@ -36,7 +34,23 @@ export function checkShapes(
   if (config.layers > tensors.size) {
     throw contentError(where, [`has ${tensors.size} tensors, config.json says ${config.layers} layers`]);
   }
-  const expected = flattenTree<ParameterSpec>(transfusionSpec(config), isParameterSpec);
+  checkTensorShapes(transfusionSpec(config), tensors, where);
+}
+
+/**
+ * Checks that the tensors are exactly those of a model, each with its shape. Only their headers are needed: tensors of
+ * another model, or sizes that nobody would want, are told before any are read.
+ *
+ * @param specs the model's parameters: a tree of `ParameterSpec`
+ * @param where names the file in errors
+ * @throws CheckpointError CHECKPOINT_CONTENT, naming the tensors that are missing, unknown or of another shape
+ */
+export function checkTensorShapes(
+  specs: unknown,
+  tensors: ReadonlyMap<string, { shape: readonly number[] }>,
+  where: string,
+): void {
+  const expected = flattenTree<ParameterSpec>(specs, isParameterSpec);
   const missing = [...expected.keys()].filter((name) => !tensors.has(name));
   const unknown = [...tensors.keys()].filter((name) => !expected.has(name));
   const misshapen = [...expected].flatMap(([name, { shape }]) => {

@@ -21,6 +21,7 @@ afterAll(() => backend.dispose());
 const variants: [string, Partial<ModelConfigInput>][] = [
   ['causal images', { imageAttention: 'causal' }],
   ['2-D positions', { imagePositions: '2d' }],
+  ['coordinates of patches', { patchCoordinates: 'sinusoidal' }],
   ['a feed-forward for each modality', { feedForwards: 'per-modality' }],
   ['all of them', { imageAttention: 'causal', imagePositions: '2d', feedForwards: 'per-modality' }],
 ];

@@ -24,6 +24,32 @@ test('linear decay passes half way at half time', () => {
   expect([5, 10, 20, 30, 40].map(rate)).toEqual([0.5, 1, 0.75, 0.5, 0.5]);
 });
 
+describe('warm-up, stable, decay', () => {
+  const options = { type: 'warmup-stable-decay', learningRate: 1, finalLearningRate: 0.2, warmupSteps: 10 } as const;
+  const rate = createLearningRate({ ...options, decaySteps: 16, totalSteps: 50 });
+
+  test('it stays until the decay, and falls as 1 - sqrt', () => {
+    expect([5, 10, 30, 34].map(rate)).toEqual([0.5, 1, 1, 1]);
+    expect([38, 43, 50, 60].map(rate)).toEqual([0.2 + 0.8 * 0.5, 0.2 + 0.8 * 0.25, 0.2, 0.2]);
+  });
+
+  test('a longer run has the same rates until the decay of the shorter starts', () => {
+    const longer = createLearningRate({ ...options, decaySteps: 16, totalSteps: 500 });
+    const steps = Array.from({ length: 35 }, (_, step) => step);
+    expect(steps.map(longer)).toEqual(steps.map(rate));
+  });
+
+  test('without a decay it is constant to the end', () => {
+    expect([49, 50].map(createLearningRate({ ...options, decaySteps: 0, totalSteps: 50 }))).toEqual([1, 0.2]);
+  });
+
+  test('warm-up and decay that overlap are refused', () => {
+    expect(() => createLearningRate({ ...options, decaySteps: 41, totalSteps: 50 })).toThrow(
+      /must not exceed totalSteps together/,
+    );
+  });
+});
+
 test('constant, with and without warm-up', () => {
   expect([0, 1, 100].map(createLearningRate({ type: 'constant', learningRate: 2 }))).toEqual([2, 2, 2]);
   const rate = createLearningRate({ type: 'constant', learningRate: 2, warmupSteps: 4 });

@@ -24,6 +24,22 @@ export const learningRateSchema = z.discriminatedUnion('type', [
     .refine(warmupFits, WARMUP_TOO_LONG)
     .describe('A straight line between the two.'),
   z
+    .strictObject({
+      type: z.literal('warmup-stable-decay'),
+      ...decay,
+      decaySteps: z
+        .number()
+        .int()
+        .min(0)
+        .default(50_000)
+        .describe('Steps before totalSteps over which the rate falls.'),
+    })
+    .refine(({ warmupSteps, decaySteps, totalSteps }) => warmupSteps + decaySteps <= totalSteps, {
+      path: ['decaySteps'],
+      message: 'warmupSteps and decaySteps must not exceed totalSteps together',
+    })
+    .describe('learningRate, then down to finalLearningRate as 1 - sqrt: totalSteps may move until the decay starts.'),
+  z
     .strictObject({ type: z.literal('constant'), learningRate, warmupSteps: warmupSteps.default(0) })
     .describe('learningRate after warm-up.'),
 ]);
@@ -46,9 +62,22 @@ export function createLearningRate(options: LearningRateOptions = { type: 'cosin
 }
 
 function decayed(config: Exclude<LearningRateConfig, { type: 'constant' }>, step: number): number {
-  const { learningRate: peak, finalLearningRate: final, warmupSteps: start, totalSteps: end } = config;
+  const { learningRate: peak, finalLearningRate: final, totalSteps: end } = config;
   if (step >= end) return final;
-  const progress = (step - start) / (end - start);
-  const remaining = config.type === 'cosine' ? 0.5 * (1 + Math.cos(Math.PI * progress)) : 1 - progress;
-  return final + (peak - final) * remaining;
+  return final + (peak - final) * remaining(config, step);
+}
+
+/** How much of the way down is left, from 1 to 0. The square root is that of Haegele et al. 2024 (arXiv 2405.18392, section 4). */
+function remaining(config: Exclude<LearningRateConfig, { type: 'constant' }>, step: number): number {
+  const { warmupSteps, totalSteps } = config;
+  const start = config.type === 'warmup-stable-decay' ? totalSteps - config.decaySteps : warmupSteps;
+  const progress = Math.max(0, (step - start) / (totalSteps - start));
+  switch (config.type) {
+    case 'cosine':
+      return 0.5 * (1 + Math.cos(Math.PI * progress));
+    case 'linear':
+      return 1 - progress;
+    case 'warmup-stable-decay':
+      return 1 - Math.sqrt(progress);
+  }
 }

@@ -24,7 +24,12 @@ export { chameleonObjective, type ImageTargets } from './chameleon/objective.js'
 export { compileAccumulate, compileLosses, compileStep, compileUpdate, type StepOptions } from './compile-step.js';
 export { asDivergence } from './diverged.js';
 export { type InPartsOptions, inParts, spread } from './in-parts.js';
-export { type DocumentPictures, documentPictures, type NamedPicture } from './latents/document-pictures.js';
+export {
+  type DocumentPictures,
+  documentPictures,
+  type NamedPicture,
+  picturesOfTheirOwn,
+} from './latents/document-pictures.js';
 export { encodeVariants, type Picture } from './latents/picture-latents.js';
 export { LatentMeter, type LatentStatistics, withoutScale, withScale } from './latents/statistics.js';
 export {
@@ -126,4 +131,16 @@ export {
   type TransfusionTaskOptions,
   transfusionTask,
 } from './transfusion/task.js';
-export { type TextRow, textRows } from './transfusion/text-rows.js';
+export {
+  type LikelihoodTexts,
+  type TextLikelihood,
+  type TextLikelihoodSession,
+  textLikelihoods,
+} from './transfusion/text-likelihood.js';
+export { type TextRow, textRows, textsOfRows } from './transfusion/text-rows.js';
+export {
+  lossByTimestep,
+  type TimestepLoss,
+  type TimestepLossOptions,
+  type TimestepLossSession,
+} from './transfusion/timestep-losses.js';

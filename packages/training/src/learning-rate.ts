@@ -5,6 +5,8 @@ import { z } from 'zod';
 /** The paper's warm-up, as a share of its steps (section 4.1: 4,000 of 250,000). */
 const WARMUP_SHARE = 4000 / 250_000;
 const LONGEST_DEFAULT_WARMUP = 4000;
+/** Haegele et al. 2024 (arXiv 2405.18392): a fifth is enough. */
+const DECAY_SHARE = 0.2;
 /** A run that warms up for a larger share of its steps is told so. */
 const NOTABLE_WARMUP_SHARE = 0.2;
 
@@ -14,9 +16,11 @@ export function runLearningRateSchema(defaults: { learningRate: number; finalLea
   return z
     .strictObject({
       type: z
-        .enum(['cosine', 'linear', 'constant'])
+        .enum(['cosine', 'linear', 'warmup-stable-decay', 'constant'])
         .default('cosine')
-        .describe('how the rate falls after warm-up: half a cosine, a straight line, or not at all'),
+        .describe(
+          'how the rate falls after warm-up: half a cosine, a straight line, only in the last decaySteps (so that a run may be made longer until then), or not at all',
+        ),
       learningRate: z.number().min(0).default(defaults.learningRate).describe('rate after warm-up'),
       finalLearningRate: z
         .number()
@@ -27,6 +31,7 @@ export function runLearningRateSchema(defaults: { learningRate: number; finalLea
         'steps over which the rate rises from 0 in a straight line; null: 1.6 % of totalSteps, at most 4,000, as in the paper; of constant 0',
       ),
       totalSteps: steps.describe('step at which the decay ends, warm-up included; null: steps'),
+      decaySteps: steps.describe('of warmup-stable-decay: steps over which the rate falls; null: 20 % of totalSteps'),
     })
     .prefault({});
 }
@@ -45,7 +50,8 @@ export function fittedLearningRate({ steps, learningRate }: RunLength): RunLearn
   const total = learningRate.totalSteps ?? Math.max(steps, warmupSteps ?? 0);
   const share = type === 'constant' ? 0 : WARMUP_SHARE;
   const warmup = warmupSteps ?? Math.min(LONGEST_DEFAULT_WARMUP, Math.round(share * total));
-  return { ...learningRate, warmupSteps: warmup, totalSteps: total };
+  const decaySteps = learningRate.decaySteps ?? Math.min(Math.round(DECAY_SHARE * total), total - warmup);
+  return { ...learningRate, warmupSteps: warmup, totalSteps: total, decaySteps };
 }
 
 /** The rate at a step, counted from 1. @throws TransfusionError SCHEDULER_CONFIG_INVALID: the warm-up is longer than totalSteps */
@@ -53,12 +59,10 @@ export function runLearningRate(run: RunLength): (step: number) => number {
   const { type, learningRate, finalLearningRate: end, ...fitted } = fittedLearningRate(run);
   // It never rises after warm-up, also where only the first was lowered.
   const finalLearningRate = Math.min(end, learningRate);
-  const [warmupSteps, totalSteps] = [fitted.warmupSteps!, fitted.totalSteps!];
-  return createLearningRate(
-    type === 'constant'
-      ? { type, learningRate, warmupSteps }
-      : { type, learningRate, finalLearningRate, warmupSteps, totalSteps },
-  );
+  const [warmupSteps, totalSteps, decaySteps] = [fitted.warmupSteps!, fitted.totalSteps!, fitted.decaySteps!];
+  if (type === 'constant') return createLearningRate({ type, learningRate, warmupSteps });
+  const falling = { learningRate, finalLearningRate, warmupSteps, totalSteps };
+  return createLearningRate(type === 'warmup-stable-decay' ? { type, ...falling, decaySteps } : { type, ...falling });
 }
 
 /** What a person may not have meant, in sentences. */

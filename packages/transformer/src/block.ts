@@ -32,21 +32,39 @@ export interface CacheContext {
   layers: readonly LayerCache[];
 }
 
+/** What attention is computed from, and what comes out of it. */
+export interface ObservedAttention {
+  /** [batch, queries, heads, headDim]: normed where the model norms queries and keys, and rotated. */
+  q: Tensor;
+  /** [batch, keys, kvHeads, headDim] each; head h attends to kvHead floor(h kvHeads / heads). */
+  k: Tensor;
+  v: Tensor;
+  /** [batch, queries, heads, headDim], before the output projection. */
+  output: Tensor;
+}
+
+export interface BlockOptions {
+  /** The layer's keys and values of earlier positions, and the rows of it for this call's. */
+  cache?: { rows: Tensor; layer: LayerCache };
+  /** Told the attention, as it is traced. */
+  observe?: (seen: ObservedAttention) => void;
+}
+
 /** x [batch, queries, channels] -> the same, and the cache with this call's keys and values. */
 export function block(
   p: BlockParameters,
   x: Tensor,
   context: SequenceContext,
-  cache?: { rows: Tensor; layer: LayerCache },
+  options: BlockOptions = {},
 ): { x: Tensor; cache?: LayerCache } {
   const normed = (gain: Tensor, each: Tensor) => rmsNorm(gain, each, context.normEpsilon);
   if (context.norm === 'post') {
-    const attended = attention(p.attention, x, context, cache);
+    const attended = attention(p.attention, x, context, options);
     const h = x.add(normed(p.attentionNorm, attended.x));
     const fed = feedForward(p, h, context.modalities);
     return { x: h.add(normed(p.feedForwardNorm, fed)), cache: attended.cache };
   }
-  const attended = attention(p.attention, normed(p.attentionNorm, x), context, cache);
+  const attended = attention(p.attention, normed(p.attentionNorm, x), context, options);
   const h = x.add(attended.x);
   return { x: h.add(feedForward(p, normed(p.feedForwardNorm, h), context.modalities)), cache: attended.cache };
 }
@@ -55,7 +73,7 @@ function attention(
   p: AttentionParameters,
   x: Tensor,
   context: SequenceContext,
-  cache?: { rows: Tensor; layer: LayerCache },
+  { cache, observe }: BlockOptions,
 ): { x: Tensor; cache?: LayerCache } {
   const { headDim, rotate, begin, end } = context;
   const [batch, queries] = x.shape;
@@ -71,6 +89,7 @@ function attention(
     k = stored.key.reshape([batch, -1, kvHeads, headDim]); // [B, capacity, Hkv, D]
     v = stored.value.reshape([batch, -1, kvHeads, headDim]);
   }
-  const mixed = attend({ q, k, v, begin, end }).reshape([batch, queries, -1]);
-  return { x: project(p.output, mixed), cache: stored };
+  const output = attend({ q, k, v, begin, end });
+  observe?.({ q, k, v, output });
+  return { x: project(p.output, output.reshape([batch, queries, -1])), cache: stored };
 }

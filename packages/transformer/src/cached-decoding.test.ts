@@ -21,6 +21,7 @@ const variants: [string, Partial<ModelConfig>][] = [
   ['the paper', {}],
   ['causal images', { imageAttention: 'causal' }],
   ['2-D positions', { imagePositions: '2d' }],
+  ['coordinates of patches', { patchCoordinates: 'sinusoidal' }],
   ['a feed-forward for each modality', { feedForwards: 'per-modality' }],
   ['a U-Net', { patcher: unet }],
   ['a U-Net, and all of them', { patcher: unet, imagePositions: '2d', feedForwards: 'per-modality' }],

@@ -34,6 +34,11 @@ export const modelFields = {
   imagePositions: z
     .enum(['1d', '2d'])
     .describe('rotary positions of patches: along the sequence, or by row and column; not in the paper: 2d'),
+  patchCoordinates: z
+    .enum(['none', 'sinusoidal'])
+    .describe(
+      "what is added to a patch's vector: nothing (the paper), or sines and cosines of its column and row (DiT; BAGEL, arXiv 2505.14683), by which patches find the same place in another image: for editing",
+    ),
   feedForwards: z
     .enum(['shared', 'per-modality'])
     .describe('one feed-forward for all positions, or one of their own for patches (Mixture-of-Transformers)'),
@@ -58,6 +63,7 @@ export const modelConfigSchema = z
     qkNorm: modelFields.qkNorm.default(false),
     imageAttention: modelFields.imageAttention.default('bidirectional'),
     imagePositions: modelFields.imagePositions.default('1d'),
+    patchCoordinates: modelFields.patchCoordinates.default('none'),
     feedForwards: modelFields.feedForwards.default('shared'),
     timestepDimensions: modelFields.timestepDimensions.default(256),
     initializerStd: modelFields.initializerStd.default(0.02),
@@ -70,6 +76,10 @@ export const modelConfigSchema = z
     message:
       'with imagePositions 2d, channels / heads (the head dimension) must be a multiple of 4: pairs turn by row and by column in turn',
     path: ['heads'],
+  })
+  .refine(({ patchCoordinates, channels }) => patchCoordinates === 'none' || channels % 4 === 0, {
+    message: 'with sinusoidal coordinates, channels must be a multiple of 4: sine and cosine of column and row',
+    path: ['patchCoordinates'],
   })
   .refine(({ heads, kvHeads }) => kvHeads === undefined || heads % kvHeads === 0, {
     message: 'kvHeads must divide heads',
@@ -102,6 +112,7 @@ const WITHOUT_PATCHES = {
   patcher: { kind: 'linear', bottleneck: null },
   imageAttention: 'bidirectional',
   imagePositions: '1d',
+  patchCoordinates: 'none',
   feedForwards: 'shared',
 };
 

@@ -1,6 +1,13 @@
 /** @file @transfusion/transformer: the Transfusion model. Read `model.ts` beside section 3 of the paper. */
 
-export { block, type CacheContext, type LayerCache, type SequenceContext } from './block.js';
+export {
+  type BlockOptions,
+  block,
+  type CacheContext,
+  type LayerCache,
+  type ObservedAttention,
+  type SequenceContext,
+} from './block.js';
 export {
   diffusesImages,
   feedForwardWidth,
@@ -15,6 +22,7 @@ export {
 } from './config.js';
 export type { MixedModalities, Modalities, PatchPlaces } from './feed-forward.js';
 export {
+  type ForwardOptions,
   type ForwardResult,
   forward,
   type ImageGroup,
@@ -26,6 +34,7 @@ export {
 export {
   type AttentionParameters,
   type BlockParameters,
+  blockSpec,
   type ModelVariables,
   type TransfusionParameters,
   transfusionSpec,

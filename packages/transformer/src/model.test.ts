@@ -94,6 +94,7 @@ describe('variants, against plain loops', () => {
     ['causal images', { imageAttention: 'causal' }, causal],
     ['2-D positions', { imagePositions: '2d', ropeTheta: 10 }, in2d],
     ['a feed-forward for each modality', { feedForwards: 'per-modality' }, row],
+    ['coordinates of patches', { patchCoordinates: 'sinusoidal' }, row],
     ['all of them', { imagePositions: '2d', feedForwards: 'per-modality', qkNorm: true }, { ...in2d, end: causal.end }],
   ])('%s', (_, changes, given) => {
     const model = tinyConfig(changes);
@@ -121,6 +122,12 @@ describe('variants, against plain loops', () => {
   test('a head that does not divide into four is refused by 2-D positions alone', () => {
     expect(() => tinyConfig({ imagePositions: '2d', heads: 8 })).toThrow(/must be a multiple of 4/);
     expect(() => tinyConfig({ heads: 8 })).not.toThrow();
+  });
+
+  test('channels that do not divide into four are refused by coordinates of patches alone', () => {
+    const odd = { channels: 18, heads: 3, kvHeads: 3 };
+    expect(() => tinyConfig({ ...odd, patchCoordinates: 'sinusoidal' })).toThrow(/must be a multiple of 4/);
+    expect(() => tinyConfig(odd)).not.toThrow();
   });
 });
 

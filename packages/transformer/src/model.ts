@@ -1,10 +1,11 @@
 /** @file The Transfusion model (Zhou et al. 2024, section 3): text tokens and image patches through one transformer. */
 import { linear, project, rmsNorm, sinusoidalEmbedding } from '@transfusion/nn';
 import { checkpoint, gather, type Tensor, TransfusionError } from '@transfusion/tensor';
-import { block, type CacheContext, type LayerCache, type SequenceContext } from './block.js';
+import { block, type CacheContext, type LayerCache, type ObservedAttention, type SequenceContext } from './block.js';
 import { diffusesImages, type ModelConfig } from './config.js';
 import { modalitiesOf, type PatchPlaces } from './feed-forward.js';
 import type { TransfusionParameters } from './parameters.js';
+import { patchCoordinates } from './patch-coordinates.js';
 import { createPatcher } from './patchers/create-patcher.js';
 import type { Patcher } from './patchers/patcher.js';
 import { type RotaryPositions, rotationOf } from './rotary-positions.js';
@@ -52,6 +53,11 @@ export interface ForwardOptions {
   cache?: CacheContext;
   /** Compute every block's activations again in the backward pass instead of keeping them. Not with a cache. Default false. */
   checkpointBlocks?: boolean;
+  /**
+   * Told the attention of every layer, counted from 0, as the graph is traced: what it makes outputs of can be read. Blocks that
+   * are observed keep their activations. Default: nobody looks.
+   */
+  observe?: (layer: number, seen: ObservedAttention) => void;
 }
 
 /**
@@ -64,7 +70,7 @@ export function forward(
   config: ModelConfig,
   p: TransfusionParameters,
   inputs: SequenceInputs,
-  { cache, checkpointBlocks = false }: ForwardOptions = {},
+  { cache, checkpointBlocks = false, observe }: ForwardOptions = {},
 ): ForwardResult {
   const headDim = config.channels / config.heads;
   const { tokens, images = [], columns, begin, end } = inputs;
@@ -88,12 +94,15 @@ export function forward(
   let x = embedded;
   const stored: LayerCache[] = [];
   p.blocks.forEach((parameters, i) => {
-    if (checkpointBlocks) {
+    if (checkpointBlocks && !observe) {
       const input = x;
       x = checkpoint(() => block(parameters, input, context).x);
       return;
     }
-    const result = block(parameters, x, context, cache && { rows: cache.rows, layer: cache.layers[i] });
+    const result = block(parameters, x, context, {
+      cache: cache && { rows: cache.rows, layer: cache.layers[i] },
+      observe: observe && ((seen) => observe(i, seen)),
+    });
     x = result.x;
     if (result.cache) stored.push(result.cache);
   });
@@ -113,7 +122,9 @@ function embed(
     const patcher = createPatcher(config, p, { height, width });
     const timesteps = embedTimesteps(config, p, plain);
     const { vectors, skips } = patcher.before(latents, timesteps);
-    const here = gather(vectors.reshape([-1, config.channels]), patchIndex);
+    const placed =
+      config.patchCoordinates === 'sinusoidal' ? vectors.add(patchCoordinates({ height, width }, config)) : vectors;
+    const here = gather(placed.reshape([-1, config.channels]), patchIndex);
     x = x ? x.add(here) : here;
     return { patcher, timesteps, skips, patchPositions };
   });

@@ -47,7 +47,7 @@ describe('variants', () => {
       countParameters(transfusionSpec(modelConfigSchema.parse({ ...base, ...changes })));
     const { layers, channels, feedForward } = modelPresets.nano;
     expect(count({ feedForwards: 'per-modality' }) - count({})).toBe(layers * 3 * channels * feedForward);
-    expect(count({ imageAttention: 'causal', imagePositions: '2d' })).toBe(count({}));
+    expect(count({ imageAttention: 'causal', imagePositions: '2d', patchCoordinates: 'sinusoidal' })).toBe(count({}));
   });
 });
 
@@ -85,6 +85,7 @@ describe('transfusionSpec', () => {
     ['patcher', { kind: 'unet' }],
     ['imageAttention', 'causal'],
     ['imagePositions', '2d'],
+    ['patchCoordinates', 'sinusoidal'],
     ['feedForwards', 'per-modality'],
   ])('where there are no patches, %s is refused by name', (name, value) => {
     const { patchValues, ...sizes } = base;

@@ -81,7 +81,8 @@ export function transfusionSpec(config: ModelConfig): TransfusionParameters<Para
   return spec as TransfusionParameters<ParameterSpec>;
 }
 
-function blockSpec(config: ModelConfig): BlockParameters<ParameterSpec> {
+/** Of one block. */
+export function blockSpec(config: ModelConfig): BlockParameters<ParameterSpec> {
   const { channels, heads, layers, initializerStd: std, qkNorm, feedForwards } = config;
   const headDim = channels / heads;
   const kvChannels = (config.kvHeads ?? heads) * headDim;

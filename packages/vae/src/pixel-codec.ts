@@ -34,7 +34,7 @@ function copyAll(
   size: ImageSize,
 ): Float32Array[] {
   const { height, width, channels } = pixelLatentShape(size);
-  const fix = `resize to ${height} x ${width}, three channels`;
+  const fix = `resize to ${width} x ${height}, three channels`;
   checkArrays({ method: `pixels.${method}`, what, arrays, shape: [height, width, channels], fix });
   return arrays.map((array) => array.slice());
 }

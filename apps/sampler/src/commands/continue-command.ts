@@ -20,6 +20,7 @@ import {
   type Sampler,
   type TextSamplingOptions,
 } from '@transfusion/sampler';
+import { TransfusionError } from '@transfusion/tensor';
 import { type DrawnBy, withHashedSampler } from '../open-sampler.js';
 import { SOFTWARE } from '../software.js';
 import { sha256, sourceFile } from '../source-files.js';
@@ -47,13 +48,20 @@ export interface ContinueCommandOptions {
 }
 
 export async function continueCommand(options: ContinueCommandOptions, terminal: Terminal): Promise<void> {
+  if (options.draw && options.maxImages === 0) {
+    throw new TransfusionError({
+      code: 'CONTINUE_OPTIONS',
+      message: '--draw begins with an image, and --max-images 0 allows none',
+      fix: 'leave one of them out',
+    });
+  }
   await checkWritableFolder(options.out);
   const uses = { draws: options.draw, describes: options.parts.some((part) => 'imagePath' in part) };
   await withHashedSampler({ ...options, uses }, terminal, async (sampler, by) => {
+    const prompt = await readParts(options.parts, imageSizes(sampler.config.image));
     const settings = await drawingSettings(options, sampler, by);
     const writer = new PartWriter({ folder: options.out, terminal, settings });
     const { seed, maxTokens, maxImages, draw: forceImage, text, image, size } = options;
-    const prompt = await readParts(options.parts, imageSizes(sampler.config.image));
     const { signal } = terminal;
     let progress: Progress | undefined;
     try {
@@ -69,7 +77,8 @@ export async function continueCommand(options: ContinueCommandOptions, terminal:
           await writer.writeImage(event.image);
         } else {
           await writer.finish();
-          terminal.log(REASONS[event.reason]);
+          const nothing = writer.count === 0 ? '; it wrote nothing, and there is no file' : '';
+          terminal.log(`${REASONS[event.reason]}${nothing}`);
         }
       }
     } finally {
@@ -126,6 +135,11 @@ class PartWriter {
     this.#folder = options.folder;
     this.#terminal = options.terminal;
     this.#settings = options.settings;
+  }
+
+  /** Parts that were written. */
+  get count(): number {
+    return this.#count;
   }
 
   addText(text: string): void {

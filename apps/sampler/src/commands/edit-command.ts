@@ -11,7 +11,7 @@ import { imageGrid } from '@transfusion/data';
 import { readFittedImage } from '@transfusion/data/node';
 import { completeImageSampling, encodeDrawing, type ImageSamplingOptions, imageSizes } from '@transfusion/sampler';
 import { withHashedSampler } from '../open-sampler.js';
-import { checkPng } from '../output-file.js';
+import { checkPng, refuseSources } from '../output-file.js';
 import { SOFTWARE } from '../software.js';
 import { sourceFile } from '../source-files.js';
 
@@ -32,8 +32,9 @@ export interface EditCommandOptions {
 export async function editCommand(options: EditCommandOptions, terminal: Terminal): Promise<void> {
   const { imagePath, prompt, out, seed, scale } = options;
   checkPng(out);
+  await refuseSources([out], { '--image': imagePath });
   await checkWritableFile(out);
-  const uses = { draws: true, follows: prompt.trim() !== '' };
+  const uses = { draws: true, edits: true, follows: prompt.trim() !== '' };
   const file = await withHashedSampler({ ...options, uses }, terminal, async (sampler, by) => {
     let progress: Progress | undefined;
     try {

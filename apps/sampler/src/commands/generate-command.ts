@@ -13,6 +13,7 @@ import { completeImageSampling, drawingBatches, encodeDrawing, imageSizes, type 
 import { TransfusionError } from '@transfusion/tensor';
 import {
   besideLike,
+  changedOptions,
   checkModel,
   compareSources,
   type GenerateSettings,
@@ -21,7 +22,7 @@ import {
   readLike,
 } from '../like.js';
 import { type DrawnBy, withHashedSampler } from '../open-sampler.js';
-import { checkPng } from '../output-file.js';
+import { checkPng, namedAfter, refuseSources } from '../output-file.js';
 import { SOFTWARE } from '../software.js';
 import { readSource, type SourceFiles } from '../source-files.js';
 
@@ -61,6 +62,8 @@ export async function generateCommand(options: GenerateCommandOptions, terminal:
   const drawing = resolveDrawing(options, like);
   const { out, n, index, scale } = drawing;
   const files = outputFiles(out, index === null ? n : 1);
+  const { from, mask } = options;
+  await refuseSources([out, ...files], { '--from': from, '--mask': mask, '--like': options.like });
   for (const file of [out, ...files]) await checkWritableFile(file);
   const check =
     like && ((hashes: DrawnBy['model'], path: string) => checkModel(options.like!, like.model, path, hashes));
@@ -68,12 +71,13 @@ export async function generateCommand(options: GenerateCommandOptions, terminal:
   await withHashedSampler({ ...options, uses, check }, terminal, async (sampler, by) => {
     const sizes = drawing.size ? [drawing.size] : imageSizes(sampler.config.image);
     const source = await readSource(options, sizes);
+    const wanted = settingsOf(sampler, drawing, source, by);
     const differences = like ? compareSources(options.like!, like, source.files) : [];
-    if (like && like.backend !== by.backend) differences.push(otherBackend(options.like!, like.backend, by.backend));
+    if (like && like.backend !== by.backend) differences.push(otherBackend(options.like!, like, wanted, drawing.size));
     for (const difference of differences) terminal.log(difference);
     const drawn = await drawAll(sampler, drawing, source, terminal);
     const { width, height } = drawn[0];
-    const settings = { ...settingsOf(sampler, drawing, source, by), size: { width, height } };
+    const settings = { ...wanted, size: { width, height } };
     const write = async (path: string, image: RgbImage, which: number | null) =>
       writeOutputFile(path, encodeDrawing(image, { ...settings, index: which }));
     const single = (image: RgbImage) => imageGrid([image], { columns: 1, scale, gap: 0 });
@@ -88,16 +92,15 @@ export async function generateCommand(options: GenerateCommandOptions, terminal:
 
 /** @throws TransfusionError GENERATE_OPTIONS: what must be said is not */
 function resolveDrawing(options: GenerateCommandOptions, like: GenerateSettings | undefined): Drawing {
-  const missing = (option: string) =>
-    new TransfusionError({
-      code: 'GENERATE_OPTIONS',
-      message: `generate needs ${option}`,
-      fix: 'give --prompt TEXT and --out FILE.png, or --like FILE.png to draw a picture again',
-    });
   const prompt = options.prompt ?? like?.prompt;
-  if (prompt === undefined) throw missing('--prompt');
-  const out = options.out ?? (options.like && besideLike(options.like));
-  if (out === undefined) throw missing('--out');
+  if (prompt === undefined) {
+    throw new TransfusionError({
+      code: 'GENERATE_OPTIONS',
+      message: 'generate needs --prompt',
+      fix: 'give --prompt TEXT, or --like FILE.png to draw a picture again',
+    });
+  }
+  const out = options.out ?? (options.like === undefined ? namedAfter(prompt) : besideLike(options.like));
   // Another number of images is another run: they are counted from 0 again.
   const { n, index } = options.n === undefined && like ? like : one(options.n ?? 1);
   return {
@@ -162,8 +165,18 @@ function settingsOf(
   };
 }
 
-function otherBackend(like: string, before: string, now: string): string {
-  return `${like} was drawn on ${before}; on ${now} it is the same but for rounding`;
+function otherBackend(
+  like: string,
+  before: GenerateSettings,
+  now: Omit<GenerateSettings, 'size'>,
+  size: ImageSize | undefined,
+): string {
+  const changed = changedOptions(before, { ...now, size: size ?? before.size });
+  const same =
+    changed.length === 0
+      ? 'it is the same but for rounding'
+      : `it is another picture, as ${changed.join(', ')} ${changed.length === 1 ? 'is' : 'are'} not as then`;
+  return `${like} was drawn on ${before.backend}; on ${now.backend} ${same}`;
 }
 
 /** Of more than one image: the files of the single ones, beside the grid. */

@@ -6,7 +6,7 @@ import { imageLayout, imageSizes } from '@transfusion/sampler';
 import { readModelFolder, type StoredModel } from '@transfusion/sampler/node';
 import { feedForwardWidth } from '@transfusion/transformer';
 import { z } from 'zod';
-import { modelPath } from '../open-sampler.js';
+import { modelPath } from '../model-path.js';
 
 export interface InfoCommandOptions {
   model?: string;
@@ -15,7 +15,7 @@ export interface InfoCommandOptions {
 }
 
 export async function infoCommand(options: InfoCommandOptions, terminal: Terminal): Promise<void> {
-  const path = modelPath(options.model);
+  const path = modelPath(options.model, terminal);
   const stored = await readModelFolder(path, { adapters: options.lora });
   const { tensors, tokenizer } = stored;
   const step = await trainingStep(path);
@@ -71,12 +71,14 @@ function describeAdapter({ where, config, layers, strength }: NonNullable<Stored
   return `${where}${times}: rank ${config.r}, alpha ${config.lora_alpha}, ${layers.size} layers`;
 }
 
-function describeTraining({ pictures, captions, texts }: NonNullable<StoredModel['config']['trainedOn']>): string {
+function describeTraining(trainedOn: NonNullable<StoredModel['config']['trainedOn']>): string {
+  const { pictures, captions, documents, edits, texts } = trainedOn;
   const seen = [
     ...(pictures ? [captions ? 'pictures with captions' : 'pictures without captions'] : []),
+    ...(documents ? [`documents of texts and pictures${edits ? ' (edits among them)' : ''}`] : []),
     ...(texts ? ['texts'] : []),
   ];
-  return seen.join(' and ');
+  return seen.length < 2 ? seen.join() : `${seen.slice(0, -1).join(', ')} and ${seen.at(-1)}`;
 }
 
 function describeCodec({ config, vae }: StoredModel): string {
@@ -94,11 +96,12 @@ function describeTensors(tensors: ReadonlyMap<string, { data: Float32Array }>, w
   return `${values.toLocaleString('en')}${what} in ${tensors.size} tensors, ${formatMegabytes(4 * values)} as f32`;
 }
 
-/** The step that a checkpoint of a training run is at. */
+/** The step that a checkpoint of a training run is at, or that its export was. */
 async function trainingStep(path: string): Promise<number | undefined> {
-  const state = await openCheckpoint(path, async (folder) =>
-    (await folder.has('trainer_state.json')) ? folder.readJson('trainer_state.json', z.unknown()) : undefined,
-  );
+  const state = await openCheckpoint(path, async (folder) => {
+    for (const name of ['trainer_state.json', 'training.json'])
+      if (await folder.has(name)) return folder.readJson(name, z.unknown());
+  });
   const parsed = z.object({ step: z.int() }).safeParse(state);
   return parsed.success ? parsed.data.step : undefined;
 }

@@ -1,8 +1,9 @@
 /** @file The command line, run in the test's own process. */
 import { execFileSync } from 'node:child_process';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { name as SHIPPED } from '@transfusion/emoji-64';
 import { run } from '../main.js';
 import { writeTinyModelFolder } from './tiny-model-folder.js';
 
@@ -29,18 +30,23 @@ export function toldCommand(log: string): string[] {
     .slice(0, -1);
 }
 
+/** Where a test puts a model, or none, in place of the one that this repository ships. */
+const SHIPPED_FOLDER = join('node_modules', ...SHIPPED.split('/'));
+
 /**
- * For the tests of a file: a folder of their own, in which they run, with a tiny model in `model`. What is written to stderr, such as
- * progress, is not looked at.
+ * For the tests of a file: a folder of their own, in which they run, with a tiny model in `model`, and the package that is shipped
+ * without weights, which would go to `shipped`. What is written to stderr, such as progress, is not looked at.
  */
-export function inFolderWithModel(): { readonly folder: string; readonly model: string } {
+export function inFolderWithModel(): { readonly folder: string; readonly model: string; readonly shipped: string } {
   const home = process.cwd();
-  const place = { folder: '', model: '' };
+  const place = { folder: '', model: '', shipped: join(SHIPPED_FOLDER, 'model') };
   beforeAll(async () => {
     place.folder = await mkdtemp(join(tmpdir(), 'transfusion-sampler-'));
     place.model = join(place.folder, 'model');
     await writeTinyModelFolder(place.model);
     process.chdir(place.folder);
+    await mkdir(SHIPPED_FOLDER, { recursive: true });
+    await writeFile(join(SHIPPED_FOLDER, 'package.json'), JSON.stringify({ name: SHIPPED }));
     jest.spyOn(process.stderr, 'write').mockReturnValue(true);
   });
   afterAll(async () => {

@@ -1,5 +1,5 @@
 /** @file The demo with images as tokens, on a model that is small enough for a test; and what of such runs is refused. */
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { openModelFolder } from '@transfusion/sampler/node';
@@ -50,6 +50,11 @@ test('trains, scores and leaves a model of tokens', async () => {
   });
   model.dispose();
   await backend.dispose();
+
+  const again = await trainer('demo', { ...sizes, ...small }, '--preset', 'chameleon');
+  expect([again.code, again.log]).toEqual([0, expect.stringMatching(/is kept in .*chameleon-1; this one starts over/)]);
+  expect((await readdir(join(folder, 'runs'))).sort()).toEqual(['chameleon', 'chameleon-1']);
+  expect(JSON.parse(await readFile(join(`${at}-1`, 'demo.json'), 'utf8'))).toEqual(result);
 }, 60_000);
 
 test.each([

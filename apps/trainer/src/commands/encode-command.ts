@@ -9,7 +9,7 @@ import {
   withProgress,
 } from '@transfusion/app-common';
 import { TransfusionError } from '@transfusion/core';
-import { documentPictures } from '@transfusion/training';
+import { picturesOfTheirOwn } from '@transfusion/training';
 import { encodeLatents, type LatentsFile } from '@transfusion/training/node';
 import { diffusesImages } from '@transfusion/transformer';
 import { resolveConfig } from '../config/resolve-config.js';
@@ -45,7 +45,7 @@ export async function encodeCommand(options: EncodeCommandOptions, terminal: Ter
   const cacheFolder = join(runs, '..', '.cache', 'data');
   const data = { ...config.data, captions: 'none' as const };
   const loaded = await loadPictures({ data }, { cacheFolder, terminal });
-  const images = [...loaded.images, ...documentPictures(loaded.documents).pictures];
+  const images = [...loaded.images, ...picturesOfTheirOwn(loaded.documents, loaded.images)];
   if (images.length === 0) {
     throw new TransfusionError({
       code: 'CONFIG_DATA',
@@ -74,6 +74,6 @@ function summary(out: string, { images, variants, shape, autoencoder }: LatentsF
     autoencoder._class_name === 'VQModel'
       ? `scale ${autoencoder.scaling_factor.toFixed(4)}`
       : `deviations ${autoencoder.latents_std!.map((each) => each.toFixed(2)).join(' ')}`;
-  return `${out}: latents of ${images} pictures${variants === 2 ? ' and their mirror images' : ''}, ${shape.height} x ${shape.width} x ${shape.channels}; ${scale}
+  return `${out}: latents of ${images} pictures${variants === 2 ? ' and their mirror images' : ''}, ${shape.width} x ${shape.height} x ${shape.channels}; ${scale}
 Train on them with the same configuration and --set data.latents=${out}`;
 }

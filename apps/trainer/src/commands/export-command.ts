@@ -1,4 +1,4 @@
-/** @file `trainer export`: a run's model without what only training needs, its weights in half the bytes. */
+/** @file `trainer export`: a run's model without what only training needs, its weights in half the bytes; and SHA256SUMS. */
 import type { Terminal } from '@transfusion/app-common';
 import type { Tensors } from '@transfusion/checkpoint';
 import {
@@ -8,9 +8,10 @@ import {
   saveAdapterFolder,
   saveModelFolder,
   type TensorMap,
+  writeSums,
 } from '@transfusion/checkpoint/node';
 import { ADAPTER_CONFIG, ADAPTER_WEIGHTS } from '@transfusion/sampler';
-import { runFiles } from '@transfusion/training/node';
+import { refuseCheckpoint, runFiles } from '@transfusion/training/node';
 import { z } from 'zod';
 
 export interface ExportCommandOptions {
@@ -24,9 +25,10 @@ export interface ExportCommandOptions {
 /** What made a model, in its folder. */
 export const TRAINING_FILE = 'training.json';
 
-/** @throws CheckpointError; TransfusionError OUTPUT_EXISTS */
+/** @throws CheckpointError; TransfusionError OUTPUT_EXISTS, RUN_NOT_RESUMABLE: `run` is the folder inside of one */
 export async function exportCommand({ run, out, f32 }: ExportCommandOptions, terminal: Terminal): Promise<void> {
   await checkWritableFolder(out);
+  await refuseCheckpoint(run);
   const model = await openCheckpoint(runFiles(run).model, readModel);
   const stored = (tensors: Tensors): TensorMap =>
     new Map([...tensors].map(([name, tensor]) => [name, f32 ? tensor : { ...tensor, dtype: 'F16' as const }]));
@@ -39,6 +41,7 @@ export async function exportCommand({ run, out, f32 }: ExportCommandOptions, ter
       tensors: stored(tensors),
       ...(vae ? { vae: { ...vae, tensors: stored(vae.tensors) } } : {}),
     });
+  await writeSums(out);
   const values = [...tensors.values()].reduce((sum, { data }) => sum + data.length, 0);
   terminal.out(`${out}: ${((values * (f32 ? 4 : 2)) / 1e6).toFixed(1)} MB of weights in ${f32 ? 'f32' : 'f16'}`);
 }

@@ -1,5 +1,5 @@
 /** A study as a whole, of models that are small enough for a test. */
-import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { decodePng } from '@transfusion/data';
@@ -31,11 +31,11 @@ const study = {
   ],
 };
 
-async function runStudy(content: unknown = study) {
+async function runStudy(content: unknown = study, to = join(folder, 'out')) {
   const file = join(folder, 'study.json');
   await writeFile(file, JSON.stringify(content));
   const [out, log]: string[][] = [[], []];
-  const code = await run(['study', file, '--out', join(folder, 'out'), '--backend', 'wasm', '--threads', '1'], {
+  const code = await run(['study', file, '--out', to, '--backend', 'wasm', '--threads', '1'], {
     out: (text) => void out.push(text),
     log: (text) => void log.push(text),
     signal: new AbortController().signal,
@@ -78,17 +78,34 @@ test('one row for each way to draw, of models that were trained alike; what is d
 
 test.each([
   ['a preset that there is not', { ...study, preset: 'demonstration' }, "there is no preset 'demonstration'"],
-  ['a field that there is not', { ...study, variants: [{ name: 'a', is: '', set: ['step=3'] }] }, 'step'],
+  [
+    'a field that there is not',
+    { ...study, variants: [{ name: 'a', is: '', set: ['step=3'] }] },
+    'study.json, variant a, with its set, has a problem:\n  step: unknown key',
+  ],
+  [
+    'no value',
+    { ...study, variants: [study.variants[0], { name: 'a', is: '', set: ['steps'] }] },
+    'study.json, variant a: --set steps: expected key=value',
+  ],
   ['two of one name', { ...study, variants: [study.variants[0], study.variants[0]] }, 'two variants have one name'],
   ['nothing to compare', { ...study, variants: [] }, 'variants'],
   [
     'a sampler of another schedule',
     { ...study, variants: [...study.variants, { name: 'b', is: '', drawings: [{ scheduler: 'euler' }] }] },
-    'euler is defined on the flow schedule',
+    'study.json, variant b: euler is defined on the flow schedule',
   ],
 ])('refused before anything is trained: %s', async (_, content, message) => {
   const { code, log } = await runStudy(content);
   expect([code, log]).toEqual([2, expect.stringContaining(message)]);
+});
+
+test('a folder that is a run itself is not taken for that of a study', async () => {
+  const out = join(folder, 'out', 'plain');
+  const before = (await readdir(out)).sort();
+  const { code, log } = await runStudy(study, out);
+  expect([code, log]).toEqual([2, expect.stringMatching(/RUN_EXISTS: .*plain is the folder of a run/)]);
+  expect((await readdir(out)).sort()).toEqual(before);
 });
 
 test('a model of tokens is drawn as such, beside one that denoises', async () => {

@@ -36,11 +36,18 @@ export async function studyCommand({ study: file, out, backend: choice }: StudyC
   const { preset } = study;
   const configs: RunConfig[] = [];
   // All of them before the first is trained.
-  for (const { name, set } of study.variants) {
-    const config = await resolveConfig(transfusionKind, { preset, set: [...study.set, ...set, `name=${name}`] });
-    configs.push(config);
+  for (const variant of study.variants) {
+    const set = [...study.set, ...variant.set, `name=${variant.name}`];
+    const where = `${file}, variant ${variant.name}`;
+    try {
+      const config = await resolveConfig(transfusionKind, { preset, set, where: `${where}, with its set,` });
+      checkDrawings(variant, config);
+      configs.push(config);
+    } catch (error) {
+      throw inVariant(error, where);
+    }
   }
-  study.variants.forEach((variant, i) => checkDrawings(variant, configs[i]));
+  await refuseRun(out);
   for (const config of configs) await refuseOther(join(out, config.name), config);
   await mkdir(out, { recursive: true });
   const backend = await openBackend(choice, terminal);
@@ -63,12 +70,36 @@ export async function studyCommand({ study: file, out, backend: choice }: StudyC
   terminal.out(`${table}\n${files.join('\n')}`);
 }
 
+/** With the file and the variant, where the error does not name them. */
+function inVariant(error: unknown, where: string): unknown {
+  if (!TransfusionError.isInstance(error)) return error;
+  const { code, fix } = error;
+  const message = error.message.slice(`${code}: `.length).replace(`\n  fix: ${fix}`, '');
+  if (message.startsWith(where)) return error;
+  return new TransfusionError({ code, message: `${where}: ${message}`, fix, cause: error });
+}
+
 /** @throws TransfusionError SCHEDULER_CONFIG_INVALID, SAMPLER_OPTIONS, SCHEDULER_STEPS_RANGE: a model cannot be drawn from so */
 function checkDrawings({ drawings }: Variant, { diffusion, sampling, model }: RunConfig): void {
   const { images = 'diffusion' } = model;
   for (const drawing of drawings) {
     completeImageSampling({ diffusion: { ...diffusion, clampSample: null }, sampling, model: { images } }, drawing);
   }
+}
+
+/** @throws TransfusionError RUN_EXISTS: the study's folder is that of a run */
+async function refuseRun(out: string): Promise<void> {
+  const exists = (path: string) =>
+    access(path).then(
+      () => true,
+      () => false,
+    );
+  if (!(await exists(runFiles(out).metrics))) return;
+  throw new TransfusionError({
+    code: 'RUN_EXISTS',
+    message: `${out} is the folder of a run, and a study has runs in a folder of its own`,
+    fix: 'give the study another folder with --out',
+  });
 }
 
 /** Nothing that was trained before is replaced. @throws TransfusionError RUN_EXISTS: there is a run of another configuration */

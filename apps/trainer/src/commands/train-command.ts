@@ -41,6 +41,13 @@ export async function trainCommand<
   terminal: Terminal,
 ): Promise<RunResult | undefined> {
   if (options.resume !== undefined && options.finetune !== undefined) throw notBoth(options.resume, options.finetune);
+  if (options.resume !== undefined && options.overwrite) {
+    throw new TransfusionError({
+      code: 'CONFIG_RESUME',
+      message: `--resume ${options.resume} goes on with a run, --overwrite starts one over`,
+      fix: 'give one of them',
+    });
+  }
   const resume = options.resume === undefined ? undefined : await kind.load(options.resume);
   const config = resume ? resumedConfig(kind.schema, resume.state.config, options) : await startedConfig(kind, options);
   const folder = options.resume ?? join(options.runs, config.name);

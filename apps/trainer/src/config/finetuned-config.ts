@@ -10,7 +10,7 @@ import { networkOf } from '@transfusion/training/node';
 import { feedForwardWidth, type ModelConfig, modelPresets } from '@transfusion/transformer';
 import { readCodec } from '../data/run-codec.js';
 import { presets } from '../presets/index.js';
-import { imageSizesOf, type RunConfig } from './run-config.js';
+import { announcesSizes, imageSizesOf, type RunConfig } from './run-config.js';
 
 type Json = Record<string, unknown>;
 
@@ -44,7 +44,10 @@ export async function finetunedConfig(config: RunConfig, sources: ConfigSources)
     sampling: { ...base.sampling, ...chosen(config.sampling, given.sampling) },
   };
   checkSizes(completed, base);
-  return configOfBase(completed, base);
+  // Sizes that the model has no tokens for are learned without.
+  const isSilent = !base.image.announced && announcesSizes(completed.data);
+  const data = isSilent ? { ...completed.data, announceSizes: false } : completed.data;
+  return configOfBase({ ...completed, data }, base);
 }
 
 /** A preset gives way to what such a model knows. */
@@ -68,9 +71,16 @@ function imagesOf(
   return square ? { imageSize: square.width } : {};
 }
 
-/** Sizes that the model does not know. @throws TransfusionError CONFIG_FINETUNE */
+/** Sizes that the model does not know, or cannot announce. @throws TransfusionError CONFIG_FINETUNE */
 function checkSizes({ data, finetune }: RunConfig, { image }: PipelineConfig): void {
-  if (!image.announced) return;
+  if (!image.announced) {
+    if (!data.announceSizes) return;
+    throw new TransfusionError({
+      code: 'CONFIG_FINETUNE',
+      message: `data.announceSizes is true, and the model of ${finetune} has no tokens that announce sizes`,
+      fix: 'leave it out: the model learns all sizes, and whoever draws chooses one',
+    });
+  }
   const known = imageSizes(image);
   const wanted = imageSizesOf(data) ?? [{ width: data.imageSize, height: data.imageSize }];
   const unknown = wanted.filter((size) => !known.some((other) => isSameSize(size, other)));

@@ -44,6 +44,13 @@ test('documents need neither captions nor mirror images', () => {
   );
 });
 
+test('other captions are of emoji', () => {
+  expect(told({ data: { otherCaptions: 0.3 } })).toBe('');
+  expect(told({ data: { dataset: 'emoji-all', otherCaptions: 0.3, documentDropout: 0.2, flip: true } })).toBe('');
+  expect(told({ data: { dataset: 'folder', folder: 'a', otherCaptions: 0.3 } })).toMatch(/otherCaptions has no effect/);
+  expect(told({ data: { captions: 'none', otherCaptions: 0.3 } })).toMatch(/otherCaptions has no effect/);
+});
+
 test('where images are not diffused, what is of diffusion alone is told', () => {
   const tokens = { model: { images: 'tokens' as const }, codec: 'emoji-64-vq' };
   expect(told(tokens)).toBe('');

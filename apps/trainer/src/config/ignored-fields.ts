@@ -18,7 +18,7 @@ const CONDITIONS: { fields: (keyof Data)[]; needs: string; isMet: (data: Data) =
   },
   {
     fields: ['demoSet'],
-    needs: 'data.dataset=emoji, emoji-styles or emoji-edits',
+    needs: 'data.dataset=emoji, emoji-styles, emoji-edits or emoji-all',
     isMet: ({ dataset }) => dataset.startsWith('emoji'),
   },
   {
@@ -31,7 +31,16 @@ const CONDITIONS: { fields: (keyof Data)[]; needs: string; isMet: (data: Data) =
     needs: 'pictures, and data.dataset is none',
     isMet: hasImages,
   },
-  { fields: ['documentDropout'], needs: 'data.documents or data.dataset=emoji-edits', isMet: hasDocuments },
+  {
+    fields: ['otherCaptions'],
+    needs: 'emoji with captions, data.dataset=emoji, emoji-styles or emoji-all',
+    isMet: ({ dataset, captions }) => ['emoji', 'emoji-styles', 'emoji-all'].includes(dataset) && captions !== 'none',
+  },
+  {
+    fields: ['documentDropout'],
+    needs: 'data.documents or data.dataset=emoji-edits or emoji-all',
+    isMet: hasDocuments,
+  },
   {
     fields: ['captions', 'longCaptions', 'flip', 'imageFirstProbability', 'imageFirstCap'],
     needs: 'pictures with captions',
@@ -49,7 +58,7 @@ function hasCaptions({ dataset }: Data): boolean {
 }
 
 function hasDocuments({ dataset, documents }: Data): boolean {
-  return dataset === 'emoji-edits' || documents !== null;
+  return dataset === 'emoji-edits' || dataset === 'emoji-all' || documents !== null;
 }
 
 function hasImages(data: Data): boolean {

@@ -16,15 +16,18 @@ export interface ConfigKind<Config extends AnyRun> {
   presets: Readonly<Record<string, unknown>>;
 }
 
-/** @throws TransfusionError CONFIG_*; CONFIG_INVALID naming path, expectation and nearest known key */
+/**
+ * @param sources.where names them in errors
+ * @throws TransfusionError CONFIG_*; CONFIG_INVALID naming path, expectation and nearest known key
+ */
 export async function resolveConfig<Config extends AnyRun>(
   { schema, presets }: ConfigKind<Config>,
-  sources: ConfigSources,
+  sources: ConfigSources & { where?: string },
 ): Promise<Config> {
-  const { preset, file, set = [] } = sources;
+  const { preset, file, set = [], where } = sources;
   const value = await mergedSources(presets, sources);
   const source = file ?? (preset === undefined ? 'configuration' : `preset ${preset}`);
-  const config = fitted(parseConfig(schema, value, set.length > 0 ? `${source} with --set` : source));
+  const config = fitted(parseConfig(schema, value, where ?? (set.length > 0 ? `${source} with --set` : source)));
   // Runs from before there was a choice have none: theirs is the list.
   const mayGrow = config.data.dataset === 'folder' || (config.data.documents ?? null) !== null;
   const heldOutBy = config.data.heldOutBy ?? (mayGrow ? 'name' : 'list');

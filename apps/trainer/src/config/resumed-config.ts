@@ -13,7 +13,7 @@ const HARMLESS = [
   ...['data.folder', 'data.latents', 'data.texts', 'data.documents'],
   // A run that diverged goes on from its last checkpoint more carefully.
   ...['learningRate.learningRate', 'learningRate.finalLearningRate', 'learningRate.warmupSteps'],
-  ...['learningRate.totalSteps', 'optimizer.maxGradientNorm'],
+  ...['learningRate.totalSteps', 'learningRate.decaySteps', 'optimizer.maxGradientNorm'],
 ];
 
 /** A resumed run keeps its configuration; only harmless fields may be set anew. @throws TransfusionError CONFIG_RESUME */

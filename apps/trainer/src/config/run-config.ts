@@ -7,7 +7,7 @@ import {
   transfusionFields,
 } from '@transfusion/training';
 import { z } from 'zod';
-import { datasets, imageDataFields, nameSchema, reportFields, sampleFields } from './shared-fields.js';
+import { checkCells, datasets, imageDataFields, nameSchema, reportFields, sampleFields } from './shared-fields.js';
 
 const [LEAST_SIDE, MOST_SIDE] = [4, 512];
 
@@ -21,10 +21,10 @@ const dataSchema = z
     ...imageDataFields,
     ...transfusionDataFields,
     dataset: z
-      .enum([...datasets, 'emoji-edits', 'none'])
+      .enum([...datasets, 'emoji-edits', 'emoji-all', 'none'])
       .default('emoji')
       .describe(
-        `${imageDataFields.dataset.description}; emoji-edits: documents of an emoji, an instruction ("draw it in openmoji style", "make it blue", "mirror it") and the result; none: no pictures, data.documents or data.texts alone`,
+        `${imageDataFields.dataset.description}; emoji-edits: documents of an emoji, an instruction ("draw it in openmoji style", "make it blue", "mirror it") and the result; emoji-all: the pictures of emoji-styles and the edits made of them; none: no pictures, data.documents or data.texts alone`,
       ),
     imageSizes: z
       .array(imageSizeSchema)
@@ -39,7 +39,9 @@ const dataSchema = z
       .boolean()
       .nullable()
       .default(null)
-      .describe(`${transfusionDataFields.announceSizes.description}; null: where imageSizes has several`),
+      .describe(
+        `${transfusionDataFields.announceSizes.description}; null: where imageSizes has several, and a model to start from has tokens for them`,
+      ),
     captions: z
       .enum(['required', 'optional', 'none'])
       .default('required')
@@ -50,7 +52,9 @@ const dataSchema = z
       .string()
       .nullable()
       .default(null)
-      .describe('plain texts to learn beside the pictures: a folder of .txt files, or a file of JSON lines with text'),
+      .describe(
+        'plain texts to learn beside the pictures: a folder of .txt files, or a file of JSON lines with text; wordnet: the glosses of WordNet, "apple: fruit with red or yellow or green skin" (a folder of that name: ./wordnet)',
+      ),
     documents: z
       .string()
       .nullable()
@@ -63,6 +67,17 @@ const dataSchema = z
       .nullable()
       .default(null)
       .describe('a folder of latents that `trainer encode` wrote; null: encode when the run starts'),
+  })
+  .superRefine(checkCells)
+  .superRefine(({ dataset, documents, documentShare }, context) => {
+    const isOneKind =
+      dataset === 'none' || dataset === 'emoji-edits' || (dataset !== 'emoji-all' && documents === null);
+    if (documentShare === null || !isOneKind) return;
+    context.addIssue({
+      code: 'custom',
+      path: ['documentShare'],
+      message: `is for pictures with captions and documents together, and dataset is ${dataset}${documents === null ? ' without documents' : ''}: choose dataset=emoji-all, give documents beside pictures, or leave it out`,
+    });
   })
   .superRefine(({ dataset, documents, imageSizes }, context) => {
     if (imageSizes === null) return;

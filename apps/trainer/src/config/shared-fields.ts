@@ -31,6 +31,22 @@ export const imageDataFields = {
   allowBroken: z.number().min(0).max(1).default(0.01).describe('a larger share of unreadable files stops the run'),
 };
 
+/** For `superRefine`: cells are of emoji in all styles. */
+export function checkCells(
+  { dataset, heldOutBy, demoSet }: { dataset: string; heldOutBy: string | null; demoSet: number | null },
+  context: Pick<z.RefinementCtx, 'addIssue'>,
+): void {
+  if (heldOutBy !== 'cells') return;
+  const issue = (message: string) => context.addIssue({ code: 'custom', path: ['heldOutBy'], message });
+  if (!['emoji-styles', 'emoji-edits', 'emoji-all'].includes(dataset)) {
+    issue(
+      `cells is for emoji in styles (dataset=emoji-styles, emoji-edits or emoji-all), and dataset is ${dataset}: choose name or list`,
+    );
+  }
+  if (demoSet !== null)
+    issue('cells holds pictures out, and those of demoSet are learned by heart: leave one of them out');
+}
+
 /** How often a run reports and saves. */
 export const reportFields = {
   checkpointEvery: z.int().min(1).default(500).describe('steps between checkpoints'),

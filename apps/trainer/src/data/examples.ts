@@ -2,7 +2,7 @@
 
 import { readFile } from 'node:fs/promises';
 import { decodeText } from '@transfusion/checkpoint';
-import { TransfusionError } from '@transfusion/core';
+import { reason, TransfusionError } from '@transfusion/core';
 import {
   type CaptionedImage,
   distinctSizes,
@@ -35,8 +35,9 @@ export async function loadPictures(
   const mixed = async () =>
     path === null ? [] : loadMixedDocuments(path, { ...data, sizes: imageSizesOf(data) }, options);
   if (dataset === 'none') return { images: [], documents: await mixed() };
-  if (dataset === 'emoji-edits') {
-    return { images: [], documents: [...(await loadEmojiEdits(data, options)), ...(await mixed())] };
+  if (dataset === 'emoji-edits' || dataset === 'emoji-all') {
+    const { images, documents } = await loadEmojiEdits(data, options);
+    return { images: dataset === 'emoji-all' ? images : [], documents: [...documents, ...(await mixed())] };
   }
   const { images } = await loadDataset({ ...data, dataset, sizes: imageSizesOf(data) }, options);
   return { images, documents: await mixed() };
@@ -62,7 +63,10 @@ export async function loadExamples(
   const { images, documents } = await loadPictures(config, options);
   const texts = path === null ? [] : await loadPlainTexts(path, config.data, options);
   const all = [
-    ...images.flatMap(({ caption }) => caption ?? []),
+    ...images.flatMap(({ caption, otherCaptions = [] }) => [
+      ...(caption === undefined ? [] : [caption]),
+      ...otherCaptions,
+    ]),
     ...documents.flatMap(({ parts }) => parts.flatMap((part) => (part.kind === 'text' ? part.text : []))),
     ...texts.map(({ text }) => text),
   ];
@@ -109,7 +113,7 @@ async function readTokenizer(file: string): Promise<string> {
     if (TransfusionError.isInstance(error)) throw error;
     throw new TransfusionError({
       code: 'CONFIG_FILE',
-      message: `tokenizer.file: cannot read ${file}: ${error instanceof Error ? error.message : error}`,
+      message: `tokenizer.file: cannot read ${file}: ${reason(error)}`,
       fix: "give a tokenizer.json, or null to train one on the run's captions and texts",
       cause: error,
     });

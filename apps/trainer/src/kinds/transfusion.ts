@@ -18,6 +18,7 @@ import {
   openTransfusionSession,
   PIXELS,
   patchSizeOf,
+  picturesOfTheirOwn,
   planRun,
   splitTogether,
   stepOptionsOf,
@@ -45,7 +46,7 @@ import { presets } from '../presets/index.js';
 import { writeSamples } from '../report/samples.js';
 import type { Kind, OpenedRun, OpenOptions, RunContext } from './kind.js';
 
-type LoadedTransfusion = LoadedTransfusionRun<RunConfig>;
+export type LoadedTransfusion = LoadedTransfusionRun<RunConfig>;
 export type TransfusionRun = OpenedRun<RunConfig, TransfusionSession>;
 
 export const transfusionKind: Kind<RunConfig, TransfusionSession, LoadedTransfusion> = {
@@ -78,7 +79,7 @@ export const transfusionKind: Kind<RunConfig, TransfusionSession, LoadedTransfus
 
 async function open(config: RunConfig, options: OpenOptions<LoadedTransfusion>): Promise<TransfusionRun> {
   const { backend, resume, terminal, onPlan } = options;
-  const { task, codec, data, base } = await prepare(config, options);
+  const { task, codec, data, base } = await prepareRun(config, options);
   if (onPlan) onPlan((await planTask(task)).step);
   const changed = resume && changedData(resume.state, data);
   if (changed !== undefined) terminal?.log(changed);
@@ -123,13 +124,13 @@ async function withEncoding<Result>(
   signal: AbortSignal | undefined,
   work: (options: InPartsOptions) => Promise<Result>,
 ): Promise<Result> {
-  const total = examples.length + documentPictures(documents).pictures.length;
+  const total = examples.length + picturesOfTheirOwn(documents, examples).length;
   if (codec.config.kind === 'pixels' || total === 0) return work({ signal });
   return withProgress({ label: 'encode', total }, (onProgress) => work({ signal, onProgress }));
 }
 
 /** What a run consists of, apart from a device. */
-interface PreparedRun {
+export interface PreparedRun {
   task: TransfusionTask;
   codec: RunCodec;
   /** Of all that was loaded, whatever of it fits. */
@@ -139,7 +140,7 @@ interface PreparedRun {
 }
 
 /** @throws TransfusionError CONFIG_*, DATA_*, CODEC_*: parts of the configuration do not go together */
-async function prepare(
+export async function prepareRun(
   config: RunConfig,
   { resume, ...context }: RunContext & { resume?: LoadedTransfusion },
 ): Promise<PreparedRun> {
@@ -209,7 +210,7 @@ function describeSizes({ pipeline, examples }: TransfusionTask): string {
 }
 
 async function plan(config: RunConfig, context: RunContext & { resume?: LoadedTransfusion }): Promise<string> {
-  const { task } = await prepare(config, context);
+  const { task } = await prepareRun(config, context);
   const { pipeline, texts } = task;
   const { batch } = task.sizes;
   const { examples, documents } = splitTogether(task.config, task.examples, task.documents);

@@ -3,7 +3,7 @@ import type { RunConfigInput } from '../config/run-config.js';
 import { chameleon } from './chameleon.js';
 import { demo } from './demo.js';
 import { emoji } from './emoji.js';
-import { emojiEdit } from './emoji-edit.js';
+import { emoji64 } from './emoji-64.js';
 import { emojiLatent } from './emoji-latent.js';
 import { tiny } from './tiny.js';
 
@@ -11,7 +11,7 @@ export const presets: Readonly<Record<string, RunConfigInput>> = {
   demo,
   chameleon,
   emoji,
-  'emoji-edit': emojiEdit,
+  'emoji-64': emoji64,
   'emoji-latent': emojiLatent,
   tiny,
 };

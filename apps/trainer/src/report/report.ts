@@ -2,11 +2,13 @@
 import { writeFile } from 'node:fs/promises';
 import { formatSeconds } from '@transfusion/app-common';
 import type { MetricsRecord } from '@transfusion/checkpoint/node';
-import { encodePng, imageOf, type RgbImage } from '@transfusion/data';
+import { imageOf, type RgbImage } from '@transfusion/data';
 import type { DrawnExample, Example } from '@transfusion/training';
 import type { RunConfig } from '../config/run-config.js';
 import type { DemoResult } from './demo-summary.js';
+import { escapeHtml, pngUrl } from './html.js';
 import { lossChart } from './loss-chart.js';
+import { PAGE_STYLE } from './page-style.js';
 
 export interface ReportData {
   result: DemoResult;
@@ -21,19 +23,6 @@ export async function writeReport(path: string, data: ReportData): Promise<void>
   await writeFile(path, page(data));
 }
 
-const STYLE = `
-:root { color-scheme: light dark; --ink: #1c1e21; --dim: #6b7280; --line: #d9dce1; --paper: #fff; --bad: #c0392b; --good: #1e8449; }
-@media (prefers-color-scheme: dark) { :root { --ink: #e8eaed; --dim: #9aa0a6; --line: #3c4043; --paper: #17181a; } }
-body { font: 16px/1.5 system-ui, sans-serif; color: var(--ink); background: var(--paper); max-width: 62rem; margin: 2rem auto; padding: 0 1rem; }
-h1 { font-size: 1.6rem; } h2 { font-size: 1.15rem; margin-top: 2.2rem; }
-.figures { display: flex; flex-wrap: wrap; gap: 1rem 2.5rem; } .figures b { display: block; font-size: 1.5rem; } .figures span { color: var(--dim); font-size: .85rem; }
-.grid { display: grid; grid-template-columns: repeat(auto-fill, minmax(10.5rem, 1fr)); gap: .8rem; }
-.card { border: 1px solid var(--line); border-radius: 8px; padding: .6rem; font-size: .85rem; }
-.card div { display: flex; gap: .5rem; } .card img { width: 72px; height: 72px; image-rendering: pixelated; border-radius: 4px; }
-.wrong { color: var(--bad); } .right { color: var(--good); } .dim { color: var(--dim); }
-pre { overflow-x: auto; border: 1px solid var(--line); border-radius: 8px; padding: .8rem; font-size: .8rem; }
-svg text { fill: var(--dim); font-size: 11px; } svg .frame { stroke: var(--line); fill: none; }`;
-
 function page({ result, config, examples, drawings, captions, metrics }: ReportData): string {
   const percent = (share: number) => `${Math.round(100 * share)} %`;
   const figures: [string, string][] = [
@@ -47,7 +36,7 @@ function page({ result, config, examples, drawings, captions, metrics }: ReportD
   const cards = examples.map((example, i) => card(example, drawings[i], i, captions[i]));
   return `<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
-<title>Transfusion demo</title><style>${STYLE}</style></head><body>
+<title>Transfusion demo</title><style>${PAGE_STYLE}</style></head><body>
 <h1>Transfusion: one transformer that writes and draws</h1>
 <p>Trained on ${examples.length} captioned emoji, from scratch, with one loss: ${describeLoss(config)}. Backend: ${escapeHtml(result.backend)}.</p>
 <div class="figures">${figures.map(([value, label]) => `<div><b>${value}</b><span>${label}</span></div>`).join('')}</div>
@@ -71,7 +60,7 @@ ${lossChart(metrics, [
 const hasTokens = ({ model }: RunConfig) => model.images === 'tokens';
 
 /** What the model predicts of a noised image. */
-const PREDICTED = {
+export const PREDICTED = {
   epsilon: 'noise',
   sample: 'image',
   v: 'v, which is noise and image',
@@ -104,14 +93,5 @@ function card(example: Example, drawn: DrawnExample, index: number, written: str
 }
 
 function picture(image: RgbImage, alt: string): string {
-  const data = Buffer.from(encodePng(image)).toString('base64');
-  return `<img src="data:image/png;base64,${data}" alt="${escapeHtml(alt)}">`;
-}
-
-/** What HTML has no room for, and an untrained model writes: control characters, unpaired surrogates, noncharacters. */
-const NO_TEXT = /(?![\n\t])[\p{Cc}\p{Cs}\p{Noncharacter_Code_Point}]/gu;
-
-function escapeHtml(text: string): string {
-  const shown = text.replace(NO_TEXT, '\uFFFD');
-  return shown.replace(/[&<>"']/g, (character) => `&#${character.charCodeAt(0)};`);
+  return `<img src="${pngUrl(image)}" alt="${escapeHtml(alt)}">`;
 }

@@ -16,3 +16,4 @@ export { openCheckpoint } from './open-checkpoint.js';
 export { checkWritableFile, checkWritableFolder, writeOutputFile } from './output-file.js';
 export { readSafetensorsFile, SafetensorsFile } from './safetensors-file.js';
 export { type WriteFolderOptions, writeFolder } from './write-folder.js';
+export { writeSums } from './write-sums.js';

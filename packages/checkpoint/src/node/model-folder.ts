@@ -6,6 +6,7 @@ import { describeKind } from '@transfusion/core';
 import { z } from 'zod';
 import { CheckpointError } from '../errors.js';
 import type { Tensors } from '../read-safetensors.js';
+import { SUMS_FILE } from '../sha256-sums.js';
 import { DIFFUSERS_WEIGHTS, MODEL_WEIGHTS, singleFile, weightCandidates, weightNames } from '../shard-names.js';
 import type { TensorData } from '../write-safetensors.js';
 import { encodeWeights } from '../write-shards.js';
@@ -20,7 +21,7 @@ const ADAPTER_WEIGHTS = 'adapter_model';
 
 /** What the folder of a model or of an adapter consists of: of these, none survives from the version before. */
 const OWNED = [
-  ...['config.json', ADAPTER_CONFIG, 'tokenizer.json', 'vae', 'trainer_state.json'],
+  ...['config.json', ADAPTER_CONFIG, 'tokenizer.json', 'vae', 'trainer_state.json', SUMS_FILE],
   ...[MODEL_WEIGHTS, DIFFUSERS_WEIGHTS, ADAPTER_WEIGHTS, OPTIMIZER_WEIGHTS].map(weightNames),
 ];
 /** What tells such a folder: see `writeFolder`. */

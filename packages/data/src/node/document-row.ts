@@ -4,6 +4,7 @@ import { z } from 'zod';
 import type { ImageRole } from '../document.js';
 import { type Split, splitOfWords } from './folder-split.js';
 import { parseJsonLine } from './json-line.js';
+import { IS_TEXT } from './too-many-broken.js';
 
 const pathSchema = z
   .string()
@@ -47,7 +48,7 @@ export function parseDocumentRow(line: Uint8Array): DocumentRow | Problem | unde
   if (!parsed || 'problem' in parsed) return parsed;
   const { json } = parsed;
   const row = rowSchema.safeParse(json);
-  if (!row.success) return { problem: described(row.error, 'it is no object with `parts`') };
+  if (!row.success) return { problem: isText(json) ? IS_TEXT : described(row.error, 'it is no object with `parts`') };
   const { parts: given, split: word, ...names } = row.data;
   const parts: DocumentRowPart[] = [];
   for (const [index, each] of given.entries()) {
@@ -59,6 +60,10 @@ export function parseDocumentRow(line: Uint8Array): DocumentRow | Problem | unde
   const split = word === 'heldOut' ? word : splitOfWords(word);
   if (split === undefined) return { problem: `split: ${JSON.stringify(word)}, expected "train" or "heldOut"` };
   return { parts, ...names, split };
+}
+
+function isText(json: unknown): boolean {
+  return typeof json === 'object' && json !== null && 'text' in json && !('parts' in json);
 }
 
 function parsePart(given: unknown): DocumentRowPart | Problem {

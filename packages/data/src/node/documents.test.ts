@@ -243,6 +243,19 @@ describe('what is broken', () => {
     await expect(load({ allowBroken: 0.19 })).rejects.toThrow(/DATA_BROKEN_FILES: 2 of 10 documents cannot be used/);
   });
 
+  test('where nothing can be used, no share is told that would do; lines of texts are recognised', async () => {
+    await lines({ text: 'a' }, { text: 'b' });
+    for (const allowBroken of [0, 1]) {
+      await expect(load({ allowBroken })).rejects.toThrow(
+        /2 of 2 documents cannot be used:\n.*it has `text` and no `parts`.*\n.*\n {2}fix: read it as texts \(loadTexts\)$/,
+      );
+    }
+    await lines(image('nothing.png'));
+    await expect(load({ allowBroken: 1 })).rejects.toThrow(
+      /1 of 1 documents cannot be used:[\s\S]*fix: repair or remove them$/,
+    );
+  });
+
   test('a file that is no file of documents, or has none', async () => {
     const refused = async (path: string) => expect(load({ path })).rejects;
     await (await refused(join(folder, 'pictures'))).toThrow(/DATA_UNREADABLE: documents .*documents\.jsonl/);

@@ -49,7 +49,8 @@ export async function loadDocuments(options: LoadDocumentsOptions): Promise<Docu
   const { rows, broken, leftOut } = await readRows(path, options.count);
   const total = rows.length + broken.length;
   const check = () => {
-    if (broken.length > allowBroken * total) throw tooManyBroken('documents', broken, total, allowBroken);
+    const isAll = broken.length > 0 && broken.length === total;
+    if (isAll || broken.length > allowBroken * total) throw tooManyBroken('documents', broken, total, allowBroken);
   };
   check();
   const imageOf = await readImages(await findImages(dirname(path), rows), options);

@@ -5,13 +5,17 @@ import { z } from 'zod';
 import { readInput } from './read-input.js';
 
 const skinSchema = z.object({ label: z.string().min(1), hexcode: z.string().min(1) });
-const emojibaseSchema = z.array(skinSchema.extend({ skins: z.array(skinSchema).optional() })).max(100_000);
+const emojibaseSchema = z
+  .array(skinSchema.extend({ skins: z.array(skinSchema).optional(), tags: z.array(z.string()).optional() }))
+  .max(100_000);
 
 export interface EmojiLabel {
   /** Code points in hexadecimal, joined by `-`. */
   hexcode: string;
   /** In lower case. */
   label: string;
+  /** Words for it; a skin tone has those of its emoji. */
+  tags: readonly string[];
 }
 
 /** Packages write case and U+FE0F (emoji presentation) inconsistently: compare without them. */
@@ -36,7 +40,7 @@ export async function readEmojiLabels(path: string): Promise<EmojiLabel[]> {
       fix: 'give the path of emojibase-data/en/data.json',
     });
   }
-  return parsed.data.flatMap(({ label, hexcode, skins = [] }) =>
-    [{ label, hexcode }, ...skins].map((each) => ({ hexcode: each.hexcode, label: each.label.toLowerCase() })),
+  return parsed.data.flatMap(({ label, hexcode, skins = [], tags = [] }) =>
+    [{ label, hexcode }, ...skins].map((each) => ({ hexcode: each.hexcode, label: each.label.toLowerCase(), tags })),
   );
 }

@@ -2,6 +2,7 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { TransfusionError } from '@transfusion/core';
+import { emojiCaptions } from '../emoji-captions.js';
 import type { ImageDataset } from '../image-dataset.js';
 import { type EmojiLabel, normalizeHexcode, readEmojiLabels } from './emoji-labels.js';
 import { type LoadImagesOptions, loadImages } from './load-images.js';
@@ -13,6 +14,8 @@ export interface EmojiStyle {
   folder: string;
   /** Follows the label in captions, as in "red heart, 3d style". Default: the label alone. */
   words?: string;
+  /** Other words for it, as in "outline style"; used by `otherCaptions`. Default: `words`. */
+  otherWords?: string;
 }
 
 export interface EmojiOptions extends LoadImagesOptions {
@@ -27,6 +30,7 @@ export interface EmojiOptions extends LoadImagesOptions {
 
 interface Picture {
   caption: string;
+  otherCaptions: string[];
   name: string;
   group: string;
   path: string;
@@ -35,6 +39,7 @@ interface Picture {
 /**
  * Loads captioned emoji, each in every style that draws it. The first call decodes the pictures; later ones with the same
  * selection, size and package versions read them back from `cacheFolder`. An emoji and its skin tones are one group.
+ * Each picture also has `otherCaptions`.
  *
  * @throws TransfusionError DATA_UNREADABLE, DATA_CAPTIONS_FORMAT, DATA_EMOJI_MISSING, DATA_BROKEN_FILES,
  *   DATA_CACHE_UNWRITABLE
@@ -44,12 +49,14 @@ export async function loadEmoji(options: EmojiOptions): Promise<ImageDataset> {
   const labels = await readEmojiLabels(captionsFile);
   const drawings = await Promise.all(styles.map(listDrawings));
   const selected = selectEmoji(labels, drawings, options);
-  const drawn = selected.flatMap(({ hexcode, label }) =>
+  const drawn = selected.flatMap(({ hexcode, label, tags }) =>
     drawings.flatMap(({ fileOf, style }): Picture[] => {
       const file = fileOf.get(normalizeHexcode(hexcode));
       if (file === undefined) return [];
       const caption = style.words ? `${label}, ${style.words}` : label;
-      return [{ caption, name: caption, group: withoutSkinTones(hexcode), path: join(style.folder, file) }];
+      const otherCaptions = emojiCaptions({ label, tags, words: style.words, otherWords: style.otherWords });
+      const group = withoutSkinTones(hexcode);
+      return [{ caption, otherCaptions, name: caption, group, path: join(style.folder, file) }];
     }),
   );
   const pictures = drawn.slice(0, options.count);
@@ -60,9 +67,9 @@ export async function loadEmoji(options: EmojiOptions): Promise<ImageDataset> {
     name: 'emoji',
     key: JSON.stringify(manifests),
   });
-  const images = pictures.flatMap(({ caption, name, group }, i) => {
+  const images = pictures.flatMap(({ path, ...picture }, i) => {
     const own = decoded[i];
-    return own ? [{ caption, name, group, ...own }] : [];
+    return own ? [{ ...picture, ...own }] : [];
   });
   return { size, images, broken, leftOut: [] };
 }

@@ -77,7 +77,7 @@ async function readPart(folder: string, name: 'train' | 't10k'): Promise<Part> {
   const [count, height, width] = images.dims;
   if (count === 0 || height !== SIDE || width !== SIDE) {
     throw formatError(
-      `${images.path} has ${count} pictures of ${height} x ${width}, expected some of ${SIDE} x ${SIDE}`,
+      `${images.path} has ${count} pictures of ${width} x ${height}, expected some of ${SIDE} x ${SIDE}`,
     );
   }
   if (labels.data.length !== count) {

@@ -6,3 +6,4 @@ export { readImageSize } from './image-size.js';
 export { type LoadImagesOptions, loadImages, type ReadImage } from './load-images.js';
 export { readFittedImage, readImage } from './read-image.js';
 export { type LoadTextsOptions, loadTexts } from './texts.js';
+export { type LoadWordnetOptions, loadWordnet } from './wordnet.js';

@@ -86,7 +86,7 @@ async function readBytes(path: string): Promise<Buffer> {
   } catch (error) {
     if (TransfusionError.isInstance(error)) throw error;
     const isMissing = (error as NodeJS.ErrnoException).code === 'ENOENT';
-    throw unreadable(path, isMissing ? 'there is no such file' : reason(error), error);
+    throw isMissing ? missingPicture(path, error) : unreadable(path, reason(error), error);
   }
 }
 
@@ -113,6 +113,16 @@ function unreadable(path: string, why: string, cause?: unknown): TransfusionErro
     code: 'IMAGE_UNREADABLE',
     message: `${path}: ${why.replaceAll(/\s*\n\s*/g, '; ')}`,
     fix: 'give an intact PNG, JPEG, WebP, GIF, AVIF, TIFF or SVG file',
+    cause,
+  });
+}
+
+/** The error of a picture that is not there. */
+export function missingPicture(path: string, cause?: unknown): TransfusionError {
+  return new TransfusionError({
+    code: 'IMAGE_UNREADABLE',
+    message: `${path}: there is no such file`,
+    fix: 'correct the path',
     cause,
   });
 }

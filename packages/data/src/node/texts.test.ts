@@ -148,6 +148,15 @@ describe('loadTexts', () => {
     expect([train.length, heldOut.length]).toEqual([2, 1]);
   });
 
+  test('where nothing can be used, no share is told that would do; documents are recognised', async () => {
+    await put('a.jsonl', '{"parts": [{"text": "a"}]}\n{"parts": []}\n');
+    for (const allowBroken of [0, 1]) {
+      await expect(load({ allowBroken })).rejects.toThrow(
+        /2 of 2 texts cannot be used:\n.*it has `parts`.*\n.*\n {2}fix: read it as documents \(loadDocuments\)$/,
+      );
+    }
+  });
+
   test('says what is missing', async () => {
     await expect(load()).rejects.toThrow(/DATA_TEXTS_EMPTY: .* has no text: it is empty\n.*\.jsonl/);
     await put('a.parquet', 'PAR1');
@@ -158,6 +167,6 @@ describe('loadTexts', () => {
     await expect(load({ path: join(folder, 'a.parquet') })).rejects.toThrow(
       /DATA_TEXTS_FORMAT: .*it is not a \.txt, \.md/,
     );
-    await expect(load({ path: join(folder, 'x') })).rejects.toThrow(/DATA_UNREADABLE: texts .*ENOENT/);
+    await expect(load({ path: join(folder, 'x') })).rejects.toThrow(/DATA_UNREADABLE: texts .*it does not exist/);
   });
 });

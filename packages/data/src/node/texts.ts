@@ -11,7 +11,7 @@ import { countKinds } from './left-out.js';
 import { type ListedFile, listFolder } from './list-folder.js';
 import { readInput } from './read-input.js';
 import { readLines } from './text-lines.js';
-import { tooManyBroken } from './too-many-broken.js';
+import { IS_DOCUMENT, tooManyBroken } from './too-many-broken.js';
 
 const DOCUMENT = /\.(txt|md)$/i;
 const LINES = /\.(jsonl|ndjson)(\.gz)?$/i;
@@ -77,7 +77,8 @@ export async function loadTexts(options: LoadTextsOptions): Promise<TextDataset>
   }
   const { texts, broken } = dataset;
   const documents = texts.length + broken.length;
-  if (broken.length > allowBroken * documents) throw tooManyBroken('texts', broken, documents, allowBroken);
+  const isTooMuch = broken.length > allowBroken * documents || (texts.length === 0 && broken.length > 0);
+  if (isTooMuch) throw tooManyBroken('texts', broken, documents, allowBroken);
   if (texts.length === 0) throw noTexts(path, files, dataset);
   return dataset;
 }
@@ -159,9 +160,10 @@ function parseLine(line: Uint8Array): { text: string } | { problem: string } | u
   const { json } = parsed;
   if (typeof json !== 'object' || json === null || Array.isArray(json))
     return { problem: 'it is no object with `text`' };
-  const { text, content } = json as Record<string, unknown>;
+  const { text, content, parts } = json as Record<string, unknown>;
   const found = text ?? content;
   if (typeof found === 'string') return { text: found };
+  if (Array.isArray(parts)) return { problem: IS_DOCUMENT };
   const columns = Object.keys(json).map((key) => JSON.stringify(key));
   return {
     problem: `it has no text in \`text\` or \`content\`; it has ${columns.slice(0, 10).join(', ') || 'nothing'}`,

@@ -7,15 +7,17 @@ import type { StoredAdapter } from '../adapter-folder.js';
 import { ADAPTER_CONFIG, ADAPTER_WEIGHTS } from '../adapter-format.js';
 import { readModelFiles, type StoredModel } from '../model-folder.js';
 import type { ModelHashes } from '../png-settings.js';
+import { findModelFolder } from './find-model.js';
 import { type AdapterPath, openBase, readAdapterFolder, withOwnAdapter } from './model-folder.js';
 
 const WEIGHTS = /\.safetensors$/;
 
 /** `readModelFolder`, and the hashes of the same version of the folder. @throws as that */
 export async function readHashedModelFolder(
-  path: string,
+  nameOrPath: string,
   { adapters = [] }: { adapters?: readonly AdapterPath[] } = {},
 ): Promise<{ stored: StoredModel; hashes: ModelHashes }> {
+  const path = findModelFolder(nameOrPath);
   const { base, adapters: all } = await withOwnAdapter(path, adapters);
   const { stored, hashes } = await openBase(path, base, async (folder) => {
     const stored = await readModelFiles(folder);

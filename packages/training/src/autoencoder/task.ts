@@ -1,6 +1,6 @@
 /** @file An autoencoder's training: its pictures and objectives, and then its state and steps on a backend. */
 import { parseConfig, TransfusionError } from '@transfusion/core';
-import { type CaptionedImage, splitDataset } from '@transfusion/data';
+import type { CaptionedImage } from '@transfusion/data';
 import { lpipsWeights } from '@transfusion/losses';
 import { type Backend, flattenTree, isVariable, type Variable } from '@transfusion/tensor';
 import {
@@ -18,6 +18,7 @@ import { encodeVariants } from '../latents/picture-latents.js';
 import { LatentMeter, withoutScale, withScale } from '../latents/statistics.js';
 import type { Phase } from '../objective.js';
 import { openState, type ResumePoint, type TrainingSession, type TrainingTask } from '../session.js';
+import { splitAsConfigured } from '../split.js';
 import type { TrainState } from '../train-state.js';
 import { imageBatches } from './batches.js';
 import { type AutoencoderTrainingConfig, autoencoderConfigOf } from './config.js';
@@ -80,8 +81,11 @@ export function autoencoderTask({ config, size, perceptual, initial }: Autoencod
 }
 
 /** Training and held-out pictures. */
-export function splitImages({ data }: Pick<AutoencoderTrainingConfig, 'data'>, images: readonly CaptionedImage[]) {
-  return splitDataset({ images, fraction: data.heldOutFraction, by: data.heldOutBy ?? 'list' });
+export function splitImages(
+  { data }: { data: Pick<AutoencoderTrainingConfig['data'], 'heldOutFraction' | 'heldOutBy'> },
+  images: readonly CaptionedImage[],
+) {
+  return splitAsConfigured(data, images);
 }
 
 /**

@@ -17,6 +17,15 @@ export interface DocumentPictures {
   numberOf(picture: Picture): number;
 }
 
+/** Those of them that are not among pictures with captions, of which documents may be made. */
+export function picturesOfTheirOwn(
+  documents: readonly WithPictures[],
+  captioned: readonly Pick<Picture, 'pixels' | 'width'>[],
+): NamedPicture[] {
+  const widths = new Map(captioned.map(({ pixels, width }) => [pixels, width]));
+  return documentPictures(documents).pictures.filter(({ pixels, width }) => widths.get(pixels) !== width);
+}
+
 /** Pictures are the same where they have one array of pixels, whatever is in it, and one width. */
 export function documentPictures(documents: readonly WithPictures[]): DocumentPictures {
   const pictures: NamedPicture[] = [];

@@ -20,6 +20,7 @@ test('a pixel, a caption, a missing caption, a text and the order count', () => 
   const others = [
     fingerprintOf([{ ...first, pixels: Uint8Array.of(1, 2, 4) }, second], texts),
     fingerprintOf([{ ...first, caption: 'b' }, second], texts),
+    fingerprintOf([{ ...first, otherCaptions: ['b'] }, second], texts),
     fingerprintOf([first, { ...second, caption: '' }], texts),
     fingerprintOf(pictures, [{ text: 'twice' }]),
     fingerprintOf([second, first], texts),

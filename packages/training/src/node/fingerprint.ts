@@ -13,13 +13,13 @@ export const fingerprintSchema = z.strictObject({
 export type Fingerprint = z.output<typeof fingerprintSchema>;
 
 export function fingerprintOf(
-  images: readonly Pick<CaptionedImage, 'caption' | 'pixels'>[],
+  images: readonly Pick<CaptionedImage, 'caption' | 'otherCaptions' | 'pixels'>[],
   texts: readonly Pick<TextDocument, 'text'>[] = [],
   documents: readonly Pick<SourceDocument, 'parts'>[] = [],
 ): Fingerprint {
   const hash = createHash('sha256');
-  for (const { caption, pixels } of images) {
-    hash.update(JSON.stringify([caption ?? null, pixels.length]));
+  for (const { caption, otherCaptions = [], pixels } of images) {
+    hash.update(JSON.stringify([caption ?? null, pixels.length, ...otherCaptions]));
     hash.update(pixels);
   }
   for (const { text } of texts) hash.update(JSON.stringify(text));

@@ -2,7 +2,7 @@
 export { type EncodeOptions, type EncodeResult, encodeLatents } from './encode-latents.js';
 export { changedData, type Fingerprint, fingerprintOf, fingerprintSchema } from './fingerprint.js';
 export { LATENTS_FILE, type LatentsFile, latentsFileSchema, networkOf } from './latents-format.js';
-export type { RunKind } from './open-run.js';
+export { openRun, type RunKind, refuseCheckpoint } from './open-run.js';
 export { foreignLatents, readLatents, readLatentsFile, readScaledLatents } from './read-latents.js';
 export { runFiles } from './run-files.js';
 export {
@@ -14,6 +14,7 @@ export {
   loadTransfusionRun,
   type RunBase,
   type RunRecord,
+  readNamedRun,
   runFolderSinks,
   saveRun,
   type TrainerState,

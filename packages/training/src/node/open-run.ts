@@ -1,7 +1,7 @@
 /** @file The checkpoint of a run, and what to say where a folder has none. */
 
 import { access } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { type FolderReader, openCheckpoint } from '@transfusion/checkpoint/node';
 import { TransfusionError } from '@transfusion/core';
 import { z } from 'zod';
@@ -9,15 +9,14 @@ import { runFiles } from './run-files.js';
 
 export const STATE_FILE = 'trainer_state.json';
 
-/** What a run trains. */
-export type RunKind = 'transfusion' | 'autoencoder';
+/** What a run trains, and by which command. */
+const COMMANDS = { transfusion: 'train', autoencoder: 'vae', evaluator: 'evaluator' } as const;
 
-/** By which command. */
-const COMMANDS = { transfusion: 'train', autoencoder: 'vae' } as const;
+export type RunKind = keyof typeof COMMANDS;
 
 /**
- * Reads the checkpoint of a run of `trainer train` or `trainer vae`.
- * @throws TransfusionError RUN_NOT_RESUMABLE: there is none, or the folder is not a run's; RUN_KIND: it is one of the other
+ * Reads the checkpoint of a run of `trainer train`, `trainer vae` or `trainer evaluator`.
+ * @throws TransfusionError RUN_NOT_RESUMABLE: there is none, or the folder is not a run's; RUN_KIND: it is one of another
  *   command; CheckpointError
  */
 export async function openRun<Result>(
@@ -34,8 +33,8 @@ export async function openRun<Result>(
         fix: 'give the folder of a run, such as runs/demo; an exported model cannot be gone on with',
       });
     }
-    const { kind } = await reader.readJson(STATE_FILE, z.looseObject({ kind: z.unknown().optional() }));
-    const found: RunKind = kind === undefined ? 'transfusion' : 'autoencoder';
+    const others = z.enum(['autoencoder', 'evaluator']).optional();
+    const { kind: found = 'transfusion' } = await reader.readJson(STATE_FILE, z.looseObject({ kind: others }));
     if (found !== wanted) {
       const [own, command] = [COMMANDS[found], COMMANDS[wanted]];
       throw new TransfusionError({
@@ -48,8 +47,8 @@ export async function openRun<Result>(
   });
 }
 
-/** The folder inside a run, instead of the run's. */
-async function refuseCheckpoint(folder: string): Promise<void> {
+/** The folder inside a run, instead of the run's. @throws TransfusionError RUN_NOT_RESUMABLE */
+export async function refuseCheckpoint(folder: string): Promise<void> {
   const isCheckpoint = await access(join(folder, STATE_FILE)).then(
     () => true,
     () => false,
@@ -58,9 +57,6 @@ async function refuseCheckpoint(folder: string): Promise<void> {
   throw new TransfusionError({
     code: 'RUN_NOT_RESUMABLE',
     message: `${folder} is a checkpoint, not the folder of a run that it is in`,
-    fix:
-      runFiles(dirname(folder)).model === folder
-        ? `give ${dirname(folder)}`
-        : 'put it into a folder, as `model`, and give that',
+    fix: basename(folder) === 'model' ? `give ${dirname(folder)}` : 'put it into a folder, as `model`, and give that',
   });
 }

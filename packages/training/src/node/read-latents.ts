@@ -2,7 +2,7 @@
 import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { decodeText } from '@transfusion/checkpoint';
-import { parseConfig, TransfusionError } from '@transfusion/core';
+import { parseConfig, reason, TransfusionError } from '@transfusion/core';
 import {
   type LatentDistribution,
   type LatentShape,
@@ -42,7 +42,7 @@ export async function readLatentsFile(folder: string): Promise<LatentsFile> {
   } catch (error) {
     throw new TransfusionError({
       code: 'LATENTS_MISSING',
-      message: `cannot read ${path}: ${error instanceof Error ? error.message : error}`,
+      message: `cannot read ${path}: ${reason(error)}`,
       fix: '`trainer encode` makes such a folder; run it again if it was interrupted',
       cause: error,
     });

@@ -72,7 +72,7 @@ export async function saveRun(
     path: runFiles(folder).model,
     ...files,
     trainer: {
-      state: { ...(kind === 'autoencoder' ? { kind } : {}), ...progress, config, data, base },
+      state: { ...(kind === 'transfusion' ? {} : { kind }), ...progress, config, data, base },
       optimizer: await parameterTensors({ parameters, m, v, discriminator, counters, lossScale }),
     },
   });
@@ -178,6 +178,22 @@ export function loadAutoencoderRun<Config>(
     for (const [path, data] of averaged) values.set(`ema.${path}`, data);
     return { state, autoencoder, values };
   });
+}
+
+/**
+ * Reads a run whose model's tensors have the names of its parameters: state and values; the rest of the model is the caller's to read.
+ * @throws CheckpointError; TransfusionError CONFIG_INVALID
+ */
+export async function readNamedRun<Config>(
+  reader: FolderReader,
+  kind: Exclude<RunKind, 'transfusion'>,
+  config: z.ZodType<Config>,
+): Promise<LoadedRun<Config>> {
+  const schema = z.strictObject({ kind: z.literal(kind), ...progressFields, config });
+  const state = (await reader.readJson(STATE_FILE, schema)) as TrainerState<Config>;
+  const values = await optimizerValues(reader);
+  for (const [name, { data }] of await reader.readTensors('model.safetensors')) values.set(`ema.${name}`, data);
+  return { state, values };
 }
 
 /** Names of earlier versions. */

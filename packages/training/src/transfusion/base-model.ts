@@ -106,14 +106,3 @@ export async function loraFiles({ ema }: TrainState, lora: LoraConfig, base: Bas
   }
   return { ...adapterFiles({ layers, ...lora, base }), isAdapter: true };
 }
-
-type Seen = PipelineConfig['trainedOn'];
-
-/** What a model has seen that has seen some, and is trained on more. */
-export function seenWith(now: NonNullable<Seen>, before: Seen): NonNullable<Seen> {
-  return {
-    pictures: now.pictures || before?.pictures === true,
-    captions: now.captions || before?.captions === true,
-    texts: now.texts || before?.texts === true,
-  };
-}

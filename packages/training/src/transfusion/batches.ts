@@ -1,31 +1,29 @@
 /** @file Batch number s of a run: a pure function of the configuration and s, so that resuming needs the step only. */
+import { TransfusionError } from '@transfusion/core';
 import {
   type CodeIds,
-  type ControlTokens,
   captionDocument,
   type Document,
+  documentLength,
   documentOfTokens,
   drawTimesteps,
   epochWalk,
-  exampleSampler,
-  formatImageSize,
-  type ImageSize,
-  interleavedDocument,
   type PackedBatch,
   packDocuments,
   RandomPurpose,
-  withoutTexts,
 } from '@transfusion/data';
 import { type Objective as DiffusionObjective, lossWeight, timestepQuantile } from '@transfusion/schedulers';
 import { PhiloxStream } from '@transfusion/tensor';
 import type { ModelConfig } from '@transfusion/transformer';
 import { countTokenTargets } from '../chameleon/objective.js';
-import { drawLatents } from '../latents/picture-latents.js';
 import type { BatchArrays as AnyBatchArrays } from '../objective.js';
-import type { TransfusionTrainingConfig } from './config.js';
+import { batchRows, type RowStarts, rowLayout, rowShares } from './batch-rows.js';
+import { type DocumentSize, documentSize, exampleSize } from './batch-shape.js';
+import { announced, type DocumentSource, documentChooser, documentOf } from './choose-documents.js';
 import type { TrainingDocument, TrainingExample } from './examples.js';
 import type { BatchShape, TransfusionInputs } from './objective.js';
-import { type TextRow, textRowsAmong } from './text-rows.js';
+import { rowWalk } from './row-walk.js';
+import type { TextRow } from './text-rows.js';
 
 /** Arrays for `batchInputs`. */
 export type BatchArrays = AnyBatchArrays<TransfusionInputs>;
@@ -36,10 +34,20 @@ export interface BatchSource {
   /**
    * Examples, captions first, or rows of plain text, in batches: as many as it takes. Noise and timesteps are fixed by the seed
    * and the example, wherever in a batch it lies. Their losses are sums, to be divided by `targets` and `images` of all. Timesteps
-   * are uniform and every image weighs 1, whatever `objective` of the configuration is: it says how to train, and runs that
-   * differ in it are compared by what comes out.
+   * are uniform, unless one is given, and every image weighs 1, whatever `objective` of the configuration is: it says how to
+   * train, and runs that differ in it are compared by what comes out.
    */
-  evaluation(given: EvaluationExamples): EvaluationBatch[];
+  evaluation(given: EvaluationExamples, noise?: EvaluationNoise): EvaluationBatch[];
+}
+
+export interface EvaluationNoise {
+  /**
+   * The one timestep of all images to denoise. An image whose noise is capped at or below it has the most that it may have, and
+   * does not count. Default: uniform.
+   */
+  timestep?: number;
+  /** Of the noise; default: the run's. */
+  seed?: number;
 }
 
 export interface EvaluationExamples {
@@ -57,28 +65,18 @@ export interface EvaluationBatch {
   images: number;
 }
 
-export interface BatchSourceOptions {
-  config: TransfusionTrainingConfig;
+export interface BatchSourceOptions extends DocumentSource {
   model: Pick<ModelConfig, 'patchSize' | 'patchValues' | 'imageAttention' | 'imagePositions'>;
   shape: BatchShape;
   /** Where images are tokens: their ids. The latents of pictures are then their codes. */
   codes?: CodeIds;
-  examples: readonly TrainingExample[];
-  /** Documents that are trained on as they are; default: none. */
-  documents?: readonly TrainingDocument[];
-  /** Rows of plain text; default: none. */
-  texts?: readonly TextRow[];
-  special: ControlTokens;
-  /** Of sizes that are announced, written as `64x32`: the token of each; default: none is announced. */
-  sizeTokens?: ReadonlyMap<string, number>;
-  objective: DiffusionObjective;
 }
 
 export function createBatchSource(options: BatchSourceOptions): BatchSource {
   const { config, shape, examples, documents = [], texts = [], objective } = options;
-  const { accumulation, imagesPerRow } = config.batch;
-  const withImages = examples.length + documents.length;
-  const textShare = texts.length === 0 ? 0 : withImages === 0 ? 1 : config.data.textShare;
+  const { accumulation } = config.batch;
+  const counts = { examples: examples.length, documents: documents.length, texts: texts.length };
+  const spread = { rows: shape.rows, shares: rowShares(config.data, counts), startOf: rowStarts(options) };
   const chooseDocuments = documentChooser(options);
   const textAt = epochWalk({ seed: config.seed, examples: texts.length });
   const { timesteps: distribution, ...weighting } = config.objective;
@@ -88,16 +86,12 @@ export function createBatchSource(options: BatchSourceOptions): BatchSource {
     step(step) {
       const draws = Array.from({ length: accumulation }, (_, i) => step * accumulation + i);
       const packed = draws.map((draw) => {
-        const firstRow = draw * shape.rows;
-        const firstText = textRowsAmong(firstRow, textShare);
-        const textCount = textRowsAmong(firstRow + shape.rows, textShare) - firstText;
-        const textDocuments = Array.from({ length: textCount }, (_, i) =>
-          documentsOf(texts[textAt(firstText + i)]),
+        const rows = batchRows(draw, spread);
+        const textDocuments = Array.from({ length: rows.texts.count }, (_, i) =>
+          documentsOf(texts[textAt(rows.texts.from + i)]),
         ).flat();
-        const from = (firstRow - firstText) * imagesPerRow;
-        const chosen = chooseDocuments(draw, { from, count: (shape.rows - textCount) * imagesPerRow });
         // Texts first: then each finds room in the row that was filled for it, at the latest.
-        return pack([...textDocuments, ...chosen], options);
+        return pack([...textDocuments, ...chooseDocuments(draw, rows)], options);
       });
       const totals = packed
         .map((batch) => countTargets(batch, options))
@@ -107,7 +101,7 @@ export function createBatchSource(options: BatchSourceOptions): BatchSource {
         }));
       return packed.map((batch, i) => trainingArrays(batch, draws[i], totals));
     },
-    evaluation: (given) => evaluationBatches(given, options),
+    evaluation: (given, noise) => evaluationBatches(given, options, noise),
   };
 
   function trainingArrays(packed: PackedBatch, draw: number, totals: Totals): BatchArrays {
@@ -121,62 +115,34 @@ export function createBatchSource(options: BatchSourceOptions): BatchSource {
   }
 }
 
-/** The documents with images of a draw, `count` of them from position `from` of the walk through all epochs. */
-function documentChooser({
-  config,
-  shape,
-  examples,
-  documents = [],
-  texts = [],
-  special,
-  sizeTokens,
-  objective,
-}: BatchSourceOptions) {
-  const count = examples.length + documents.length;
-  if (count === 0 && texts.length > 0) return (): Document[] => [];
-  const { imageFirstProbability, captionDropout, imageFirstCap } = config.data;
-  const documentDropout = config.data.documentDropout ?? captionDropout;
-  const choose = exampleSampler({
-    ...{ seed: config.seed, examples: count, imageFirstProbability, captionDropout, documentDropout },
-    examplesPerStep: shape.rows * config.batch.imagesPerRow,
-  });
-  const cap = Math.min(imageFirstCap, objective.noiseSchedule.config.trainTimesteps);
-  return (draw: number, positions: { from: number; count: number }): Document[] => {
-    const stream = new PhiloxStream(config.seed, RandomPurpose.latents, draw);
-    return choose(draw, positions).map(({ example: index, order, dropCaption, dropTexts }) => {
-      if (index >= examples.length) {
-        const document = documents[index - examples.length];
-        const parts = dropTexts ? withoutTexts(document.parts) : document.parts;
-        return documentOf({ ...document, parts }, { special, sizeTokens }, (image) => drawLatents(image, stream));
-      }
-      const example = examples[index];
-      // Without a caption there is none for the image to stand before: nothing caps its noise.
-      const ownOrder = example.caption === undefined ? 'caption-first' : order;
-      const image = { ...example.grid, latents: drawLatents(example, stream), ...announced(example, sizeTokens) };
-      const { captionIds } = example;
-      return captionDocument({ captionIds, image, order: ownOrder, dropCaption, special, imageFirstCap: cap });
-    });
+/** Where the rows of each kind begin: after so many documents each, or where the row before is full. */
+function rowStarts({ config, shape, model, sizeTokens, examples, documents = [] }: BatchSourceOptions): RowStarts {
+  const { seed, data } = config;
+  const { perRow } = rowLayout(config);
+  const layout = { patchSize: model.patchSize, announced: sizeTokens !== undefined, context: data.imageContext };
+  const filled = (sizes: readonly DocumentSize[], purpose?: number) => {
+    const lengths = sizes.map(({ length }) => length);
+    const at = epochWalk({ seed, examples: lengths.length, purpose });
+    return lengths.length === 0 ? () => 0 : rowWalk({ lengths, at, sequenceLength: shape.sequenceLength });
   };
-}
-
-function documentOf(
-  { parts }: TrainingDocument,
-  { special, sizeTokens }: Pick<BatchSourceOptions, 'special' | 'sizeTokens'>,
-  latentsOf: (image: Extract<TrainingDocument['parts'][number], { kind: 'image' }>) => Float32Array,
-): Document {
-  return interleavedDocument(
-    parts.map((part) => {
-      if (part.kind === 'text') return part;
-      const { grid, role, noiseCap } = part;
-      return { kind: 'image', ...grid, latents: latentsOf(part), role, noiseCap, ...announced(part, sizeTokens) };
-    }),
-    special,
-  );
-}
-
-/** The token of a picture's size, where sizes are announced. */
-function announced(picture: ImageSize, sizeTokens: ReadonlyMap<string, number> | undefined): { sizeToken?: number } {
-  return sizeTokens ? { sizeToken: sizeTokens.get(formatImageSize(picture)) } : {};
+  const counted = (each: number) => (row: number) => row * each;
+  const sizes = {
+    pictures: () => examples.map((example) => exampleSize(example, example.grid, layout)),
+    documents: () =>
+      documents.map(({ parts, ...document }) => {
+        const latent = parts.map((part) => (part.kind === 'text' ? part : { ...part, ...part.grid }));
+        return documentSize({ ...document, parts: latent }, (grid) => grid, layout);
+      }),
+  };
+  const isTogether = data.documentShare === null;
+  return {
+    pictures:
+      perRow.pictures === null
+        ? filled(isTogether ? [...sizes.pictures(), ...sizes.documents()] : sizes.pictures())
+        : counted(perRow.pictures),
+    documents:
+      perRow.documents === null ? filled(sizes.documents(), RandomPurpose.documentOrder) : counted(perRow.documents),
+  };
 }
 
 function documentsOf(row: TextRow): Document[] {
@@ -189,11 +155,19 @@ function pack(
 ): PackedBatch {
   const { patchSize, patchValues, imageAttention, imagePositions } = model;
   const written = codes ? documents.map((document) => documentOfTokens(document, { codes, special })) : documents;
-  return packDocuments(written, {
+  const packed = packDocuments(written, {
     boiPredicts: codes !== undefined,
     ...{ ...shape, patchSize, special, imageAttention, imagePositions, imageContext: config.data.imageContext },
     channels: patchValues / patchSize ** 2,
-    imageDocumentsPerRow: config.batch.imagesPerRow,
+    imageDocumentsPerRow: Math.max(
+      ...Object.values(rowLayout(config).perRow).map((most) => most ?? shape.sequenceLength),
+    ),
+  });
+  if (packed.unplaced.length === 0) return packed;
+  throw new TransfusionError({
+    code: 'DATA_NO_ROOM',
+    message: `${packed.unplaced.length} of ${documents.length} documents find no room in ${shape.rows} rows of ${shape.sequenceLength} positions`,
+    fix: 'take the shape that `batchShape` gives for these documents',
   });
 }
 
@@ -260,34 +234,59 @@ function toArrays(
 function evaluationBatches(
   { examples = [], documents = [], texts = [] }: EvaluationExamples,
   options: BatchSourceOptions,
+  given: EvaluationNoise = {},
 ): EvaluationBatch[] {
   const { config, shape, special, sizeTokens } = options;
-  const withImages = [
-    ...examples.map((example) => {
-      const { captionIds, grid, variants } = example;
-      const image = { ...grid, latents: variants[0].mean, ...announced(example, sizeTokens) };
-      return captionDocument({ captionIds, image, order: 'caption-first', special });
-    }),
-    ...documents.map((document) => documentOf(document, options, ({ variants }) => variants[0].mean)),
-  ];
-  const perBatch = shape.rows * config.batch.imagesPerRow;
-  const batches = chunks(withImages, perBatch).map((chunk, i) => evaluated(chunk, i * perBatch));
+  const ofExamples = examples.map((example) => {
+    const { captionIds, grid, variants } = example;
+    const image = { ...grid, latents: variants[0].mean, ...announced(example, sizeTokens) };
+    return captionDocument({ captionIds, image, order: 'caption-first', special });
+  });
+  const ofDocuments = documents.map((document) => documentOf(document, options, ({ variants }) => variants[0].mean));
+  const { perRow, rows } = rowLayout({ ...config, batch: { ...config.batch, rows: shape.rows } });
+  const batches =
+    config.data.documentShare === null
+      ? inBatches('pictures', [...ofExamples, ...ofDocuments], 0)
+      : [...inBatches('pictures', ofExamples, 0), ...inBatches('documents', ofDocuments, ofExamples.length)];
   return [...batches, ...chunks(texts, shape.rows).map((rows) => evaluated(rows.flatMap(documentsOf), 0))];
+
+  function inBatches(
+    kind: 'pictures' | 'documents',
+    withImages: readonly Document[],
+    first: number,
+  ): EvaluationBatch[] {
+    const perBatch = rows[kind] * (perRow[kind] ?? Math.floor(shape.sequenceLength / longestOf(withImages)));
+    return chunks(withImages, perBatch).map((chunk, i) => evaluated(chunk, first + i * perBatch));
+  }
+
+  function longestOf(withImages: readonly Document[]): number {
+    const lengths = withImages.map((each) => documentLength(each, options.model.patchSize, config.data.imageContext));
+    return lengths.reduce((most, length) => Math.max(most, length), 1);
+  }
 
   function evaluated(chunk: readonly Document[], first: number): EvaluationBatch {
     const packed = pack(chunk, options);
-    const { noise, timesteps } = evaluationNoise(packed, first, options);
+    const capped = packed.images.filter(({ noiseCap, role }) => {
+      return role === 'target' && noiseCap !== undefined && given.timestep !== undefined && given.timestep >= noiseCap;
+    });
+    for (const { group, slot } of capped) packed.groups[group].mask[slot] = 0;
+    const { noise, timesteps } = evaluationNoise(packed, first, options, given);
     const arrays = toArrays(packed, {
       ...{ noise, timesteps, objective: options.objective, totals: { targets: 1, images: 1 }, codes: options.codes },
       noiseSeed: new Int32Array(4),
     });
     const { targets, images } = countTargets(packed, options);
-    return { arrays, targets: options.codes ? targets - images : targets, images };
+    return { arrays, targets: options.codes ? targets - images : targets, images: images - capped.length };
   }
 }
 
 /** Timesteps and noise of every group: of an image they depend on the seed, its document's number, and which of its images it is. */
-function evaluationNoise({ groups, images }: PackedBatch, first: number, { config, objective }: BatchSourceOptions) {
+function evaluationNoise(
+  { groups, images }: PackedBatch,
+  first: number,
+  { config, objective }: BatchSourceOptions,
+  given: EvaluationNoise,
+) {
   const { trainTimesteps } = objective.noiseSchedule.config;
   const noise = groups.map(({ latents }) => new Float32Array(latents.length));
   const timesteps = groups.map(({ slots }) => new Int32Array(slots));
@@ -295,8 +294,10 @@ function evaluationNoise({ groups, images }: PackedBatch, first: number, { confi
   for (const { document, group, slot, role, noiseCap = trainTimesteps } of images) {
     const number = numberIn.get(document) ?? 0;
     numberIn.set(document, number + 1);
-    const stream = new PhiloxStream(config.seed, RandomPurpose.evaluation, first + document, number);
-    const timestep = Math.floor(stream.uniform() * Math.min(noiseCap, trainTimesteps));
+    const stream = new PhiloxStream(given.seed ?? config.seed, RandomPurpose.evaluation, first + document, number);
+    const most = Math.min(noiseCap, trainTimesteps);
+    const drawn = Math.floor(stream.uniform() * most);
+    const timestep = given.timestep === undefined ? drawn : Math.min(given.timestep, most - 1);
     const { latents, slots } = groups[group];
     const values = latents.length / slots;
     if (role === 'target') timesteps[group][slot] = timestep;

@@ -51,6 +51,27 @@ test('a length that is set takes longer captions than would be usual', () => {
   });
 });
 
+test('other captions count to what is usual; those that are longer are left out, and counted', () => {
+  const ids = (length: number) => Array.from({ length }, (_, at) => at);
+  const all = examples(5, 6, 7).map((each, i) => ({ ...each, otherCaptionIds: [ids(9 + i), ids(12)] }));
+  const lines: string[] = [];
+  const others = (batch: { sequenceLength?: number }) =>
+    fitCaptions(transfusionTrainingConfig({ batch }), all, PATCHES, (line) => void lines.push(line)).map(
+      ({ captionIds, otherCaptionIds }) => [captionIds.length, otherCaptionIds?.map(({ length }) => length)],
+    );
+  expect(others({})).toEqual([
+    [5, [9, 12]],
+    [6, [10, 12]],
+    [7, [11, 12]],
+  ]);
+  expect(others({ sequenceLength: PATCHES + 4 + 10 })).toEqual([
+    [5, [9]],
+    [6, [10]],
+    [7, undefined],
+  ]);
+  expect(lines).toEqual(['4 of 6 other captions have more than 10 tokens and are left out']);
+});
+
 test('a row without room for an image is refused', () => {
   expect(() => fit(examples(5), { batch: { sequenceLength: PATCHES + 4 } })).toThrow(
     /CONFIG_SEQUENCE_LENGTH: batch.sequenceLength is 20.*20 positions.*\n.*at least 21/,

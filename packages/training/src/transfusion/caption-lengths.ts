@@ -11,7 +11,8 @@ const MOST_NAMED = 3;
 /**
  * The examples with captions that fit. Longer ones are those that `batch.sequenceLength` and `model.maxPositions` leave no room
  * for or, where these are left open, those far longer than nearly all others: they are cut or, as `data.longCaptions` says,
- * skipped with their pictures. What was done is told, with names.
+ * skipped with their pictures. Other captions that are longer are left out, whatever that says: each picture has its caption. What was
+ * done is told, with names.
  *
  * @param mostPatches of the largest image
  * @throws TransfusionError CONFIG_SEQUENCE_LENGTH, CONFIG_MAX_POSITIONS: there is no room for an image
@@ -25,25 +26,37 @@ export function fitCaptions(
   const { imageContext: context, announceSizes: announced } = config.data;
   const positions = captionedLength({ tokens: 0, patches: mostPatches, announced });
   const least = captionedLength({ tokens: 0, patches: mostPatches, announced, context });
-  const { sequenceLength, imagesPerRow } = config.batch;
+  const { sequenceLength } = config.batch;
+  const perRow = config.batch.imagesPerRow ?? 1;
   const room = Math.min(
     // A row holds so many of the longest: whatever meets in it, nothing is left out.
-    roomFor('CONFIG_SEQUENCE_LENGTH', 'batch.sequenceLength', sequenceLength, { least, perRow: imagesPerRow }),
+    roomFor('CONFIG_SEQUENCE_LENGTH', 'batch.sequenceLength', sequenceLength, { least, perRow }),
     // Positions outside the rotary table would silently not be rotated.
     roomFor('CONFIG_MAX_POSITIONS', 'model.maxPositions', config.model.maxPositions, { least: positions, perRow: 1 }),
   );
-  const lengths = examples.filter(({ caption }) => caption !== undefined).map(({ captionIds }) => captionIds.length);
-  const limit = sequenceLength === null ? Math.min(room, usualLength(lengths)) : room;
-  const long = examples.filter(({ captionIds }) => captionIds.length > limit);
-  if (long.length === 0) return [...examples];
+  const captioned = examples.filter(({ caption }) => caption !== undefined);
+  const lengths = captioned.map(({ captionIds }) => captionIds.length);
+  const otherLengths = captioned.flatMap(({ otherCaptionIds = [] }) => otherCaptionIds.map(({ length }) => length));
+  const limit = sequenceLength === null ? Math.min(room, usualLength([...lengths, ...otherLengths])) : room;
+  const longOthers = otherLengths.filter((length) => length > limit).length;
+  if (longOthers > 0)
+    log?.(`${longOthers} of ${otherLengths.length} other captions have more than ${limit} tokens and are left out`);
+  const shortened = longOthers === 0 ? examples : examples.map((example) => withoutLongOthers(example, limit));
+  const long = shortened.filter(({ captionIds }) => captionIds.length > limit);
+  if (long.length === 0) return [...shortened];
   const { longCaptions } = config.data;
   const told = describeLong(long, { limit, of: lengths.length, least, positions, config });
   if (longCaptions === 'skip' && long.length === examples.length) {
     throw new TransfusionError({ code: 'CONFIG_SEQUENCE_LENGTH', message: `nothing is left to train on: ${told}` });
   }
   log?.(told);
-  if (longCaptions === 'skip') return examples.filter(({ captionIds }) => captionIds.length <= limit);
-  return examples.map((example) => ({ ...example, captionIds: example.captionIds.slice(0, limit) }));
+  if (longCaptions === 'skip') return shortened.filter(({ captionIds }) => captionIds.length <= limit);
+  return shortened.map((example) => ({ ...example, captionIds: example.captionIds.slice(0, limit) }));
+}
+
+function withoutLongOthers({ otherCaptionIds, ...example }: Example, limit: number): Example {
+  const kept = otherCaptionIds?.filter(({ length }) => length <= limit);
+  return kept?.length ? { ...example, otherCaptionIds: kept } : example;
 }
 
 /** What is left for a caption; infinite where nothing is set. */
@@ -85,6 +98,6 @@ function describeLong(
   const longest = sorted[0].captionIds.length;
   const { maxPositions } = config.model;
   const isModelShort = maxPositions !== undefined && maxPositions < longest + positions;
-  const whole = `batch.sequenceLength=${config.batch.imagesPerRow * (longest + least)}${isModelShort ? ` with model.maxPositions=${longest + positions}` : ''} takes all of the longest`;
+  const whole = `batch.sequenceLength=${(config.batch.imagesPerRow ?? 1) * (longest + least)}${isModelShort ? ` with model.maxPositions=${longest + positions}` : ''} takes all of the longest`;
   return `${long.length} of ${of} captions have more than ${limit} tokens and are ${done}: ${named.join(', ')}${more}; --set ${other}, ${whole}`;
 }

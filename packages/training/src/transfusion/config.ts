@@ -35,11 +35,28 @@ export const transfusionDataFields = {
     .lt(1)
     .default(0.5)
     .describe('with texts: share of the rows of a batch that are plain text (paper: half of the tokens)'),
+  documentShare: z
+    .number()
+    .gt(0)
+    .lt(1)
+    .nullable()
+    .default(null)
+    .describe(
+      'with pictures and documents: share of the rows with images that are of documents, batch.documentsPerRow each; null: both together, in proportion to their numbers',
+    ),
   flip: z.boolean().default(false).describe('mirror half of the images, drawn anew at every step'),
   announceSizes: z
     .boolean()
     .default(false)
     .describe('a token before each image tells its size, so that the model learns to choose sizes (not in the paper)'),
+  otherCaptions: z
+    .number()
+    .min(0)
+    .max(1)
+    .default(0)
+    .describe(
+      'share of the documents with the caption first that have one of the other captions of their picture, where it has some',
+    ),
   imageFirstProbability: z.number().min(0).max(1).default(0.2).describe('share of documents with the image first'),
   imageFirstCap: z.int().min(1).default(500).describe('noise limit of image-first documents, in timesteps'),
   imageContext: z
@@ -63,7 +80,20 @@ export const transfusionDataFields = {
 const batchSchema = z
   .strictObject({
     rows: z.int().min(1).default(16).describe('sequences per batch'),
-    imagesPerRow: z.int().min(1).default(1).describe('documents packed into a sequence'),
+    imagesPerRow: z
+      .int()
+      .min(1)
+      .nullable()
+      .default(1)
+      .describe(
+        'documents packed into a sequence; null: as many as find room in sequenceLength, which must then be set',
+      ),
+    documentsPerRow: z
+      .int()
+      .min(1)
+      .nullable()
+      .default(null)
+      .describe('with data.documentShare: documents packed into a sequence of documents; null: as imagesPerRow'),
     sequenceLength: z
       .int()
       .min(8)
@@ -148,12 +178,13 @@ export const transfusionFields = {
 };
 
 interface CheckedFields extends Pick<TransfusionTrainingConfig, 'model' | 'diffusion' | 'objective'> {
-  data: Pick<TransfusionTrainingConfig['data'], 'imageContext'>;
+  data: Pick<TransfusionTrainingConfig['data'], 'imageContext' | 'documentShare'>;
+  batch: Pick<TransfusionTrainingConfig['batch'], 'imagesPerRow' | 'documentsPerRow' | 'sequenceLength'>;
 }
 
 /** For `superRefine` of a schema with `transfusionFields`: fields that do not go together. */
 export function checkTransfusionFields(
-  { model, data, diffusion, objective }: CheckedFields,
+  { model, data, batch, diffusion, objective }: CheckedFields,
   context: Pick<z.RefinementCtx, 'addIssue'>,
 ): void {
   const issue = (path: string[], message: string) => context.addIssue({ code: 'custom', path, message });
@@ -161,6 +192,18 @@ export function checkTransfusionFields(
     issue(['objective', ...path], message);
   }
   for (const { path, message } of unpatchedProblems(model)) issue(['model', ...path], message);
+  if (batch.documentsPerRow !== null && data.documentShare === null) {
+    issue(
+      ['batch', 'documentsPerRow'],
+      'is for rows of documents alone, and data.documentShare is null: set it (0.35, say), or leave documentsPerRow out and use imagesPerRow',
+    );
+  }
+  if (batch.imagesPerRow === null && batch.sequenceLength === null) {
+    issue(
+      ['batch', 'sequenceLength'],
+      'must be set where batch.imagesPerRow is null: rows are filled up to it (256, say)',
+    );
+  }
   if (model.images === 'tokens' && data.imageContext === 'clean') {
     issue(
       ['data', 'imageContext'],

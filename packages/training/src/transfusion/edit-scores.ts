@@ -1,5 +1,5 @@
 /** @file Whether edits by a model are what was asked for, where there are several known results to confuse. */
-import { imageOf, type RgbImage } from '@transfusion/data';
+import { imageOf, type RgbImage, squaredError } from '@transfusion/data';
 import type { EditImagesOptions, Sampler } from '@transfusion/sampler';
 import type { Picture } from '../latents/picture-latents.js';
 
@@ -42,9 +42,6 @@ export async function scoreEdits(
 }
 
 function nearestPicture(image: RgbImage, pictures: readonly Picture[]): number {
-  const distances = pictures.map((picture) => {
-    const { data } = imageOf(picture);
-    return image.data.reduce((sum, value, i) => sum + (value - data[i]) ** 2, 0);
-  });
+  const distances = pictures.map((picture) => squaredError(image, picture));
   return distances.indexOf(Math.min(...distances));
 }

@@ -4,9 +4,13 @@ import type { Tokenizer } from '@transfusion/tokenizer';
 import type { Picture, PictureLatents } from '../latents/picture-latents.js';
 
 /** A picture and its caption: trained on in either order, its caption dropped at times. */
-export interface Example extends CaptionedImage {
+export interface Example extends CaptionedImage, CaptionIds {}
+
+export interface CaptionIds {
   /** Of its caption; none where it has none. */
   captionIds: number[];
+  /** Of its other captions, where they are trained on. */
+  otherCaptionIds?: readonly number[][];
 }
 
 /** An image of a document. */
@@ -36,6 +40,22 @@ export interface TrainingDocument extends Omit<DocumentExample, 'parts'> {
 export interface Split<One> {
   train: One[];
   heldOut: One[];
+}
+
+/** Other captions only where a share of the documents has them. */
+export function encodeExample(
+  image: CaptionedImage,
+  { tokenizer, otherCaptions }: { tokenizer: Tokenizer; otherCaptions: number },
+): Example {
+  const captionIds = tokenizer.encode(image.caption ?? '');
+  if (otherCaptions === 0 || image.caption === undefined || !image.otherCaptions?.length)
+    return { ...image, captionIds };
+  return { ...image, captionIds, otherCaptionIds: image.otherCaptions.map((caption) => tokenizer.encode(caption)) };
+}
+
+/** Token ids of the longest of its captions. */
+export function longestCaption({ captionIds, otherCaptionIds = [] }: CaptionIds): number {
+  return otherCaptionIds.reduce((most, { length }) => Math.max(most, length), captionIds.length);
 }
 
 export function encodeDocument({ parts, ...document }: SourceDocument, tokenizer: Tokenizer): DocumentExample {

@@ -1,5 +1,5 @@
 /** @file What a model has learned by heart: are the pictures it draws of the prompts, are the captions it writes of the pictures. */
-import { distinctSizes, imageOf, isSameSize, type RgbImage } from '@transfusion/data';
+import { distinctSizes, imageOf, isSameSize, type RgbImage, squaredError } from '@transfusion/data';
 import type { DrawImagesOptions, Sampler } from '@transfusion/sampler';
 import type { Example } from './examples.js';
 
@@ -52,7 +52,7 @@ export async function scoreDrawings(
     image,
     nearest: nearestImage(image, examples, i),
   }));
-  const errors = images.map(({ data }, i) => squaredError(data, imageOf(examples[i]).data) / data.length);
+  const errors = images.map((image, i) => squaredError(image, examples[i]) / image.data.length);
   return {
     retrieval: drawn.filter(({ nearest }, i) => nearest === i).length / drawn.length,
     error: errors.reduce((sum, error) => sum + error, 0) / errors.length,
@@ -79,15 +79,8 @@ function captionOf({ caption = '' }: Pick<Example, 'caption'>): string {
 }
 
 function nearestImage(image: RgbImage, examples: readonly Example[], own: number): number {
-  const distances = examples.map((example) => {
-    return isSameSize(example, image) ? squaredError(image.data, imageOf(example).data) : Number.POSITIVE_INFINITY;
-  });
+  const distances = examples.map((example) => squaredError(image, example));
   const least = Math.min(...distances);
   if (least === Number.POSITIVE_INFINITY) return -1;
   return distances[own] === least ? own : distances.indexOf(least);
-}
-
-/** Summed. */
-function squaredError(a: Float32Array, b: Float32Array): number {
-  return a.reduce((sum, value, i) => sum + (value - b[i]) ** 2, 0);
 }

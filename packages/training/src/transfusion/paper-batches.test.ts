@@ -16,6 +16,7 @@ test('the defaults are the paper’s', () => {
     finalLearningRate: 1.5e-5,
     warmupSteps: 4000,
     totalSteps: 250_000,
+    decaySteps: 50_000,
   });
   expect(config.data).toMatchObject({ imageFirstProbability: 0.2, imageFirstCap: 500, imageContext: 'noised' });
 });

@@ -9,7 +9,7 @@ import type { ModelVariables, TransfusionParameters } from '@transfusion/transfo
 import { type ImageCodec, type LatentDistribution, openCodec } from '@transfusion/vae';
 import { codesAsLatents } from '../chameleon/picture-codes.js';
 import type { InPartsOptions } from '../in-parts.js';
-import { documentPictures } from '../latents/document-pictures.js';
+import { documentPictures, picturesOfTheirOwn } from '../latents/document-pictures.js';
 import { encodeVariants } from '../latents/picture-latents.js';
 import { type ModelFiles, type NamedTensor, openState, type ResumePoint, type TrainingSession } from '../session.js';
 import type { TrainState } from '../train-state.js';
@@ -57,10 +57,11 @@ export async function openTransfusionSession(options: TransfusionSessionOptions)
   const { config, pipeline, sizes, tokenizer, texts, phases, optimisation } = task;
   const codec = openCodec({ ...task.codec, backend });
   try {
+    const withCaptions = await withLatents(task, codec, parts);
     const { examples, documents } = splitTogether(
       config,
-      await withLatents(task, codec, parts),
-      await documentsWithLatents(task, codec, parts),
+      withCaptions,
+      await documentsWithLatents(task, codec, { ...parts, withCaptions }),
     );
     const diffusionObjective = createObjective(objectiveOptions(pipeline));
     const source = createBatchSource({
@@ -130,16 +131,16 @@ function encoderOf({ model }: TransfusionTrainingConfig, codec: ImageCodec): Pic
   return model.images === 'tokens' ? codesAsLatents(codec) : codec;
 }
 
-/** Documents are never mirrored: their texts may tell left from right. A picture that several have is encoded once. */
+/** Documents are never mirrored: their texts may tell left from right. A picture that several have, or that has a caption, is encoded once. */
 async function documentsWithLatents(
   { examples, documents, config, codec: { config: codecConfig } }: TransfusionTask,
   codec: ImageCodec,
-  { documentLatents, onProgress, signal }: Latents,
+  { documentLatents, withCaptions, onProgress, signal }: Latents & { withCaptions: readonly TrainingExample[] },
 ): Promise<TrainingDocument[]> {
   const { pictures, numberOf } = documentPictures(documents);
   if (documentLatents) checkCount(documentLatents, pictures, 'pictures of documents');
   const progress = { onProgress: (done: number) => onProgress?.(examples.length + done), signal };
-  const variants = documentLatents ?? (await encodeVariants(encoderOf(config, codec), pictures, false, progress));
+  const variants = documentLatents ?? (await encodeAll());
   return documents.map((document) => ({
     ...document,
     parts: document.parts.map((part) => {
@@ -148,6 +149,14 @@ async function documentsWithLatents(
       return { ...part, grid, variants: variants[numberOf(part)] };
     }),
   }));
+
+  async function encodeAll(): Promise<(readonly LatentDistribution[])[]> {
+    const own = picturesOfTheirOwn(documents, withCaptions);
+    const encoded = await encodeVariants(encoderOf(config, codec), own, false, progress);
+    const all = new Map<number, readonly LatentDistribution[]>(own.map((each, i) => [numberOf(each), encoded[i]]));
+    const captioned = new Map(withCaptions.map(({ pixels, variants }) => [pixels, variants]));
+    return pictures.map((each, i) => all.get(i) ?? captioned.get(each.pixels)!.slice(0, 1));
+  }
 }
 
 /** @throws TransfusionError LATENTS_FOREIGN */

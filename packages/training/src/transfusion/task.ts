@@ -9,7 +9,6 @@ import {
   isSameSize,
   patchCount,
   type SourceDocument,
-  splitDataset,
   type TextDocument,
 } from '@transfusion/data';
 import {
@@ -27,14 +26,24 @@ import { diffusesImages } from '@transfusion/transformer';
 import { type CodecConfig, type LatentShape, latentShapeOf, type StoredCodec } from '@transfusion/vae';
 import { codeIds } from '../chameleon/picture-codes.js';
 import type { TrainingTask } from '../session.js';
-import { type BaseModel, checkBase, configOfBase, seenWith, weightsOfBase } from './base-model.js';
+import { splitAsConfigured } from '../split.js';
+import { type BaseModel, checkBase, configOfBase, weightsOfBase } from './base-model.js';
+import { rowShares } from './batch-rows.js';
 import { batchShape, type DocumentSize, documentSize, exampleSize } from './batch-shape.js';
 import { fitCaptions } from './caption-lengths.js';
 import type { TransfusionTrainingConfig } from './config.js';
-import { type DocumentExample, type Example, encodeDocument, type Split, type TextExample } from './examples.js';
+import {
+  type DocumentExample,
+  type Example,
+  encodeDocument,
+  encodeExample,
+  type Split,
+  type TextExample,
+} from './examples.js';
 import { modelConfigOf, patchSizeOf } from './model-config.js';
 import type { BatchShape, TransfusionObjectiveOptions } from './objective.js';
 import { objectiveOf } from './objective-of.js';
+import { seenIn, seenWith } from './seen.js';
 import { splitTextExamples } from './split-texts.js';
 import { type TextLayout, type TextRow, textRows } from './text-rows.js';
 
@@ -99,17 +108,19 @@ export function transfusionTask(options: TransfusionTaskOptions): TransfusionTas
   const imageSize = known ? defaultImageSize(known) : (squareOf(options.imageSize) ?? firstSize(images, documents));
   const gridOf = (size: ImageGrid) => latentGrid(size, patchSize, codec.config);
   const { channels } = gridOf(imageSize);
-  const encoded = images.map((image) => ({ ...image, captionIds: tokenizer.encode(image.caption ?? '') }));
+  const encoded = images.map((image) => encodeExample(image, { tokenizer, ...config.data }));
   const mostPatches = encoded.reduce((most, image) => Math.max(most, patchCount(gridOf(image), patchSize)), 0);
   const examples = fitCaptions(config, encoded, mostPatches, log);
   const layout = { patchSize, context: config.data.imageContext, announced: config.data.announceSizes };
-  const lengths = [
-    ...examples.map((example) => exampleSize(example, gridOf(example), layout)),
-    ...documents.map((document) => checkedSize(document, documentSize(document, gridOf, layout), config)),
-  ];
+  const exampleSizes = examples.map((example) => exampleSize(example, gridOf(example), layout));
+  const documentSizes = documents.map((document) =>
+    checkedSize(document, documentSize(document, gridOf, layout), config),
+  );
+  rowShares(config.data, { examples: examples.length, documents: documents.length, texts: texts.length });
   const codes = codesOf(config, { base, codec, tokenizer });
   // Images of tokens are text to a batch.
-  const batch = batchShape(config, codes ? lengths.map((each) => ({ ...each, grids: [] })) : lengths);
+  const inBatch = (sizes: DocumentSize[]) => (codes ? sizes.map((each) => ({ ...each, grids: [] })) : sizes);
+  const batch = batchShape(config, inBatch(exampleSizes), inBatch(documentSizes));
   const { sequenceLength } = batch;
   if (!base) checkImagePositions(config, batch);
   const vocabularySize = tokenizer.vocabularySize + (codes?.count ?? 0);
@@ -127,14 +138,7 @@ export function transfusionTask(options: TransfusionTaskOptions): TransfusionTas
     codec: codec.config,
     diffusion: { ...config.diffusion, clampSample: clampOf(config, codec.config) },
     sampling: config.sampling,
-    trainedOn: seenWith(
-      {
-        pictures: lengths.some(({ grids }) => grids.length > 0),
-        captions: documents.length > 0 || examples.some(({ caption }) => caption !== undefined),
-        texts: texts.length > 0,
-      },
-      options.seen?.trainedOn ?? base?.config.trainedOn,
-    ),
+    trainedOn: seenWith(seenIn({ examples, documents, texts }), options.seen?.trainedOn ?? base?.config.trainedOn),
   };
   const pipeline = parseConfig(pipelineConfigSchema, parts, 'configuration');
   checkNoiseCaps(documents, pipeline);
@@ -271,10 +275,10 @@ function clampOf({ diffusion: { clampSample } }: TransfusionTrainingConfig, { ki
 export function latentGrid({ height, width }: ImageGrid, patchSize: number, codec: CodecConfig): LatentShape {
   const latent = latentShapeOf(codec, { height, width });
   if (latent.height % patchSize === 0 && latent.width % patchSize === 0) return latent;
-  const size = `${latent.height} x ${latent.width}`;
+  const size = `${latent.width} x ${latent.height}`;
   throw new TransfusionError({
     code: 'CONFIG_PATCH_SIZE',
-    message: `patchSize: an image of ${height} x ${width} has latents of ${size} (codec: ${codec.kind}), and ${size} does not divide into patches of ${patchSize} x ${patchSize}`,
+    message: `patchSize: an image of ${width} x ${height} has latents of ${size} (codec: ${codec.kind}), and ${size} does not divide into patches of ${patchSize} x ${patchSize}`,
     fix: 'choose a patch size that divides the latents',
   });
 }
@@ -284,7 +288,7 @@ export function splitExamples<One extends Pick<Example, 'group' | 'split'>>(
   { data }: Pick<TransfusionTrainingConfig, 'data'>,
   examples: readonly One[],
 ) {
-  return splitDataset({ images: examples, fraction: data.heldOutFraction, by: data.heldOutBy ?? 'list' });
+  return splitAsConfigured(data, examples);
 }
 
 type Grouped = Pick<Example, 'group' | 'split'>;

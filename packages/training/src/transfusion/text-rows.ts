@@ -40,6 +40,18 @@ export function textRows(
   return rows;
 }
 
+/** What `textRows` was made of: the ids of each text, without control tokens; of what was cut off, nothing. */
+export function textsOfRows(rows: readonly TextRow[], { bos, eos }: TextLayout['special']): number[][] {
+  const texts: number[][] = [];
+  for (const piece of rows.flat()) {
+    const isWhole = piece[0] === bos;
+    const ids = piece.slice(1, piece.at(-1) === eos ? -1 : undefined);
+    if (isWhole || texts.length === 0) texts.push([...ids]);
+    else texts[texts.length - 1].push(...ids);
+  }
+  return texts;
+}
+
 /** How many of the first `rows` rows of a run are plain text: their share, spread evenly. */
 export function textRowsAmong(rows: number, share: number): number {
   return Math.floor(rows * share + 1e-9);

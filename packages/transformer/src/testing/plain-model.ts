@@ -43,11 +43,21 @@ function timeEmbedding(config: ModelConfig, { timestepEmbedding: { first, second
   return add(times(second.weight, add(times(first.weight, sinusoid), first.bias).map(silu)), second.bias);
 }
 
+/** DiT's fixed embedding: sines and cosines of the column, sines and cosines of the row. */
+function coordinate(place: readonly number[], channel: number, channels: number): number {
+  const quarter = channels / 4;
+  const which = Math.floor(channel / quarter);
+  const angle = place[Math.floor(which / 2)] / 10_000 ** ((channel % quarter) / quarter);
+  return which % 2 === 0 ? Math.sin(angle) : Math.cos(angle);
+}
+
 export interface PlainResult {
   /** Per position, [vocabulary]. */
   logits: Vector[];
   /** Per position, [patchValues]: what the prediction head says there. */
   predictions: Vector[];
+  /** Per layer, head and position, [positions]: how much it looks at each. */
+  attention: Vector[][][];
 }
 
 /** `sees[i][j]`: whether position i sees position j. */
@@ -58,7 +68,7 @@ export function plainModel(options: {
   sees: boolean[][];
   patches: Float32Array;
   timesteps: readonly number[];
-  /** Default 4. */
+  /** Of a square image; default 4. */
   patchesPerImage?: number;
 }): PlainResult {
   const { config, weights, row, sees, patches, timesteps, patchesPerImage = PATCHES } = options;
@@ -70,8 +80,13 @@ export function plainModel(options: {
     const patch = row.patchIndex[i];
     const values = [...patches.subarray(patch * patchValues, (patch + 1) * patchValues)];
     const vector = add(times(weights.patchIn!.weight, values), weights.patchIn!.bias);
-    return add(vector, timeEmbedding(config, weights, timesteps[Math.floor(patch / patchesPerImage)]));
+    const timed = add(vector, timeEmbedding(config, weights, timesteps[Math.floor(patch / patchesPerImage)]));
+    if (config.patchCoordinates === 'none') return timed;
+    const side = Math.sqrt(patchesPerImage);
+    const place = [patch % side, Math.floor((patch % patchesPerImage) / side)];
+    return timed.map((value, channel) => value + coordinate(place, channel, channels));
   });
+  const looks: Vector[][][] = [];
   for (const { attention, attentionNorm, feedForward, imageFeedForward, feedForwardNorm } of weights.blocks) {
     const isPost = config.norm === 'post';
     const normed = isPost ? x : x.map((each) => norm(attentionNorm, each, normEpsilon));
@@ -81,6 +96,8 @@ export function plainModel(options: {
     };
     const rotated = (weight: Float32Array, i: number, h: number, gain?: Float32Array) =>
       rotate(head(weight, normed[i], h, gain), [row.positions[i], (row.columns ?? row.positions)[i]], ropeTheta);
+    const looked = Array.from({ length: heads }, () => x.map(() => x.map(() => 0)));
+    looks.push(looked);
     const mixed = x.map((_, i) =>
       Array.from({ length: heads }, (_, h) => {
         const kv = Math.floor(h / groups);
@@ -89,6 +106,7 @@ export function plainModel(options: {
         const scores = seen.map((j) => dot(q, rotated(attention.key, j, kv, attention.keyNorm)) / Math.sqrt(headDim));
         const exponentials = scores.map((score) => Math.exp(score - Math.max(...scores)));
         const total = exponentials.reduce((sum, value) => sum + value, 0);
+        for (const [k, j] of seen.entries()) looked[h][i][j] = exponentials[k] / total;
         return seen.reduce<Vector>(
           (sum, j, k) =>
             add(
@@ -116,5 +134,6 @@ export function plainModel(options: {
   return {
     logits: hidden.map((each) => times(weights.languageHead, each)),
     predictions: hidden.map((each) => add(times(weights.patchOut!.weight, each), weights.patchOut!.bias)),
+    attention: looks,
   };
 }

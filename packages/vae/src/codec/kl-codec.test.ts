@@ -157,7 +157,7 @@ describe('refused by name, before any work', () => {
   test('sizes and arrays that do not fit', async () => {
     const codec = await open();
     expect(() => codec.latentShape({ height: 9, width: 8 })).toThrow(
-      /CODEC_IMAGE_SIZE: AutoencoderKL: an image of 9 x 8; both must be multiples of 2.*fix: .*8 x 8/s,
+      /CODEC_IMAGE_SIZE: AutoencoderKL: an image of 8 x 9; both must be multiples of 2.*fix: .*8 x 8/s,
     );
     await expect(codec.encode({ height: 10, width: 7, images })).rejects.toThrow(/CODEC_IMAGE_SIZE/);
     await expect(codec.encode({ ...size, images: [new Float32Array(80)] })).rejects.toThrow(

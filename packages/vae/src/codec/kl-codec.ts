@@ -117,7 +117,7 @@ export class KlCodec implements ImageCodec {
   async decode(options: ImageSize & { latents: readonly Float32Array[] }): Promise<Float32Array[]> {
     const { latents } = options;
     const { height, width, channels } = this.latentShape(options);
-    const fix = `give latents of images of ${options.height} x ${options.width}, ${channels} channels each`;
+    const fix = `give latents of images of ${options.width} x ${options.height}, ${channels} channels each`;
     checkArrays({ method: 'kl.decode', what: 'latents', arrays: latents, shape: [height, width, channels], fix });
     const results = await this.#decoder.run(
       { height, width },
@@ -133,7 +133,7 @@ export class KlCodec implements ImageCodec {
     { height, width, images }: ImageSize & { images: readonly Float32Array[] },
   ): Promise<Posterior<Float32Array>[]> {
     const shape = this.latentShape({ height, width });
-    const fix = `resize to ${height} x ${width}, three channels`;
+    const fix = `resize to ${width} x ${height}, three channels`;
     checkArrays({ method, what: 'images', arrays: images, shape: [height, width, 3], fix });
     const results = await this.#encoder.run(shape, images);
     const moments = [shape.height, shape.width, 2 * shape.channels];

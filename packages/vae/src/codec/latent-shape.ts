@@ -20,7 +20,7 @@ export function pixelLatentShape({ height, width }: ImageSize): LatentShape {
   if (!Number.isInteger(height) || height < 1 || !Number.isInteger(width) || width < 1) {
     throw new TransfusionError({
       code: 'CODEC_IMAGE_SIZE',
-      message: `pixels: an image of ${height} x ${width}; both must be whole numbers from 1`,
+      message: `pixels: an image of ${width} x ${height}; both must be whole numbers from 1`,
       fix: 'give the height and width of the image in pixels',
     });
   }
@@ -33,8 +33,8 @@ export function autoencoderLatentShape(config: AutoencoderConfig, { height, widt
   if (![height, width].every((length) => Number.isInteger(length) && length >= factor && length % factor === 0)) {
     throw new TransfusionError({
       code: 'CODEC_IMAGE_SIZE',
-      message: `${config._class_name}: an image of ${height} x ${width}; both must be multiples of ${factor}, the downsampling of ${config.block_out_channels.length} levels`,
-      fix: `resize or crop it, for example to ${multiple(height, factor)} x ${multiple(width, factor)}`,
+      message: `${config._class_name}: an image of ${width} x ${height}; both must be multiples of ${factor}, the downsampling of ${config.block_out_channels.length} levels`,
+      fix: `resize or crop it, for example to ${multiple(width, factor)} x ${multiple(height, factor)}`,
     });
   }
   return { height: height / factor, width: width / factor, channels: latentChannels(config) };

@@ -118,7 +118,7 @@ export class VqCodec implements CodeCodec {
   async decode(options: ImageSize & { latents: readonly Float32Array[] }): Promise<Float32Array[]> {
     const { latents } = options;
     const { height, width, channels } = this.latentShape(options);
-    const fix = `give latents of images of ${options.height} x ${options.width}, ${channels} channels each`;
+    const fix = `give latents of images of ${options.width} x ${options.height}, ${channels} channels each`;
     checkArrays({ method: 'vq.decode', what: 'latents', arrays: latents, shape: [height, width, channels], fix });
     const vectors = latents.map((each) => unscaleLatents(this.#latentScale, each));
     const codes = await this.#nearest('vq.decode', 'latents', vectors, options);
@@ -139,7 +139,7 @@ export class VqCodec implements CodeCodec {
     { height, width, images }: ImageSize & { images: readonly Float32Array[] },
   ): Promise<Float32Array[]> {
     const shape = this.latentShape({ height, width });
-    const fix = `resize to ${height} x ${width}, three channels`;
+    const fix = `resize to ${width} x ${height}, three channels`;
     checkArrays({ method, what: 'images', arrays: images, shape: [height, width, 3], fix });
     const results = await this.#encoder.run(shape, images);
     const vectors = [shape.height, shape.width, shape.channels];

@@ -74,6 +74,6 @@ test("the default is pix2pix's of 70 x 70 patches: its number of parameters, and
   const p = storedParameters(undefined, spec);
   expect(discriminate(p, constant(new Float32Array(256 * 256 * 3), [1, 256, 256, 3])).shape).toEqual([1, 30, 30, 1]);
   expect(() => discriminate(p, constant(new Float32Array(20 * 64 * 3), [1, 20, 64, 3]))).toThrow(
-    /DISCRIMINATOR_IMAGE_SIZE: discriminate: images are 20 x 64.*at least 24 x 24/,
+    /DISCRIMINATOR_IMAGE_SIZE: discriminate: images are 64 x 20.*at least 24 x 24/,
   );
 });

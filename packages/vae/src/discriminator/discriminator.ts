@@ -109,7 +109,7 @@ function checkSize(p: DiscriminatorParameters, images: Tensor): void {
   if (Math.min(height, width) >= least) return;
   throw new TransfusionError({
     code: 'DISCRIMINATOR_IMAGE_SIZE',
-    message: `discriminate: images are ${height} x ${width}, ${p.layers.length - 1} convolutions of stride 2 need at least ${least} x ${least}`,
+    message: `discriminate: images are ${width} x ${height}, ${p.layers.length - 1} convolutions of stride 2 need at least ${least} x ${least}`,
     fix: 'use larger images, or fewer layers',
   });
 }

@@ -1,6 +1,8 @@
 /** @file Options of images as the command line spells them: in commands that are told, and in errors. */
+
+import { TransfusionError } from '@transfusion/core';
 import { type DrawingSettings, imageSamplingSchema } from '@transfusion/sampler';
-import { TransfusionError } from '@transfusion/tensor';
+import { shellQuoted } from './shell-quoted.js';
 
 type Settings = DrawingSettings['image'];
 
@@ -22,20 +24,15 @@ const FLAGS: Record<keyof Settings, string> = {
   minP: '--image-min-p',
 };
 
+/** As in `--guidance`. */
+export function imageFlag(name: keyof Settings): string {
+  return FLAGS[name];
+}
+
 /** The flags and values that say the same, ready for a shell. */
 export function imageFlags(image: Settings): string[] {
   const names = Object.keys(imageSamplingSchema.shape) as (keyof Settings)[];
   return names.flatMap((name) => (image[name] === undefined ? [] : [FLAGS[name], shellQuoted(String(image[name]))]));
-}
-
-/** One word for a POSIX shell; control characters, which a terminal would obey, as bash and zsh spell them. */
-export function shellQuoted(text: string): string {
-  if (/^[\w@%+=:,./-]+$/.test(text)) return text;
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what is looked for
-  const control = /[\x00-\x1f\x7f-\x9f]/g;
-  if (!control.test(text)) return `'${text.replaceAll("'", "'\\''")}'`;
-  const code = (character: string) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`;
-  return `$'${text.replace(/[\\']/g, '\\$&').replace(control, code)}'`;
 }
 
 /** An error of the library about options of images, in flags; any other as it is. Rejects as `done` does. */
