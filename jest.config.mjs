@@ -11,7 +11,7 @@ export default {
   transformIgnorePatterns: ['/node_modules/(?!(fast-png|iobuffer|pako|fflate)/)'],
   moduleNameMapper: {
     '^@transfusion/app-common$': '<rootDir>/apps/common/src/index.ts',
-    '^@transfusion/(core|tensor|wasm|webgpu|nn|tokenizer|vae|transformer|losses|schedulers|sampler|training|data|checkpoint|evaluation)$':
+    '^@transfusion/(core|tensor|wasm|webgpu|nn|tokenizer|vae|transformer|losses|schedulers|sampler|training|data|checkpoint|evaluation|hub)$':
       '<rootDir>/packages/$1/src/index.ts',
     '^@transfusion/emoji-64$': '<rootDir>/packages/emoji-64/src/index.ts',
     '^@transfusion/([a-z]+)/([a-z-]+)$': '<rootDir>/packages/$1/src/$2/index.ts',

@@ -19,7 +19,7 @@ const layers = [
   ['tensor'],
   ['nn'],
   ['transformer', 'vae', 'tokenizer', 'losses', 'schedulers', 'data', 'checkpoint'],
-  ['sampler'],
+  ['sampler', 'hub'],
   ['training'],
   ['evaluation'],
 ];

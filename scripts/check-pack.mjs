@@ -1,18 +1,34 @@
 /**
- * @file Installs the tarballs that would be published, together, in an empty folder outside the repository, and checks
- * there that every entry can be imported and required, that its types resolve, and that each README's first example
- * type-checks and runs.
+ * @file Installs the tarballs that would be published, and uses them as their users do, in folders outside the repository:
  *
- * The example is the first `ts` or `js` block of the README, or the first one after a line `<!-- example -->`. It runs in
- * the empty folder, on the software WebGPU adapter where there is one.
+ * 1. together: the types of every entry resolve, with `moduleResolution` node16 (from ESM and from CommonJS) and bundler,
+ *    and each README's first example and the guides type-check;
+ * 2. each alone, with nothing but what it declares: every entry can be imported and required, and its types name nothing
+ *    that is not declared;
+ * 3. what the first `npm install` line of its README names: there the README's first example runs, on the software WebGPU
+ *    adapter where there is one.
  */
-import { existsSync, mkdtempSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
+import {
+  copyFileSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  realpathSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { builtinModules, createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import ts from 'typescript';
+import { installAlone } from './lib/alone.mjs';
+import { guideCode, guideNames } from './lib/guides.mjs';
 import { packAll } from './lib/pack.mjs';
 import { ChildError, runNode, runNpm } from './lib/processes.mjs';
+import { exampleOf, installsOf } from './lib/readme.mjs';
 import { root } from './lib/repository.mjs';
 import { stage } from './lib/stage.mjs';
 import { setupOrExit } from './setup.mjs';
@@ -20,6 +36,8 @@ import { setupOrExit } from './setup.mjs';
 const require = createRequire(import.meta.url);
 const { environment } = await setupOrExit({ types: true, webgpu: true });
 const folder = mkdtempSync(join(realpathSync(tmpdir()), 'transfusion-pack-'));
+// Node looks for packages in all folders above: what is alone may not stand below what is together.
+const [together, alone] = [join(folder, 'together'), join(folder, 'alone')];
 try {
   await check();
 } catch (error) {
@@ -32,17 +50,23 @@ try {
 async function check() {
   const packages = await stage('packing', () => packAll(folder));
   const entries = packages.flatMap(entriesOf);
-  const examples = packages.map(exampleOf);
+  const examples = new Map(packages.map((each) => [each.name, exampleOf(each)]));
   await stage(`installing ${packages.length} tarballs in an empty folder`, () => install(packages));
-  await stage(`importing ${entries.length} entries`, () => runNode([writeImports(entries)], inFolder()));
-  await stage(`requiring ${entries.length} entries`, () => runNode([writeRequires(entries)], inFolder()));
-  await stage('checking types', () => checkTypes(entries, examples));
-  await stage('drawing pictures for the examples', () => runNode([writePictures()], inFolder()));
-  for (const example of examples) await stage(`running ${example.readme}'s example`, () => runExample(example));
+  for (const resolution of ['node16', 'bundler']) {
+    const what = `checking the types of ${entries.length} entries, the examples and the guides, moduleResolution ${resolution}`;
+    await stage(what, () => checkTypes(resolution, entries, [...examples.values()]));
+  }
+  await stage('drawing pictures and making a model for the examples', makeModel);
+  for (const each of packages) {
+    await stage(`${each.name} alone: imported, required`, () => useAlone(each));
+    await stage(`${each.name}: the example after npm install ${installsOf(each).join(' ')}`, () =>
+      runExample(each, examples.get(each.name)),
+    );
+  }
 }
 
-function inFolder() {
-  return { cwd: folder, env: environment, timeoutSeconds: 300 };
+function inFolder(cwd) {
+  return { cwd, env: environment, timeoutSeconds: 300 };
 }
 
 /** What can be imported: `@transfusion/tensor`, `@transfusion/tensor/reference`. */
@@ -55,84 +79,105 @@ function entriesOf({ name, manifest }) {
 async function install(packages) {
   // A user's own project would have Node's and WebGPU's types.
   const types = ['@types/node', '@webgpu/types'].map((name) => `${name}@${require(`${name}/package.json`).version}`);
-  // Optional peers are what a README's example tells its reader to install; the largest the repository does not install either.
+  // Optional peers are what a README tells its reader to install; the largest the repository does not install either.
   const peers = packages
     .flatMap(({ manifest }) => Object.entries(manifest.peerDependencies ?? {}))
     .filter(([name]) => existsSync(join(root, 'node_modules', name)));
   const extras = [...types, ...peers.map(([name, range]) => `${name}@${range}`)];
-  writeFileSync(join(folder, 'package.json'), JSON.stringify({ name: 'elsewhere', private: true, type: 'module' }));
+  startProject(together);
   const flags = ['--prefer-offline', '--ignore-scripts', '--no-audit', '--no-fund', '--save-exact'];
-  await runNpm(['install', ...flags, ...packages.map(({ tarball }) => tarball), ...extras], { cwd: folder });
+  await runNpm(['install', ...flags, ...packages.map(({ tarball }) => tarball), ...extras], { cwd: together });
 }
 
-function writeImports(entries) {
-  const lines = entries.map((entry) => `isNotEmpty('${entry}', await import('${entry}'));`);
-  return write('imports.mjs', [isNotEmpty.toString(), ...lines, 'process.exit(0);']);
+function startProject(path) {
+  mkdirSync(path, { recursive: true });
+  writeFileSync(join(path, 'package.json'), JSON.stringify({ name: 'elsewhere', private: true, type: 'module' }));
 }
 
-function writeRequires(entries) {
-  const lines = entries.map((entry) => `isNotEmpty('${entry}', require('${entry}'));`);
-  return write('requires.cjs', [isNotEmpty.toString(), ...lines, 'process.exit(0);']);
-}
-
-/** Runs in the empty folder, so it refers to nothing here. */
-function isNotEmpty(entry, exports) {
-  if (Object.keys(exports).filter((key) => key !== 'default').length === 0) throw new Error(`${entry} exports nothing`);
-}
-
-async function checkTypes(entries, examples) {
+async function checkTypes(resolution, entries, examples) {
   const uses = entries.map(
     (entry, i) => `import * as entry${i} from '${entry}';\nexport type Entry${i} = typeof entry${i};`,
   );
-  write('entries.mts', uses);
-  write('entries.cts', uses);
-  for (const { file, code, language } of examples) if (language === 'ts') write(`${file}.mts`, [code, 'export {};']);
+  write(together, 'entries.mts', uses);
+  write(together, 'entries.cts', uses);
+  for (const { file, code, language } of examples) {
+    if (language === 'ts') write(together, `${file}.mts`, [code, 'export {};']);
+  }
+  for (const name of guideNames()) {
+    const code = [guideCode(name, 'ts'), guideCode(name, 'ts page')];
+    write(together, `guide-${name.replace('.md', '.mts')}`, [...code, 'export {};']);
+  }
   const compilerOptions = {
-    module: 'nodenext',
+    module: resolution === 'bundler' ? 'esnext' : resolution,
+    moduleResolution: resolution,
     target: 'es2022',
     lib: ['ES2023', 'DOM', 'DOM.Iterable'],
     types: ['node', '@webgpu/types'],
     strict: true,
-    skipLibCheck: false,
+    // The second time their insides are known.
+    skipLibCheck: resolution === 'bundler',
     noEmit: true,
   };
-  write('tsconfig.json', [JSON.stringify({ compilerOptions, include: ['*.mts', '*.cts'] })]);
-  await runNode([require.resolve('typescript/bin/tsc'), '-p', folder], { cwd: folder });
+  // A bundler's input is ESM.
+  const include = resolution === 'bundler' ? ['*.mts'] : ['*.mts', '*.cts'];
+  write(together, 'tsconfig.json', [JSON.stringify({ compilerOptions, include })]);
+  await runNode([require.resolve('typescript/bin/tsc'), '-p', together], { cwd: together });
 }
 
-function exampleOf({ folder: packageFolder }) {
-  const readme = `${packageFolder}/README.md`;
-  const text = readFileSync(join(root, readme), 'utf8');
-  const marked = text.split(/^<!-- example -->$/m).at(-1);
-  const block = /^```(ts|js)\r?\n([\s\S]*?)^```/m.exec(marked);
-  if (!block) throw new Error(`${readme}: has no ts or js example`);
-  const lines = block[2].trim().split('\n').length;
-  if (lines >= 15) throw new Error(`${readme}: the first example has ${lines} lines; keep it under 15`);
-  return { readme, file: `example-${packageFolder.split('/').at(-1)}`, language: block[1], code: block[2] };
+/** In a folder where nothing is installed but the package and what it declares. */
+async function useAlone(each) {
+  const place = join(alone, each.folder);
+  startProject(place);
+  installAlone({ from: together, folder: place, names: [each.name] });
+  const undeclared = undeclaredTypes(join(place, 'node_modules', each.name), each);
+  if (undeclared.length > 0) throw new Error(`${each.name}: not in dependencies: ${undeclared.join(', ')}`);
+  const entries = entriesOf(each);
+  const check = `${isNotEmpty}\n`;
+  const imports = entries.map((entry) => `isNotEmpty('${entry}', await import('${entry}'));`);
+  const requires = entries.map((entry) => `isNotEmpty('${entry}', require('${entry}'));`);
+  await runNode([write(place, 'imports.mjs', [check, ...imports, 'process.exit(0);'])], inFolder(place));
+  await runNode([write(place, 'requires.cjs', [check, ...requires, 'process.exit(0);'])], inFolder(place));
 }
 
-async function runExample({ file, code }) {
-  const options = { module: ts.ModuleKind.ESNext, target: ts.ScriptTarget.ES2022, verbatimModuleSyntax: true };
-  const { outputText } = ts.transpileModule(code, { compilerOptions: options });
-  await runNode([write(`${file}.mjs`, [outputText])], inFolder());
+/** Runs in the other folder, so it refers to nothing here. */
+function isNotEmpty(entry, exports) {
+  if (Object.keys(exports).filter((key) => key !== 'default').length === 0) throw new Error(`${entry} exports nothing`);
 }
 
-/** `pictures/`, as examples expect of their readers: four of them, with captions. */
-function writePictures() {
-  return write('pictures.mjs', [
-    "import { mkdirSync, writeFileSync } from 'node:fs';",
-    "import { encodePng } from '@transfusion/data';",
-    "mkdirSync('pictures');",
-    "for (const [i, name] of ['black', 'dim', 'pale', 'white'].entries()) {",
-    '  const data = new Float32Array(20 * 20 * 3).fill((2 * i) / 3 - 1);',
-    "  writeFileSync('pictures/' + name + '.png', encodePng({ width: 20, height: 20, data }));",
-    "  writeFileSync('pictures/' + name + '.txt', 'a square that is ' + name);",
-    '}',
-  ]);
+/** Packages that the published types name, and that the package does not declare. */
+function undeclaredTypes(path, { name, manifest }) {
+  const declared = new Set([name, ...Object.keys({ ...manifest.dependencies, ...manifest.peerDependencies })]);
+  const types = readdirSync(join(path, 'dist')).filter((file) => /\.d\.c?ts$/.test(file));
+  const imported = types.flatMap((file) =>
+    ts.preProcessFile(readFileSync(join(path, 'dist', file), 'utf8')).importedFiles.map(({ fileName }) => fileName),
+  );
+  return [...new Set(imported)]
+    .filter((request) => !/^(\.|node:)/.test(request) && !builtinModules.includes(request))
+    .map((request) => request.split('/', request.startsWith('@') ? 2 : 1).join('/'))
+    .filter((request) => !declared.has(request));
 }
 
-function write(name, lines) {
-  const path = join(folder, name);
+async function runExample(each, { file, javascript }) {
+  const place = join(alone, `example-of-${each.folder}`);
+  startProject(place);
+  const names = installsOf(each);
+  const missing = names.filter((name) => !existsSync(join(together, 'node_modules', name)));
+  if (missing.length > 0)
+    throw new Error(`${each.folder}/README.md: installs ${missing.join(', ')}, which is not here`);
+  installAlone({ from: together, folder: place, names });
+  for (const name of ['pictures', 'runs']) cpSync(join(together, name), join(place, name), { recursive: true });
+  await runNode([write(place, `${file}.mjs`, [javascript])], inFolder(place));
+}
+
+/** The script must stand where it finds the packages. */
+async function makeModel() {
+  const script = join(together, 'untrained-model.mjs');
+  copyFileSync(join(root, 'scripts/lib/untrained-model.mjs'), script);
+  await runNode([script], inFolder(together));
+}
+
+function write(place, name, lines) {
+  const path = join(place, name);
   writeFileSync(path, `${lines.join('\n')}\n`);
   return path;
 }

@@ -5,6 +5,7 @@ import { openWasm } from '@transfusion/wasm';
 import { openWebGpu } from '@transfusion/webgpu';
 import { readState, type StateContents, stateDifference, valuesOf } from '../packages/training/src/testing/state';
 import { freshState, stepNumbers, syntheticRun } from '../packages/training/src/testing/synthetic-run';
+import { gpuWith } from '../packages/webgpu/src/testing/backend';
 
 const STEPS = 30;
 const run = syntheticRun({
@@ -74,3 +75,28 @@ test('30 steps on webgpu: replayed and traced anew they are the same; they follo
     expect(stateDifference(fresh.contents, replay.contents)).toEqual({ error: 0, where: 'nowhere' });
   });
 });
+
+test('a device of small buffers trains alike: what does not fit into one arena goes into another', async () => {
+  const KIB = 2 ** 10;
+  const limits = { maxStorageBufferBindingSize: 64 * KIB, maxBufferSize: 96 * KIB };
+  const ordinary = await withBackend(openWebGpu({ tuning: 'off' }), firstSteps);
+  const small = await withBackend(openWebGpu({ gpu: gpuWith({ limits }), tuning: 'off' }), firstSteps);
+  expect(ordinary.arenas).toHaveLength(1);
+  expect(small.arenas.length).toBeGreaterThan(1);
+  expect(Math.max(...small.arenas)).toBeLessThanOrEqual(96 * KIB);
+  expect(small.losses).toEqual(ordinary.losses);
+});
+
+async function firstSteps(backend: Backend) {
+  const state = freshState(backend, run);
+  const step = await compileStep(backend, state, run.objective, run.options);
+  const losses: number[] = [];
+  for (let i = 0; i < 3; i++) {
+    const { terms } = await step.run({ batch: run.batches.step(i)[0], ...stepNumbers(run, i + 1) });
+    losses.push(terms.language[0], terms.diffusion[0]);
+  }
+  const arenas = step.program.arenaBytes;
+  step.dispose();
+  destroyTrainState(state);
+  return { losses, arenas };
+}

@@ -116,7 +116,7 @@ inBrowser('in a browser', () => {
     await open('plain');
     await page.addScriptTag({ content: await bundle('published.ts', 'dist') });
     const names = await page.evaluate(() => Object.entries(packages).map(([name, all]) => [name, Object.keys(all)]));
-    expect(names).toHaveLength(14);
+    expect(names).toHaveLength(15);
     expect(names.filter(([, exported]) => exported.length === 0)).toEqual([]);
   });
 });

@@ -1,6 +1,6 @@
 /**
  * @file Bundles a script for a browser, out of the packages' sources or of what they publish:
- * `node build-bundle.mjs <page.ts|published.ts|model.ts> <sources|dist> <folder>` writes `<folder>/bundle.js`. Any error or
+ * `node build-bundle.mjs <page.ts|published.ts|model.ts|hub.ts> <sources|dist> <folder>` writes `<folder>/bundle.js`. Any error or
  * warning of the bundler fails, such as the one about an import of something of Node's.
  */
 import { dirname, join } from 'node:path';

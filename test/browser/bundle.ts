@@ -7,7 +7,7 @@ import { promisify } from 'node:util';
 
 /** The script as one piece of JavaScript. Rejects with what the bundler says. */
 export async function bundle(
-  entry: 'page.ts' | 'published.ts' | 'model.ts',
+  entry: 'page.ts' | 'published.ts' | 'model.ts' | 'hub.ts',
   origin: 'sources' | 'dist',
 ): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'transfusion-browser-'));

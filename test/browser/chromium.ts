@@ -15,6 +15,8 @@ const SOFTWARE_WEBGPU = [
   '--ignore-gpu-blocklist',
   // SwiftShader compiles the zeroing of workgroup memory to a store per number: ten times the rest of a kernel.
   '--enable-dawn-features=disable_workgroup_init',
+  // Its clock is exact, so that what is measured is.
+  '--disable-dawn-features=timestamp_quantization',
 ];
 
 /** How to start the browser, or why there is none to start. */

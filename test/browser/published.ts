@@ -2,6 +2,7 @@
 import * as checkpoint from '@transfusion/checkpoint';
 import * as core from '@transfusion/core';
 import * as data from '@transfusion/data';
+import * as hub from '@transfusion/hub';
 import * as losses from '@transfusion/losses';
 import * as nn from '@transfusion/nn';
 import * as sampler from '@transfusion/sampler';
@@ -30,6 +31,7 @@ const packages = {
     sampler,
     data,
     checkpoint,
+    hub,
   },
 };
 

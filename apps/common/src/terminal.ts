@@ -24,17 +24,20 @@ const STOPPING = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
  * results cannot be written though somebody waits for them, as on a full disk, the exit code is 1.
  *
  * @param options.onStop what the program does when told to stop, for the message
+ * @param options.leaveOn a later second one of these ends the process at once; default: SIGINT
  */
 export async function runInTerminal(
-  options: { onStop: string },
+  options: { onStop: string; leaveOn?: readonly NodeJS.Signals[] },
   program: (argv: readonly string[], terminal: Terminal) => Promise<number>,
 ): Promise<void> {
+  const { leaveOn = ['SIGINT'] } = options;
   const controller = new AbortController();
   const log = (text: string) => void process.stderr.write(`${text}\n`);
   let stoppedAt = Number.NaN;
   const stop = (name: NodeJS.Signals) => {
     if (controller.signal.aborted) {
-      if (name === 'SIGINT' && performance.now() - stoppedAt > TOGETHER_MILLISECONDS) process.exit(130);
+      const isLater = performance.now() - stoppedAt > TOGETHER_MILLISECONDS;
+      if (isLater && leaveOn.includes(name)) process.exit(name === 'SIGINT' ? 130 : 143);
       return;
     }
     stoppedAt = performance.now();

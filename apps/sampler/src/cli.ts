@@ -3,4 +3,4 @@
 import { runInTerminal } from '@transfusion/app-common';
 import { run } from './main.js';
 
-await runInTerminal({ onStop: 'stopping' }, run);
+await runInTerminal({ onStop: 'stopping', leaveOn: ['SIGINT', 'SIGTERM'] }, run);

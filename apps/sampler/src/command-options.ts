@@ -1,16 +1,16 @@
 /** @file Options that several commands share. */
-import { adapterPath, repeatable, wholeNumber } from '@transfusion/app-common';
+import { adapterPath, GIVEN_MODEL, repeatable, wholeNumber } from '@transfusion/app-common';
 import { parseImageSize } from '@transfusion/data';
 import { type Command, InvalidArgumentError } from 'commander';
 import { DEFAULT_MODEL } from './model-path.js';
 
 export function withModel(command: Command): Command {
   return command
-    .option('--model <folder>', `a trained model, or the name of a package that has one (default: ${DEFAULT_MODEL})`)
+    .option('--model <folder>', `${GIVEN_MODEL} (default: ${DEFAULT_MODEL})`)
     .addOption(
       repeatable(
         '--lora <folder[:scale]>',
-        'a LoRA of the model, times this factor (default: 1); may be repeated, they add up',
+        'a LoRA of the model, times this factor (default: 1): a folder, or hf://owner/name; may be repeated, they add up',
         adapterPath,
       ),
     );

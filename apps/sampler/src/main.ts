@@ -22,6 +22,7 @@ import { continueCommand, type GivenPart } from './commands/continue-command.js'
 import { editCommand } from './commands/edit-command.js';
 import { generateCommand } from './commands/generate-command.js';
 import { infoCommand } from './commands/info-command.js';
+import { addServe } from './commands/serve-options.js';
 
 /** Runs the command line and returns the exit code: 0 done, 1 failed while running, 2 bad input, 130 cancelled. */
 export async function run(argv: readonly string[], terminal: Terminal): Promise<number> {
@@ -36,6 +37,7 @@ function program(terminal: Terminal): Command {
   addEdit(root, terminal);
   addCaption(root, terminal);
   addContinue(root, terminal);
+  addServe(root, terminal);
   withBackend(
     withModel(root.command('info').description('what a model folder holds, and what it would run on')),
   ).action((options) =>
@@ -150,6 +152,7 @@ const OTHER_NAMES: Record<string, Record<string, string>> = {
   generate: { '--image': '--from', '--text': '--prompt', '--count': '--n' },
   edit: { '--from': '--image', '--text': '--prompt' },
   caption: { '--from': '--image', '--input': '--image' },
+  serve: { '--listen': '--host', '--key': '--api-key-file', '--api-key': '--api-key-file' },
   continue: { '--from': '--image', '--prompt': '--text' },
 };
 
@@ -159,6 +162,7 @@ const MAIN_OPTION: Record<string, string> = {
   caption: '--image',
   continue: '--text',
   info: '--model',
+  serve: '--model',
 };
 
 const GENERATE_EXAMPLES = `
@@ -182,4 +186,6 @@ Examples:
   sampler continue --text "a red" --out story --temperature 0.8
   sampler continue --image heart.png --text "and now" --draw --out another
   sampler generate --prompt "frog" --out frog.png --lora runs/style/model:0.8
-  sampler info --model runs/demo/model`;
+  sampler generate --prompt "frog" --model hf://owner/name@v1    of the Hugging Face hub, fetched once
+  sampler info --model runs/demo/model
+  sampler serve --model emoji=runs/emoji/model             the API of OpenAI's clients, on this machine`;

@@ -1,5 +1,11 @@
 /** @file A model folder on a backend, for as long as a command runs. */
-import { type AdapterChoice, type BackendChoice, openBackend, type Terminal } from '@transfusion/app-common';
+import {
+  type AdapterChoice,
+  type BackendChoice,
+  localAdapters,
+  openBackend,
+  type Terminal,
+} from '@transfusion/app-common';
 import { createSampler, type ModelHashes, type PipelineConfig, type Sampler } from '@transfusion/sampler';
 import { loadModel, readHashedModelFolder, readModelFolder, type StoredModel } from '@transfusion/sampler/node';
 import { modelPath } from './model-path.js';
@@ -46,7 +52,9 @@ export async function withSampler<Result>(
   terminal: Terminal,
   use: (sampler: Sampler) => Promise<Result>,
 ): Promise<Result> {
-  const stored = await readModelFolder(modelPath(options.model, terminal), { adapters: options.lora });
+  const stored = await readModelFolder(await modelPath(options.model, terminal), {
+    adapters: await localAdapters(options.lora, terminal),
+  });
   return withModel(stored, options, terminal, use);
 }
 
@@ -67,8 +75,10 @@ export async function withHashedSampler<Result>(
   terminal: Terminal,
   use: (sampler: Sampler, by: DrawnBy) => Promise<Result>,
 ): Promise<Result> {
-  const path = modelPath(options.model, terminal);
-  const { stored, hashes } = await readHashedModelFolder(path, { adapters: options.lora });
+  const path = await modelPath(options.model, terminal);
+  const { stored, hashes } = await readHashedModelFolder(path, {
+    adapters: await localAdapters(options.lora, terminal),
+  });
   options.check?.(hashes, path);
   return withModel(stored, options, terminal, (sampler, backend) => use(sampler, { model: hashes, backend }));
 }

@@ -2,6 +2,8 @@
 import {
   adapterPath,
   backendChoice,
+  GIVEN_MODEL,
+  HUB_MODEL,
   imageSampling,
   number,
   repeatable,
@@ -20,6 +22,8 @@ import { demoCommand } from './commands/demo-command.js';
 import { encodeCommand } from './commands/encode-command.js';
 import { evaluateCommand } from './commands/evaluate-command.js';
 import { exportCommand } from './commands/export-command.js';
+import { exportTask } from './commands/export-task.js';
+import { HUB_DTYPES, hubExportCommand } from './commands/hub-export-command.js';
 import { mergeCommand } from './commands/merge-command.js';
 import { reconstructCommand } from './commands/reconstruct-command.js';
 import { studyCommand } from './commands/study-command.js';
@@ -44,7 +48,10 @@ function program(terminal: Terminal): Command {
   );
   const presetNames = Object.keys(presets).join(', ');
   runOptions(root.command('train').description('train a model, or go on with a run'), transfusionKind)
-    .option('--finetune <folder>', 'start from the weights, tokenizer, codec and sizes of this model folder')
+    .option(
+      '--finetune <folder>',
+      `start from the weights, tokenizer, codec and sizes of this model: a folder, or ${HUB_MODEL}`,
+    )
     .option(
       '--profile',
       'take the times of a dozen steps by kind of kernel, write Chrome traces, and save nothing else',
@@ -146,36 +153,33 @@ function program(terminal: Terminal): Command {
       const choices = { image: imageSampling(options), grid: { guidance, steps, schedulers } };
       await evaluateCommand({ ...options, ...choices, backend: backendChoice(options) }, terminal);
     });
-  root
+  const exporting = root
     .command('export')
-    .description("a run's model without what only training needs, its weights in f16")
-    .requiredOption('--run <folder>', 'of `train`, `vae` or `evaluator`')
-    .requiredOption('--out <folder>', 'a new folder')
-    .option('--f32', 'keep 32 bits for every weight')
-    .action(async (options) => exportCommand(options, terminal));
-  root
+    .description("a run's model without what only training needs: for use here, or as the Hugging Face hub has models")
+    .option('--run <folder>', 'of `train`, `vae` or `evaluator`')
+    .option('--out <folder>', 'a new folder, for use here: configuration, tokenizer and weights')
+    .option('--f32', 'with --out: keep 32 bits for every weight (default: f16)')
+    .option('--hub <folder>', 'a new folder that can be uploaded: with a model card and what other libraries look for')
+    .option('--model <folder>', `with --hub, in place of --run: ${GIVEN_MODEL}`)
+    .addOption(
+      new Option('--dtype <type>', 'with --hub: how weights are stored')
+        .choices(Object.keys(HUB_DTYPES))
+        .default('f16'),
+    )
+    .option('--overwrite', 'with --hub: replace what an earlier export left there');
+  withCard(exporting.option('--license <id>', 'with --hub: of the weights, as SPDX has it'))
+    .addHelpText('after', EXPORT_EXAMPLES)
+    .action(async (options) => {
+      const task = exportTask(options);
+      await (task.to === 'hub' ? hubExportCommand(task.options, terminal) : exportCommand(task.options, terminal));
+    });
+  const card = root
     .command('card')
     .description("a model card, with Hugging Face's metadata: what the model is, its data, training, scores and limits")
     .requiredOption('--model <folder>', "a run's model, an exported one, or the name of a package that has one")
     .requiredOption('--out <file>', 'such as README.md')
-    .option('--name <name>', "of the model (default: the run's)")
-    .option('--evaluation <file>', 'scores, as in evaluation.json')
-    .option('--picture <file>', 'to show; the card names it as seen from its own folder')
-    .option('--license <id>', 'of the weights, as SPDX has it; what they learned from keeps its licences', 'MIT')
-    .addOption(
-      repeatable(
-        '--note <text>',
-        'on the training: machine, backend, how often it was resumed; may be repeated',
-        collect,
-      ).default([]),
-    )
-    .addOption(
-      repeatable('--source <text>', 'of data, with its licence, beside those known; may be repeated', collect).default(
-        [],
-      ),
-    )
-    .addOption(repeatable('--limit <text>', 'of the model; may be repeated', collect).default([]))
-    .action(async (options) => cardCommand(options, terminal));
+    .option('--license <id>', 'of the weights, as SPDX has it; what they learned from keeps its licences', 'MIT');
+  withCard(card).action(async (options) => cardCommand(options, terminal));
   root
     .command('merge')
     .description('a model with LoRAs as a plain model folder: W + scale B A')
@@ -244,6 +248,37 @@ function runOptions(command: Command, { presets }: { presets: Readonly<Record<st
     .option('--dry-run', 'print the resolved configuration, parameters, work and memory, and do nothing');
 }
 
+/** What a model card says beside what the model says. */
+function withCard(command: Command): Command {
+  return command
+    .option(
+      '--name <name>',
+      "of the model, on its card; OWNER/NAME of the hub, or that of a package (default: the run's)",
+    )
+    .option('--evaluation <file>', 'scores, as in evaluation.json')
+    .option('--picture <file>', 'to show on the card')
+    .addOption(
+      repeatable(
+        '--note <text>',
+        'on the training: machine, backend, how often it was resumed; may be repeated',
+        collect,
+      ).default([]),
+    )
+    .addOption(
+      repeatable('--source <text>', 'of data, with its licence, beside those known; may be repeated', collect).default(
+        [],
+      ),
+    )
+    .addOption(repeatable('--limit <text>', 'of the model; may be repeated', collect).default([]));
+}
+
+const EXPORT_EXAMPLES = `
+Examples:
+  trainer export --run runs/emoji --out emoji                          for use here, in half the bytes
+  trainer export --hub emoji --run runs/emoji --name OWNER/emoji --license MIT --picture drawn.png
+  trainer export --hub emoji --model runs/emoji/model --license MIT --dtype bf16 --overwrite
+  hf upload OWNER/emoji emoji .                                        Hugging Face's own program; then --model hf://OWNER/emoji`;
+
 const TRAIN_EXAMPLES = `
 Examples:
   trainer train --preset tiny                      seconds; shows that everything works
@@ -253,6 +288,7 @@ Examples:
   trainer train --preset emoji-64                  draws, captions and edits; then trainer evaluate --run runs/emoji-64
   trainer train --preset emoji --profile           where the time of a step goes
   trainer train --finetune runs/emoji/model --set name=mine --set data.dataset=folder --set data.folder=pictures
+  trainer train --finetune hf://owner/name --set name=mine --set data.dataset=folder --set data.folder=pictures
   trainer train --finetune runs/emoji/model --set name=style --set lora.rank=8   adapters alone: runs/style/model is a LoRA`;
 
 const ENCODE_EXAMPLES = `

@@ -4,6 +4,8 @@ import { CheckpointError } from './errors.js';
 /** Answers of a server that has trouble for the moment. */
 const PASSING_STATUSES = [408, 425, 429, 500, 502, 503, 504];
 const FIRST_DELAY_MS = 250;
+/** No server is waited for longer than this at once. */
+const MAX_DELAY_MS = 60_000;
 
 export interface HttpOptions {
   /** Sent with every request, such as `authorization`. */
@@ -19,7 +21,18 @@ export interface HttpOptions {
 }
 
 /** What may be over when it is tried again. */
-export class PassingFault extends Error {}
+export class PassingFault extends Error {
+  /** How long the server asks to be left alone. */
+  readonly waitMs: number;
+  /** Whether much was done before it, so that it does not count as one more try in vain. */
+  readonly hasProgressed: boolean;
+
+  constructor(message: string, options: ErrorOptions & { waitMs?: number; hasProgressed?: boolean } = {}) {
+    super(message, options);
+    this.waitMs = options.waitMs ?? 0;
+    this.hasProgressed = options.hasProgressed ?? false;
+  }
+}
 
 /** Bytes [begin, end) of a file; without `end`, to its end. */
 export interface ByteRange {
@@ -38,20 +51,28 @@ export class HttpClient {
    * Calls `action`, again a little later if it throws a `PassingFault`.
    *
    * @param where names the file in errors
-   * @throws CheckpointError CHECKPOINT_READ_FAILED; the signal's reason; what `action` throws
+   * @param giveUp the error of the last fault
+   * @throws CheckpointError CHECKPOINT_READ_FAILED, or what `giveUp` makes; the signal's reason; what `action` throws
    */
-  async persist<T>(where: string, action: () => Promise<T>): Promise<T> {
+  async persist<T>(
+    where: string,
+    action: () => Promise<T>,
+    giveUp: (where: string, fault: PassingFault) => Error = networkError,
+  ): Promise<T> {
     const { retries = 3, signal } = this.#options;
     for (let attempt = 0; ; attempt++) {
+      let wait: number;
       signal?.throwIfAborted();
       try {
         return await action();
       } catch (error) {
         signal?.throwIfAborted();
         if (!(error instanceof PassingFault)) throw error;
-        if (attempt >= retries) throw networkError(where, error);
+        if (error.hasProgressed) attempt = 0;
+        if (attempt >= retries) throw giveUp(where, error);
+        wait = Math.min(Math.max(FIRST_DELAY_MS * 2 ** attempt, error.waitMs), MAX_DELAY_MS);
       }
-      await delay(FIRST_DELAY_MS * 2 ** attempt, signal);
+      await delay(wait, signal);
     }
   }
 
@@ -62,12 +83,12 @@ export class HttpClient {
    * @throws PassingFault: there is no answer
    */
   async get(url: URL, { begin, end }: ByteRange): Promise<Response> {
-    return this.#request(url, 'GET', { range: `bytes=${begin}-${end === undefined ? '' : end - 1}` });
+    return this.request(url, { headers: { range: `bytes=${begin}-${end === undefined ? '' : end - 1}` } });
   }
 
   /** The length that a server tells of a file; undefined: it tells none. @throws PassingFault */
   async length(url: URL): Promise<number | undefined> {
-    const response = await this.#request(url, 'HEAD', {});
+    const response = await this.request(url, { method: 'HEAD' });
     return response.ok ? contentLength(response) : undefined;
   }
 
@@ -86,20 +107,36 @@ export class HttpClient {
     }
   }
 
-  async #request(url: URL, method: string, headers: Record<string, string>): Promise<Response> {
-    const { fetch = globalThis.fetch, headers: given, signal } = this.#options;
+  /** An answer, whatever its status. @param init its headers are sent beside those of the options @throws PassingFault: there is none */
+  async request(
+    url: URL,
+    init: { method?: 'GET' | 'HEAD'; headers?: Record<string, string>; redirect?: RequestRedirect } = {},
+  ): Promise<Response> {
+    const { fetch = globalThis.fetch, headers, signal } = this.#options;
     const idle = new AbortController();
     const signals = [idle.signal, ...(signal ? [signal] : [])];
-    const answer = fetch(url, { method, headers: { ...given, ...headers }, signal: AbortSignal.any(signals) });
+    const answer = fetch(url, {
+      ...init,
+      headers: { ...headers, ...init.headers },
+      signal: AbortSignal.any(signals),
+    });
     return this.#inTime(answer, () => idle.abort());
   }
 
-  /** What `pending` gives, if it does in time. @throws PassingFault: it fails, or takes longer */
+  /**
+   * What `pending` gives, if it does in time. It ends with the signal: not every engine ends the read of a body then.
+   *
+   * @throws PassingFault: it fails, or takes longer
+   */
   async #inTime<T>(pending: Promise<T>, stop = () => {}): Promise<T> {
-    const { idleSeconds = 60 } = this.#options;
+    const { idleSeconds = 60, signal } = this.#options;
     let timer: ReturnType<typeof setTimeout> | undefined;
+    let onAbort = () => {};
     const tooLate = new Promise<never>((_, reject) => {
       timer = setTimeout(() => reject(new Error(`nothing came for ${idleSeconds} s`)), 1000 * idleSeconds);
+      onAbort = () => reject(signal?.reason);
+      if (signal?.aborted) onAbort();
+      else signal?.addEventListener('abort', onAbort);
     });
     try {
       return await Promise.race([pending, tooLate]);
@@ -108,6 +145,7 @@ export class HttpClient {
       throw new PassingFault(reasons(error), { cause: error });
     } finally {
       clearTimeout(timer);
+      signal?.removeEventListener('abort', onAbort);
     }
   }
 }
@@ -140,14 +178,35 @@ export function contentRange({ headers }: Response): { begin: number; end: numbe
 }
 
 /** What an answer means that has no file. @returns PassingFault, or CheckpointError CHECKPOINT_READ_FAILED */
-export function statusError(where: string, { status, statusText }: Response): Error {
-  const answer = `the server answers ${status}${statusText ? ` ${statusText}` : ''}`;
-  if (PASSING_STATUSES.includes(status)) return new PassingFault(answer);
+export function statusError(where: string, response: Response): Error {
+  const passing = passingFault(response);
+  if (passing) return passing;
+  const { status } = response;
+  const answer = answerOf(response);
   return new CheckpointError({
     code: 'CHECKPOINT_READ_FAILED',
     message: `cannot read ${where}: ${answer}`,
     fix: STATUS_FIXES[status] ?? 'check the address in a browser',
   });
+}
+
+/** Of an answer of a server that has trouble for the moment; it may say for how long (`Retry-After`). */
+export function passingFault(response: Response): PassingFault | undefined {
+  if (!PASSING_STATUSES.includes(response.status)) return undefined;
+  return new PassingFault(answerOf(response), { waitMs: retryAfter(response) });
+}
+
+function answerOf({ status, statusText }: Response): string {
+  return `the server answers ${status}${statusText ? ` ${statusText}` : ''}`;
+}
+
+/** `Retry-After` in seconds, or a date; else when a quota is renewed: `RateLimit: "api";r=0;t=55`, as Hugging Face answers. */
+function retryAfter({ headers, status }: Response): number {
+  const text = headers.get('retry-after')?.trim() ?? '';
+  const [, renewed] = /;\s*t=(\d{1,9})/.exec((status === 429 && headers.get('ratelimit')) || '') ?? [];
+  const seconds = /^\d{1,9}$/.test(text) ? text : text === '' ? renewed : undefined;
+  const wait = seconds === undefined ? Date.parse(text) - Date.now() : 1000 * Number(seconds);
+  return Math.max(0, wait || 0);
 }
 
 const STATUS_FIXES: Record<number, string> = {

@@ -2,8 +2,17 @@ export type { Bytes } from './bytes.js';
 export type { Dtype } from './dtypes.js';
 export { CheckpointError, type CheckpointErrorCode } from './errors.js';
 export type { Addresses } from './file-addresses.js';
-export type { FileSource } from './file-source.js';
+export { isFileName } from './file-names.js';
+export { checkRange, type FileSource, missingFile } from './file-source.js';
 export { FolderReader } from './folder-reader.js';
+export {
+  contentLength,
+  contentRange,
+  HttpClient,
+  type HttpOptions,
+  PassingFault,
+  passingFault,
+} from './http-client.js';
 export { MemorySource } from './memory-source.js';
 export { readSafetensors, readSafetensorsHeader, type Tensors } from './read-safetensors.js';
 export type { SafetensorsHeader, TensorEntry } from './safetensors-header.js';
@@ -14,5 +23,5 @@ export { decodeText } from './text.js';
 export { toFloat32 } from './to-float32.js';
 export { UrlSource, type UrlSourceOptions } from './url-source.js';
 export { weightsFingerprint } from './weights-fingerprint.js';
-export { encodeSafetensors, type TensorData, writeSafetensors } from './write-safetensors.js';
+export { encodeSafetensors, type ShortDtype, type TensorData, writeSafetensors } from './write-safetensors.js';
 export { encodeWeights, type WeightFile } from './write-shards.js';

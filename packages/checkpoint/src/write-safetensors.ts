@@ -1,5 +1,6 @@
 /** @file Tensors to safetensors files: https://huggingface.co/docs/safetensors. */
 import { describeKind, tagOf } from '@transfusion/core';
+import { BFLOAT16_OVERFLOW, floatToBfloat16 } from './bfloat16.js';
 import { DTYPE_BITS, type Dtype } from './dtypes.js';
 import { CheckpointError } from './errors.js';
 import { floatToHalf, HALF_OVERFLOW } from './half.js';
@@ -12,9 +13,25 @@ type Numbers = Float32Array | Int32Array | Uint8Array;
 export interface TensorData<Data extends Numbers = Numbers> {
   shape: number[];
   data: Data;
-  /** How f32 data are stored; default: as they are. F16 takes half the bytes and rounds to 11 significant bits. */
-  dtype?: 'F16';
+  /** How f32 data are stored; default: as they are. F16 and BF16 take half the bytes and round to 11 and 8 significant bits. */
+  dtype?: ShortDtype;
 }
+
+/** The types of two bytes that f32 are stored in. */
+export type ShortDtype = 'F16' | 'BF16';
+
+interface Short {
+  bits: (value: number) => number;
+  /** The least magnitude that becomes infinite. */
+  overflow: number;
+  /** The largest number, for errors. */
+  largest: string;
+}
+
+const SHORT: Record<ShortDtype, Short> = {
+  F16: { bits: floatToHalf, overflow: HALF_OVERFLOW, largest: '65504' },
+  BF16: { bits: floatToBfloat16, overflow: BFLOAT16_OVERFLOW, largest: '3.39e38' },
+};
 
 const DTYPE_OF: Record<string, Dtype> = { Float32Array: 'F32', Int32Array: 'I32', Uint8Array: 'U8' };
 
@@ -30,9 +47,10 @@ function littleEndianBytes(data: Numbers | Uint16Array): Uint8Array {
 
 function encodeData({ data, dtype }: TensorData): Uint8Array {
   if (dtype === undefined) return littleEndianBytes(data);
-  const halves = new Uint16Array(data.length);
-  for (let i = 0; i < data.length; i++) halves[i] = floatToHalf(data[i]);
-  return littleEndianBytes(halves);
+  const { bits } = SHORT[dtype];
+  const short = new Uint16Array(data.length);
+  for (let i = 0; i < data.length; i++) short[i] = bits(data[i]);
+  return littleEndianBytes(short);
 }
 
 /** @returns how it is stored @throws CheckpointError CHECKPOINT_CONTENT */
@@ -56,17 +74,18 @@ function checkTensor(name: string, { shape, data, dtype }: TensorData): Dtype {
   }
   if (name === '__metadata__') throw contentError(`${tensor}: the format keeps this name for itself`);
   if (dtype === undefined) return stored;
-  if (dtype !== 'F16' || stored !== 'F32') {
-    throw contentError(`${tensor}: dtype is ${dtype}, its data ${describeKind(data)}; F16 is for f32 data`);
+  if (!Object.hasOwn(SHORT, dtype) || stored !== 'F32') {
+    throw contentError(`${tensor}: dtype is ${dtype}, its data ${describeKind(data)}; F16 and BF16 are for f32 data`);
   }
-  const at = data.findIndex((value) => Math.abs(value) >= HALF_OVERFLOW && Number.isFinite(value));
+  const { overflow, largest } = SHORT[dtype];
+  const at = data.findIndex((value) => Math.abs(value) >= overflow && Number.isFinite(value));
   if (at >= 0) {
     throw contentError(
-      `${tensor}: value ${at} is ${data[at]}, F16 ends at 65504`,
+      `${tensor}: value ${at} is ${data[at]}, ${dtype} ends at ${largest}`,
       'store this tensor as f32: leave its dtype out',
     );
   }
-  return 'F16';
+  return dtype;
 }
 
 function contentError(message: string, fix?: string): CheckpointError {
@@ -106,11 +125,11 @@ export function checkTensors(tensors: Map<string, TensorData>): Map<string, numb
 }
 
 /**
- * The pieces of a safetensors file, in order: a header, then each tensor's bytes (views; only F16 is a copy, of one
+ * The pieces of a safetensors file, in order: a header, then each tensor's bytes (views; only F16 and BF16 are copies, of one
  * tensor at a time). Tensors are ordered by name.
  *
  * @throws CheckpointError before the first piece: CHECKPOINT_CONTENT: a tensor's data are of another kind, or do not fit
- *   its shape; a finite value is too large for F16 (infinities and NaN are kept); CHECKPOINT_ARGUMENT: no Map
+ *   its shape; a finite value is too large for F16 or BF16 (infinities and NaN are kept); CHECKPOINT_ARGUMENT: no Map
  */
 export function* encodeSafetensors(
   tensors: Map<string, TensorData>,

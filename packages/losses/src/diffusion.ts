@@ -24,8 +24,8 @@ export function addNoise(options: { latents: Tensor; noise: Tensor; coefficients
 
 /**
  * L_DDPM: the mean over images of the mean squared error over each image's elements.
- * @param mask f32 [images]: 1 for images that count (a weight, in general), 0 for unused slots, which must be finite.
- * @param count number of images to divide by; default: the sum of the mask.
+ * @param options.mask f32 [images]: 1 for images that count (a weight, in general), 0 for unused slots, which must be finite.
+ * @param options.count number of images to divide by; default: the sum of the mask.
  */
 export function diffusionLoss(options: { prediction: Tensor; target: Tensor; mask: Tensor; count?: Tensor }): Tensor {
   const { prediction, target, mask } = options;

@@ -98,7 +98,7 @@ export interface StoredTensor {
  * LPIPS weights from a safetensors file's tensors: `vgg16.features.N.weight` [outputs, inputs, 3, 3] and `.bias` for
  * torchvision's N, `lin0.weight` to `lin4.weight` [1, channels, 1, 1]. `scripts/convert_lpips.py` makes such a file.
  *
- * @param channels of each level; default VGG16's
+ * @param options.channels of each level; default VGG16's
  * @returns arrays, and their shapes in `shapes`: both trees like the parameters
  * @throws TransfusionError LPIPS_WEIGHTS: a tensor is missing or has another shape
  */

@@ -41,7 +41,7 @@ export interface ScaledStep {
   next: LossScale<Tensor>;
 }
 
-/** @param scaledNorm the global norm of the gradients of `loss * scale` */
+/** @param options.scaledNorm the global norm of the gradients of `loss * scale` */
 export function scaledStep(options: {
   lossScale: LossScale<Tensor>;
   scaledNorm: Tensor;

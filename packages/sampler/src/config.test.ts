@@ -1,6 +1,7 @@
 import { createObjective, createScheduler } from '@transfusion/schedulers';
 import { klPresets, vqPresets } from '@transfusion/vae';
 import {
+  HUB_IDENTITY,
   imageLayout,
   imageSizes,
   objectiveOptions,
@@ -21,6 +22,18 @@ const problems = (changes: object) => {
   const result = pipelineConfigSchema.safeParse({ ...least, ...changes });
   return result.success ? [] : result.error.issues.map(({ path, message }) => `${path.join('.')}: ${message}`);
 };
+
+test("what stands in it for the hub is left out; another library's is not", () => {
+  const known = { ...HUB_IDENTITY, dtype: 'float16', ...least };
+  expect(upgradedConfig(known)).toEqual(least);
+  expect(pipelineConfigSchema.safeParse(known).success).toBe(false);
+  for (const other of [
+    { ...known, model_type: 'llama' },
+    { ...known, format: 'other' },
+    { ...least, dtype: 'float16' },
+  ])
+    expect(upgradedConfig(other)).toBe(other);
+});
 
 describe('pipelineConfigSchema', () => {
   test('fills in the defaults and survives JSON', () => {

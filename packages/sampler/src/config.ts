@@ -160,12 +160,25 @@ export const pipelineConfigSchema = fields.superRefine((config, context) => {
   for (const { path, message } of samplingProblems(config)) issue(path, message);
 });
 
-/** The `config.json` of an earlier version as one of this: version 1 had the patch size with the image. */
+/** What a `config.json` says to transformers and to the Hub, which tell models by it: nothing that other fields do not. */
+export const HUB_IDENTITY = { model_type: 'transfusion', architectures: ['TransfusionModel'] } as const;
+
+/**
+ * The `config.json` of an earlier version as one of this: version 1 had the patch size with the image. What stands in it for others
+ * (`HUB_IDENTITY`, `dtype`) is left out.
+ */
 export function upgradedConfig(json: unknown): unknown {
-  if (!isRecord(json) || json.version !== 1 || !isRecord(json.image) || !isRecord(json.model)) return json;
-  const { patchSize, ...image } = json.image;
+  const own = withoutIdentity(json);
+  if (!isRecord(own) || own.version !== 1 || !isRecord(own.image) || !isRecord(own.model)) return own;
+  const { patchSize, ...image } = own.image;
   // Null where it is missing, so that the error names it.
-  return { ...json, version: 2, model: { patchSize: patchSize ?? null, ...json.model }, image };
+  return { ...own, version: 2, model: { patchSize: patchSize ?? null, ...own.model }, image };
+}
+
+function withoutIdentity(json: unknown): unknown {
+  if (!isRecord(json) || json.format !== 'transfusion' || json.model_type !== HUB_IDENTITY.model_type) return json;
+  const { model_type, architectures, dtype, transformers_version, ...own } = json;
+  return own;
 }
 
 function isRecord(value: unknown): value is Record<string, unknown> {

@@ -9,7 +9,7 @@ import {
   type SampleState,
   updateSampleInGraph,
 } from '@transfusion/schedulers';
-import { compile, f32, select, type Tensor, type Variable } from '@transfusion/tensor';
+import { compile, f32, gather, i32, select, type Tensor, type Variable, writeRows } from '@transfusion/tensor';
 import type { LatentShape } from '@transfusion/vae';
 import { faultCode } from './fault-code.js';
 import { type FunctionOptions, imagePositionSpecs, predictInGraph } from './model-functions.js';
@@ -17,77 +17,99 @@ import { type FunctionOptions, imagePositionSpecs, predictInGraph } from './mode
 /** How the guided prediction is kept in bounds: see `guideRescaled` and `guideRenormed` of @transfusion/schedulers. */
 export type GuidanceBound = 'none' | 'rescale' | 'renorm';
 
-export interface DenoiseStepOptions extends FunctionOptions {
-  /** Size of a latent image. */
-  latent: LatentShape;
-  /** Each sequence of an image is followed by its unconditional one: then there are half as many images. */
+/** Evaluations that one compiled function carries out together. */
+export interface DenoiseVariant {
+  /** The sequence of each image is followed by its unconditional one. */
   guided: boolean;
   bound: GuidanceBound;
+  /** Whether the images are known in some places. */
+  known: boolean;
+}
+
+export interface DenoiseStepOptions extends Omit<FunctionOptions, 'batch'> {
+  /** Size of a latent image. */
+  latent: LatentShape;
+  /** Images that one call serves, at most. */
+  count: number;
+  variant: DenoiseVariant;
   images: ImageState<Variable>;
-  /** Of images that are known in some places. */
+  /** Where the variant knows any. */
   known: KnownState<Variable> | undefined;
 }
 
-/** What stays on the device from evaluation to evaluation. */
+/** What stays on the device from evaluation to evaluation, for as many images as there are places. */
 export interface ImageState<Leaf> extends SampleState<Leaf> {
-  /** Unit Gaussian noise for the next evaluation; anything finite where it adds none. All [images, height, width, channels]. */
+  /** Unit Gaussian noise for the next evaluation; anything finite where it adds none. All [places, height, width, channels]. */
   noise: Leaf;
-  /** [images]: in which evaluation, counted from 1, the guided prediction was first not finite; 0: in none yet. */
+  /** [places]: in which evaluation, counted from 1, the guided prediction was first not finite; 0: in none yet. */
   faultyEvaluation: Leaf;
-  /** [images]: its `faultCode`. */
+  /** [places]: its `faultCode`. */
   fault: Leaf;
 }
 
 /** What `keepKnownInGraph` puts back after every evaluation. */
 export interface KnownState<Leaf> {
-  /** Clean latents and the noise they started with, [images, height, width, channels]. */
+  /** Clean latents and the noise they started with, [places, height, width, channels]. */
   x0: Leaf;
   noise: Leaf;
-  /** [images, height, width, 1]: 1 where x0 is to stay, else 0. */
+  /** [places, height, width, 1]: 1 where x0 is to stay, else 0. */
   known: Leaf;
 }
 
+/** Each of the images in `places` takes a step of its own: every number of an evaluation is one for each image. */
 export function compileDenoiseStep(options: DenoiseStepOptions) {
-  const { latent, guided, bound, images, known, ...rest } = options;
-  const { backend, config, parameters, layers, batch } = rest;
+  const { latent, count, variant, images, known, ...rest } = options;
+  const { backend, config, parameters, layers } = rest;
+  const { guided, bound } = variant;
   const patches = patchCount(latent, config.patchSize);
-  const variant = `${guided ? '' : ' unguided'}${bound === 'none' ? '' : ` ${bound}`}${known ? ' known' : ''}`;
+  const batch = guided ? 2 * count : count;
+  const named = `${guided ? '' : ' unguided'}${bound === 'none' ? '' : ` ${bound}`}${known ? ' known' : ''}`;
   return compile({
     backend,
-    name: `denoise ${batch}x${patches}${variant}`,
+    name: `denoise ${batch}x${patches}${named}`,
     inputs: {
+      /** Of each image; -1: of none. */
+      places: i32(count),
       positions: imagePositionSpecs(config, batch, patches),
-      timestep: f32(1),
-      guidance: f32(1),
+      timestep: f32(count),
+      guidance: f32(count),
       /** Of `bound`. */
-      guidanceBound: f32(1),
-      coefficients: f32(EVALUATION_COEFFICIENTS),
+      guidanceBound: f32(count),
+      coefficients: f32(count, EVALUATION_COEFFICIENTS),
       /** Signal and noise after the evaluation. */
-      level: f32(2),
+      level: f32(count, 2),
       /** Counted from 1. */
-      evaluation: f32(1),
+      evaluation: f32(count),
     },
     state: { parameters, layers, images, known: known ? [known] : [] },
-    fn: (inputs, { images: before, known: original, ...state }) => {
-      const { positions, timestep, guidance, guidanceBound, coefficients, level, evaluation } = inputs;
-      const { sample, noise, faultyEvaluation, fault } = before;
-      const latents = guided ? twice(sample) : sample;
-      const patchInputs = { ...positions, latents, timesteps: timestep.broadcastTo([batch]) };
-      const { prediction: all, cache } = predictInGraph(config, state, patchInputs);
-      const conditional = guided ? everySecond(all, 0) : all;
-      const guidedPrediction = guided ? guideInGraph(everySecond(all, 1), conditional, guidance) : all;
+    fn: (inputs, { images: all, known: original, ...state }) => {
+      const { places, positions, timestep, evaluation } = inputs;
+      const before = mapValues(all, (values) => gather(values, places));
+      const latents = guided ? twice(before.sample) : before.sample;
+      const timesteps = guided ? twice(timestep) : timestep;
+      const { prediction: both, cache } = predictInGraph(config, state, { ...positions, latents, timesteps });
+      const conditional = guided ? everySecond(both, 0) : both;
+      const guidedPrediction = guided
+        ? guideInGraph(everySecond(both, 1), conditional, perImage(inputs.guidance))
+        : both;
       // Looked at before the estimate is clamped, which would hide infinities.
       const code = faultCode(guidedPrediction);
-      const prediction = BOUNDED[bound](guidedPrediction, conditional, guidanceBound);
-      const update = updateSampleInGraph({ coefficients, state: before, prediction, noise });
-      const kept = original.map((each) => keepKnownInGraph({ ...each, level, sample: update.sample }));
+      const prediction = BOUNDED[bound](guidedPrediction, conditional, inputs.guidanceBound.reshape([count, 1]));
+      const coefficients = perImage(inputs.coefficients);
+      const update = updateSampleInGraph({ coefficients, state: before, prediction, noise: before.noise });
+      const kept = original.map((each) => {
+        const own = mapValues(each, (values) => gather(values, places));
+        return keepKnownInGraph({ ...own, level: perImage(inputs.level), sample: update.sample });
+      });
+      const { faultyEvaluation, fault } = before;
       const after = {
         ...update,
         sample: kept[0] ?? update.sample,
         faultyEvaluation: select(fault, faultyEvaluation, select(code, evaluation, 0)),
         fault: select(fault, fault, code),
       };
-      return { outputs: {}, updates: { layers: cache, images: after } };
+      const written = mapValues(after, (values, name) => writeRows(all[name], places, values));
+      return { outputs: {}, updates: { layers: cache, images: written } };
     },
   });
 }
@@ -98,6 +120,20 @@ const BOUNDED: Record<GuidanceBound, (guided: Tensor, conditional: Tensor, bound
   rescale: guideRescaledInGraph,
   renorm: guideRenormedInGraph,
 };
+
+function mapValues<Name extends string, From, To>(
+  values: Record<Name, From>,
+  map: (value: From, name: Name) => To,
+): Record<Name, To> {
+  const entries = Object.entries(values) as [Name, From][];
+  return Object.fromEntries(entries.map(([name, value]) => [name, map(value, name)])) as Record<Name, To>;
+}
+
+/** [images] or [images, n] to what goes with [images, height, width, channels]. */
+function perImage(values: Tensor): Tensor {
+  const [count, last = 1] = values.shape;
+  return values.reshape([count, 1, 1, last]);
+}
 
 /** [n, ...] to [2 n, ...], each twice. */
 function twice(values: Tensor): Tensor {

@@ -2,18 +2,18 @@
 import { nextTask, TransfusionError } from '@transfusion/core';
 import type { GuidancePlan, NoiseLevel, SamplingPlan } from '@transfusion/schedulers';
 import type { ImageLayout } from './config.js';
-import type { Denoiser } from './denoiser.js';
+import type { Denoising } from './denoising.js';
 import type { Fault } from './fault-code.js';
 import type { SourceLatents } from './image-to-image.js';
 import { initialNoise, stepNoise } from './noise.js';
-import type { SequenceBatch } from './sequence-batch.js';
+import type { Sequences } from './sequences.js';
 
 export interface DenoiseOptions {
   /**
    * Sequence i ends with the BOI of image i; where anything is guided sequence 2 i does, and 2 i + 1 with that of its
    * unconditional context.
    */
-  batch: SequenceBatch;
+  batch: Sequences;
   layout: ImageLayout;
   plan: SamplingPlan;
   guidance: GuidancePlan;
@@ -52,10 +52,11 @@ export async function* denoise(options: DenoiseOptions): AsyncGenerator<Denoised
       await nextTask();
       signal?.throwIfAborted();
       const { step, next } = evaluation;
-      if (next.noise !== 0) denoiser.setNoise(noiseIndices.map((image) => stepNoise(layout, { seed, image, step })));
+      const fresh = () => noiseIndices.map((image) => stepNoise(layout, { seed, image, step }));
+      const noise = next.noise === 0 ? undefined : fresh();
       // While the device is at work on one evaluation the next is handed to it, and no more: the work can be cancelled.
       const before = running;
-      running = denoiser.run(evaluation, index);
+      running = denoiser.run(evaluation, index, noise);
       // Failures are met where it is awaited.
       running.catch(() => {});
       await before;
@@ -106,7 +107,7 @@ function noised(latents: Float32Array, epsilon: Float32Array, { signal, noise }:
 }
 
 /** @throws TransfusionError SAMPLER_NOT_FINITE */
-async function finished(denoiser: Denoiser, { steps, evaluations }: SamplingPlan): Promise<Float32Array[]> {
+async function finished(denoiser: Denoising, { steps, evaluations }: SamplingPlan): Promise<Float32Array[]> {
   const samples = await denoiser.samples();
   const fault = await denoiser.fault();
   if (fault) {

@@ -5,13 +5,14 @@ import {
   compileDenoiseStep,
   type DenoiseStep,
   type DenoiseStepOptions,
+  type DenoiseVariant,
   type GuidanceBound,
   type ImageState,
   type KnownState,
 } from './denoise-step.js';
 import { type Fault, readFaultCode } from './fault-code.js';
 import { Kept } from './kept.js';
-import type { PositionArrays } from './position-arrays.js';
+import { type ImagePlaces, PositionArrays } from './position-arrays.js';
 
 /** A value of an image's guided prediction that is not finite. */
 export interface ImageFault extends Fault {
@@ -20,34 +21,47 @@ export interface ImageFault extends Fault {
   evaluation: number;
 }
 
-export interface DenoiserOptions extends Omit<DenoiseStepOptions, 'images' | 'known' | 'bound' | 'guided'> {
-  /** Each sequence of an image is followed by its unconditional one. */
-  paired: boolean;
+export interface DenoiserOptions extends Omit<DenoiseStepOptions, 'images' | 'known' | 'variant' | 'count'> {
+  /** Images that there is room for. */
+  places: number;
+  /** Rounds the images of a call up, so that few functions are compiled. */
+  callSize: (images: number) => number;
 }
 
 /** One image that is known in some places: see `KnownState`. */
 export type KnownImage = KnownState<Float32Array>;
 
-export interface DenoiserStart {
-  /** [height, width, channels] of each image: pure noise, or a noised image. */
-  samples: readonly Float32Array[];
-  /** Of each image, where anything is known. */
-  known?: readonly KnownImage[];
+/** An image that is denoised. */
+export interface StartedImage {
+  /** Which of the denoiser's places it takes, from 0. */
+  place: number;
+  /** [height, width, channels]: pure noise, or a noised image. */
+  sample: Float32Array;
+  /** Where anything is known. */
+  known?: KnownImage;
   guidance: GuidancePlan;
-  /** Of all sequences, as for `DenoiseStep`; kept. */
-  positions: PositionArrays;
-  /** Of the conditional sequences alone, where they are paired. */
-  conditionalPositions: PositionArrays;
+  /** Where it stands in its sequence and, where anything is guided, in that of its unconditional context. */
+  conditional: ImagePlaces;
+  unconditional?: ImagePlaces;
 }
 
-/** Room for the images of a batch of sequences, and the compiled steps. Calls must be in order; nothing is read until asked for. */
+/** What is to be done to one image next. */
+export interface ImageEvaluation {
+  image: StartedImage;
+  evaluation: Evaluation;
+  /** Of the evaluation in its plan, from 0. */
+  index: number;
+  /** Fresh for this evaluation, [height, width, channels]; default: that of the one before. */
+  noise?: Float32Array;
+}
+
+/** Room for some images, and the compiled steps. Calls must be in order; nothing is read until asked for. */
 export class Denoiser {
   readonly #options: DenoiserOptions;
   readonly #state: ImageState<Variable>;
   /** Made when it is first needed. */
   #known: KnownState<Variable> | undefined;
   readonly #steps = new Kept<DenoiseStep>();
-  #begun: { start: DenoiserStart; guided?: DenoiseStep; unguided?: DenoiseStep } | undefined;
 
   /** @throws OutOfMemoryError */
   constructor(options: DenoiserOptions) {
@@ -59,58 +73,65 @@ export class Denoiser {
     }, options);
   }
 
-  /** @throws OutOfMemoryError */
-  async begin(start: DenoiserStart): Promise<void> {
-    for (const variable of Object.values(this.#state)) write(variable, []);
-    write(this.#state.sample, start.samples);
-    if (start.known) this.#writeKnown(start.known);
-    // Compiled here, so that `run` begins at once.
-    const { scales } = start.guidance;
-    const isNeeded = (guided: boolean) => scales.some((scale) => this.#isGuided(scale) === guided);
-    const guided = isNeeded(true) ? await this.#step(start, true) : undefined;
-    const unguided = isNeeded(false) ? await this.#step(start, false) : undefined;
-    this.#begun = { start, guided, unguided };
+  /** Puts images in their places, and compiles what a call on all of them needs. @throws OutOfMemoryError */
+  async start(images: readonly StartedImage[]): Promise<void> {
+    for (const { place, sample, known } of images) {
+      for (const variable of Object.values(this.#state)) writePlace(variable, place);
+      writePlace(this.#state.sample, place, sample);
+      if (known) this.#writeKnown(place, known);
+    }
+    for (const variant of variantsOf(images)) await this.#step(this.#options.callSize(images.length), variant);
   }
 
-  /** Fresh noise for the evaluations that follow, [height, width, channels] of each image. */
-  setNoise(noise: readonly Float32Array[]): void {
-    write(this.#state.noise, noise);
-  }
-
-  /** Begins an evaluation of the plan, number `index` from 0. Fulfilled when it is done. */
-  async run(evaluation: Evaluation, index: number): Promise<void> {
-    const { start, guided, unguided } = this.#begun!;
-    const { scales, rescale, renorm } = start.guidance;
-    const isGuided = this.#isGuided(scales[index]);
-    await (isGuided ? guided : unguided)!.run({
-      positions: (isGuided ? start.positions : start.conditionalPositions).arrays,
-      timestep: Float32Array.of(evaluation.timestep),
-      guidance: Float32Array.of(scales[index]),
-      guidanceBound: Float32Array.of(renorm ?? rescale),
-      coefficients: evaluationCoefficients(evaluation),
-      level: Float32Array.of(evaluation.to.signal, evaluation.to.noise),
-      evaluation: Float32Array.of(index + 1),
-    });
+  /** Begins an evaluation of some images, all of one variant. Fulfilled when it is done. */
+  async run(evaluations: readonly ImageEvaluation[]): Promise<void> {
+    const variant = variantOf(evaluations[0]);
+    const count = this.#options.callSize(evaluations.length);
+    const step = await this.#step(count, variant);
+    const perImage = (width: number) => new Float32Array(count * width);
+    const inputs = {
+      places: new Int32Array(count).fill(-1),
+      timestep: perImage(1),
+      guidance: perImage(1).fill(1),
+      guidanceBound: perImage(1),
+      coefficients: perImage(evaluationCoefficients(evaluations[0].evaluation).length),
+      level: perImage(2),
+      evaluation: perImage(1),
+    };
+    for (const [i, { image, evaluation, index, noise }] of evaluations.entries()) {
+      const { scales, rescale, renorm } = image.guidance;
+      const coefficients = evaluationCoefficients(evaluation);
+      inputs.places[i] = image.place;
+      inputs.timestep[i] = evaluation.timestep;
+      inputs.guidance[i] = scales[index];
+      inputs.guidanceBound[i] = renorm ?? rescale;
+      inputs.coefficients.set(coefficients, i * coefficients.length);
+      inputs.level.set([evaluation.to.signal, evaluation.to.noise], 2 * i);
+      inputs.evaluation[i] = index + 1;
+      if (noise) writePlace(this.#state.noise, image.place, noise);
+    }
+    await step.run({ ...inputs, positions: positionsOf(evaluations, count, variant) });
   }
 
   /** The images after the evaluations begun so far, [height, width, channels] each. */
-  samples(): Promise<Float32Array[]> {
-    return this.#read(this.#state.sample);
+  samples(images: readonly StartedImage[]): Promise<Float32Array[]> {
+    return this.#read(this.#state.sample, images);
   }
 
   /** The latest estimates of the clean images, likewise. */
-  estimates(): Promise<Float32Array[]> {
-    return this.#read(this.#state.x0);
+  estimates(images: readonly StartedImage[]): Promise<Float32Array[]> {
+    return this.#read(this.#state.x0, images);
   }
 
-  /** The first fault of the first image that has one. */
-  async fault(): Promise<ImageFault | undefined> {
+  /** The first fault of the first of the images that has one. */
+  async fault(images: readonly StartedImage[]): Promise<ImageFault | undefined> {
     const evaluations = await this.#state.faultyEvaluation.read();
-    const image = evaluations.subarray(0, this.#count).findIndex((evaluation) => evaluation > 0);
+    const image = images.findIndex(({ place }) => evaluations[place] > 0);
     if (image < 0) return undefined;
     const [, ...shape] = this.#state.sample.shape;
-    const code = (await this.#state.fault.read())[image];
-    return { image, evaluation: evaluations[image] - 1, ...readFaultCode(code, sizeOf(shape)) };
+    const { place } = images[image];
+    const code = (await this.#state.fault.read())[place];
+    return { image, evaluation: evaluations[place] - 1, ...readFaultCode(code, sizeOf(shape)) };
   }
 
   dispose(): void {
@@ -118,53 +139,63 @@ export class Denoiser {
     for (const variable of Object.values({ ...this.#state, ...this.#known })) variable.destroy();
   }
 
-  get #count(): number {
-    return this.#begun!.start.samples.length;
-  }
-
-  #isGuided(scale: number): boolean {
-    return this.#options.paired && scale !== 1;
-  }
-
-  #writeKnown(images: readonly KnownImage[]): void {
+  #writeKnown(place: number, image: KnownImage): void {
     this.#known ??= allocate((create) => {
       const { latents } = shapes(this.#options);
       return { x0: create(latents), noise: create(latents), known: create([...latents.slice(0, 3), 1]) };
     }, this.#options);
-    for (const name of ['x0', 'noise', 'known'] as const) {
-      const values = images.map((image) => image[name]);
-      write(this.#known[name], values);
-    }
+    for (const name of ['x0', 'noise', 'known'] as const) writePlace(this.#known[name], place, image[name]);
   }
 
-  #step({ known, guidance }: DenoiserStart, guided: boolean): Promise<DenoiseStep> {
-    const { batch, paired } = this.#options;
-    const bound = guided ? boundOf(guidance) : 'none';
-    return this.#steps.get(`${guided} ${bound} ${known !== undefined}`, () =>
+  #step(count: number, variant: DenoiseVariant): Promise<DenoiseStep> {
+    const { guided, bound, known } = variant;
+    return this.#steps.get(`${count} ${guided} ${bound} ${known}`, () =>
       compileDenoiseStep({
-        ...{ ...this.#options, guided, bound, images: this.#state },
-        known: known && this.#known,
-        // Without guidance the unconditional sequences are left out.
-        batch: paired && !guided ? batch / 2 : batch,
+        ...{ ...this.#options, count, variant, images: this.#state },
+        known: known ? this.#known : undefined,
       }),
     );
   }
 
-  async #read(variable: Variable): Promise<Float32Array[]> {
+  async #read(variable: Variable, images: readonly StartedImage[]): Promise<Float32Array[]> {
     const values = await variable.read();
-    const length = values.length / variable.shape[0];
-    return Array.from({ length: this.#count }, (_, i) => values.slice(i * length, (i + 1) * length));
+    const length = lengthOf(variable);
+    return images.map(({ place }) => values.slice(place * length, (place + 1) * length));
   }
 }
 
-function shapes({ batch, paired, latent }: DenoiserOptions): { latents: number[]; perImage: number[] } {
-  const count = paired ? batch / 2 : batch;
-  return { latents: [count, latent.height, latent.width, latent.channels], perImage: [count] };
+/** What may not be mixed in a call. */
+export function variantName(evaluation: ImageEvaluation): string {
+  const { guided, bound, known } = variantOf(evaluation);
+  return `${guided} ${bound} ${known}`;
+}
+
+function variantOf({ image, index }: Pick<ImageEvaluation, 'image' | 'index'>): DenoiseVariant {
+  const { guidance, unconditional, known } = image;
+  const guided = unconditional !== undefined && guidance.scales[index] !== 1;
+  return { guided, bound: guided ? boundOf(guidance) : 'none', known: known !== undefined };
+}
+
+/** All that the images' plans need. */
+function variantsOf(images: readonly StartedImage[]): DenoiseVariant[] {
+  const all = images.flatMap((image) => image.guidance.scales.map((_, index) => variantOf({ image, index })));
+  return [...new Map(all.map((variant) => [JSON.stringify(variant), variant])).values()];
 }
 
 function boundOf({ rescale, renorm }: GuidancePlan): GuidanceBound {
   if (renorm !== undefined) return 'renorm';
   return rescale === 0 ? 'none' : 'rescale';
+}
+
+function positionsOf(evaluations: readonly ImageEvaluation[], count: number, { guided }: DenoiseVariant) {
+  const sequences = evaluations.flatMap(({ image: { conditional, unconditional } }) =>
+    guided ? [conditional, unconditional!] : [conditional],
+  );
+  return new PositionArrays(guided ? 2 * count : count, sequences[0].length, sequences).arrays;
+}
+
+function shapes({ places, latent }: DenoiserOptions): { latents: number[]; perImage: number[] } {
+  return { latents: [places, latent.height, latent.width, latent.channels], perImage: [places] };
 }
 
 /** All that `make` creates, or nothing. */
@@ -182,9 +213,12 @@ function allocate<State>(make: (create: (shape: number[]) => Variable) => State,
   }
 }
 
-/** One array per image, zeros after them. */
-function write(variable: Variable, images: readonly Float32Array[]): void {
-  const values = new Float32Array(sizeOf(variable.shape));
-  images.forEach((image, i) => values.set(image, i * image.length));
-  variable.write(values);
+/** Elements of one place. */
+function lengthOf({ shape: [, ...own] }: Variable): number {
+  return sizeOf(own);
+}
+
+/** @param values default: zeros */
+function writePlace(variable: Variable, place: number, values: Float32Array = new Float32Array(lengthOf(variable))) {
+  variable.buffer.write(values, place * values.length);
 }

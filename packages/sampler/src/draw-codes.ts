@@ -5,14 +5,14 @@ import { PhiloxStream } from '@transfusion/tensor';
 import { sampleToken, type TextSampling } from './choose-token.js';
 import type { DenoisedStep } from './denoise.js';
 import { RandomPurpose } from './random-purpose.js';
-import type { SequenceBatch } from './sequence-batch.js';
+import type { Sequences } from './sequences.js';
 
 export interface DrawCodesOptions {
   /**
    * Sequence i ends with the BOI of image i; unless the guidance is 1 sequence 2 i does, and 2 i + 1 with that of its
    * unconditional context.
    */
-  batch: SequenceBatch;
+  batch: Sequences;
   codes: CodeIds;
   /** Codes of an image. */
   length: number;

@@ -33,6 +33,21 @@ test('draws what generate draws after the image and the instruction, whatever th
   expect(await sampler.editImages({ images: [], prompts: [] })).toEqual([]);
 });
 
+test('generate gives the same where it is guided away from the image', async () => {
+  const options = { steps: 3, guidance: 4, negativePrompt: 'not this' };
+  const [edited] = await sampler.editImages({ images: [images[0]], prompts: ['make it red'], ...options, seed: 9 });
+  const drawn: RgbImage[] = [];
+  for (const guideAwayFrom of ['images', 'nothing'] as const) {
+    const generated = sampler.generate({
+      ...{ prompt: [{ image: images[0] }, { text: 'make it red' }], guideAwayFrom },
+      ...{ forceImage: true, maxTokens: 0, seed: 9, image: options },
+    });
+    for await (const event of generated) if (event.type === 'image') drawn.push(event.image);
+  }
+  expect(greatestDifference(drawn[0].data, edited.data)).toBeLessThan(1e-4);
+  expect(greatestDifference(drawn[1].data, edited.data)).toBeGreaterThan(0.01);
+});
+
 test('an edit depends on its image and its prompt, and on no other', async () => {
   const edit = (given: RgbImage[], prompts: string[]) =>
     sampler.editImages({ images: given, prompts, steps: 2, guidance: 2 });

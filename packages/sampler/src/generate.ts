@@ -1,5 +1,5 @@
 /** @file The decoding algorithm (paper section 3.3; PAPER 1.10): language mode, diffusion mode, and back. */
-import { drawingPrefix, type ImageSize, type RgbImage } from '@transfusion/data';
+import type { ImageSize, RgbImage } from '@transfusion/data';
 import { PhiloxStream } from '@transfusion/tensor';
 import { z } from 'zod';
 import { sampleToken, type TextSampling, type TextSamplingOptions, textSamplingSchema } from './choose-token.js';
@@ -9,10 +9,18 @@ import { type ImageSamplingOptions, imageSizeSchema } from './image-sampling.js'
 import { type Drawing, imageSteps, isGuidedDrawing, resolveDrawing } from './image-steps.js';
 import { encodeSources, keepPixels, resolveSource, type Source, type SourceOptions } from './image-to-image.js';
 import { parseOptions } from './parse-options.js';
-import { allowedLogits, checkContext, checkHasImages, decodeImages, openingLogits, type Pipeline } from './pipeline.js';
+import {
+  allowedLogits,
+  checkContext,
+  checkHasImages,
+  decodeImages,
+  openingLogits,
+  type Pipeline,
+  takeSequences,
+} from './pipeline.js';
 import { encodePrompt, type PromptPart, type PromptPiece, promptLength, readPrompt } from './prompt.js';
 import { RandomPurpose } from './random-purpose.js';
-import type { SequenceBatch } from './sequence-batch.js';
+import type { Sequences } from './sequences.js';
 import { TextStream } from './text-stream.js';
 
 export interface GenerateOptions {
@@ -33,6 +41,11 @@ export interface GenerateOptions {
    * announce them, any that divides into patches. Default: what the model writes, where it announces sizes; else its own.
    */
   size?: ImageSize;
+  /**
+   * What guidance leads away from: what a picture of anything looks like ('nothing', the paper's), or one of whatever goes with the
+   * images of the prompt ('images': for edits, as `editImages`). Default 'nothing'.
+   */
+  guideAwayFrom?: 'nothing' | 'images';
   /** Draw an image right after the prompt, whatever the model would write. Default false. */
   forceImage?: boolean;
   /** Ends after a text that contains one of these; it and what follows are left out of `parts`. */
@@ -66,6 +79,7 @@ const optionsSchema = z.strictObject({
   seed: z.int().min(0).default(0),
   text: textSamplingSchema.prefault({}),
   size: imageSizeSchema.optional(),
+  guideAwayFrom: z.enum(['nothing', 'images']).default('nothing'),
   forceImage: z.boolean().default(false),
   stop: z.array(z.string().min(1)).default([]),
   previewEvery: z.int().min(1).optional(),
@@ -85,14 +99,16 @@ export async function* generate(pipeline: Pipeline, given: GenerateOptions): Asy
   const { maxPositions } = pipeline.config.model;
   const guided = maxImages > 0 && isGuidedDrawing(image);
   const negative = pipeline.tokenizer.encode(image.negativePrompt);
-  // BOS, the negative prompt and an image; nothing follows it.
-  const besideNegative = ({ length }: ImageFormat) => (guided ? negative.length + length : 0);
+  const unconditional = unconditionalPieces(pipeline, options.guideAwayFrom === 'images' ? pieces : [], negative);
+  const lengthOfNegative = promptLength(unconditional);
+  // The negative prompt and an image; nothing follows it, so that no EOI does.
+  const besideNegative = ({ length }: ImageFormat) => (guided ? lengthOfNegative + length - 1 : 0);
   const drawable = resolved ? [resolved.format] : pipeline.formats.drawable(options.size);
   // Without EOI, which nothing needs.
   const ofDrawn = (of: readonly ImageFormat[]) => Math.min(...of.map((format) => format.length)) - 1;
   const least = ofDrawn(drawable);
   if (guided) {
-    const taken = { positions: 1 + negative.length + least, ofImages: least };
+    const taken = { positions: lengthOfNegative + least, ofImages: lengthOfNegative - 1 - negative.length + least };
     checkContext(pipeline, 'the negative prompt with its image', taken);
   }
   const formats = drawable.filter((format) => besideNegative(format) <= maxPositions);
@@ -105,30 +121,50 @@ export async function* generate(pipeline: Pipeline, given: GenerateOptions): Asy
   const [source] = resolved ? await encodeSources(pipeline, [resolved]) : [];
   const most = Math.min(maxPositions, length + options.maxTokens + maxImages * Math.max(...lengths));
   const capacity = Math.max(most, ...formats.map(besideNegative));
-  const batch = pipeline.pool.take({ rows: guided ? 2 : 1, capacity });
+  const { sequences: batch, give } = await takeSequences(pipeline, { rows: guided ? 2 : 1, capacity }, signal);
   try {
-    const parts = { pipeline, batch, image, negative, source, signal };
+    const parts = { pipeline, batch, image, unconditional, source, signal };
     yield* new Generation({ ...options, maxImages, formats, ...parts }).run(pieces);
   } finally {
-    pipeline.pool.give(batch);
+    give();
   }
+}
+
+/** BOS and the negative prompt, with the images of a prompt between. */
+function unconditionalPieces(
+  { tokenizer: { special } }: Pipeline,
+  prompt: readonly PromptPiece[],
+  negative: readonly number[],
+): PromptPiece[] {
+  const images = prompt.flatMap((piece) => ('tokens' in piece ? [] : [piece]));
+  const before = images.flatMap((image, i) => [
+    { tokens: [i === 0 ? special.bos : special.eoi, ...image.format.opening] },
+    image,
+  ]);
+  return [...before, { tokens: [images.length === 0 ? special.bos : special.eoi, ...negative] }];
+}
+
+/** The last piece is tokens. */
+function withOpening(pieces: readonly PromptPiece[], { opening }: ImageFormat): PromptPiece[] {
+  const last = pieces.at(-1) as { tokens: number[] };
+  return [...pieces.slice(0, -1), { tokens: [...last.tokens, ...opening] }];
 }
 
 interface GenerationOptions extends z.output<typeof optionsSchema> {
   pipeline: Pipeline;
   /** Of images that may be drawn. */
   formats: readonly ImageFormat[];
-  batch: SequenceBatch;
+  batch: Sequences;
   image: Drawing;
-  /** Ids of the negative prompt. */
-  negative: number[];
+  /** What stands in row 1, up to what opens an image. */
+  unconditional: readonly PromptPiece[];
   /** What images are made from. */
   source?: Source;
   text: TextSampling;
   signal?: AbortSignal;
 }
 
-/** Row 0 is the document; row 1, if there is one, the unconditional context of its images, BOS negative prompt SIZE? BOI. */
+/** Row 0 is the document; row 1, if there is one, the unconditional context of its images: BOS (images) negative prompt SIZE? BOI. */
 const DOCUMENT = 0;
 const UNCONDITIONAL = 1;
 
@@ -207,12 +243,11 @@ class Generation {
 
   /** Diffusion mode: appends what opens the image, denoises; returns the clean latents. Where images are tokens, samples these. */
   async *#draw(format: ImageFormat): AsyncGenerator<SamplerEvent, Float32Array> {
-    const { batch, pipeline, image, negative, source, seed, signal } = this.#options;
-    const { special } = pipeline.tokenizer;
+    const { batch, pipeline, image, unconditional, source, seed, signal } = this.#options;
     await batch.appendTokensAlone(DOCUMENT, format.opening);
     if (isGuidedDrawing(image) && this.#unconditional !== format) {
       batch.clear(UNCONDITIONAL);
-      await batch.appendTokensAlone(UNCONDITIONAL, drawingPrefix(negative, special, format.sizeToken));
+      await readPrompt(batch, withOpening(unconditional, format), signal, UNCONDITIONAL);
       this.#unconditional = format;
     }
     const noiseIndices = [this.#images];

@@ -109,13 +109,12 @@ export class ImageFormats {
 /**
  * The tokens that announce a model's sizes: size, written as `64x32`, to id; undefined where nothing announces them.
  *
- * @param options.where names the tokenizer in errors
  * @throws TransfusionError with the code given: the tokenizer does not have the tokens of these sizes and no others
  */
 export function announcingTokens(
   { image }: Pick<PipelineConfig, 'image'>,
   { specialTokens }: Pick<Tokenizer, 'specialTokens'>,
-  { where, code }: { where: string; code: string },
+  { where, code }: { /** Names the tokenizer in errors. */ where: string; code: string },
 ): Map<string, number> | undefined {
   return image.announced ? imageSizeTokens({ sizes: imageSizes(image), specialTokens, where, code }) : undefined;
 }

@@ -15,7 +15,7 @@ import {
 } from './image-sampling.js';
 import type { SourceLatents } from './image-to-image.js';
 import type { Pipeline } from './pipeline.js';
-import type { SequenceBatch } from './sequence-batch.js';
+import type { Sequences } from './sequences.js';
 
 /** How images are drawn. */
 export type Drawing = ImageSampling | CodeSampling;
@@ -59,7 +59,7 @@ export interface ImageStepsOptions {
   /** Of the images. */
   format: ImageFormat;
   /** See `denoise`, `drawCodes`. */
-  batch: SequenceBatch;
+  batch: Sequences;
   seed: number;
   noiseIndices: readonly number[];
   /** What they are made from, where they are denoised. */

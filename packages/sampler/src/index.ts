@@ -35,6 +35,7 @@ export {
 } from './choose-token.js';
 export {
   defaultImageSize,
+  HUB_IDENTITY,
   type ImageLayout,
   imageCodes,
   imageConfigSchema,

@@ -31,7 +31,7 @@ export interface FunctionOptions {
   config: ModelConfig;
   parameters: ModelVariables;
   layers: CacheVariables;
-  /** How many sequences one call serves: all rows of the cache, or a part of them, each of which sees neighbours as one long row. */
+  /** How many sequences one call serves, at most: which rows of the cache they are is data. */
   batch: number;
 }
 

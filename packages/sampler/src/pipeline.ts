@@ -6,6 +6,8 @@ import { hasCodes, type ImageCodec } from '@transfusion/vae';
 import type { PipelineConfig } from './config.js';
 import type { ImageFormat, ImageFormats } from './image-formats.js';
 import type { SequencePool } from './sequence-pool.js';
+import type { Sequences } from './sequences.js';
+import type { SharedBatch } from './shared-batch.js';
 
 export type SamplerTokenizer = Pick<Tokenizer, 'encode' | 'decode' | 'special' | 'specialTokens' | 'vocabularySize'>;
 
@@ -15,6 +17,8 @@ export interface Pipeline {
   tokenizer: SamplerTokenizer;
   codec: ImageCodec;
   pool: SequencePool;
+  /** Where documents that are written at the same time share the model's runs; it is made when the first is. */
+  shared?: () => SharedBatch;
   /** Where images are tokens: their ids. Latents are then codes, as numbers. */
   codes?: CodeIds;
 }
@@ -34,6 +38,21 @@ export interface EncodedImage {
   format: ImageFormat;
   /** [height, width, channels]. */
   latents: Float32Array;
+}
+
+/** Empty sequences for one document, and what to call when it is written. @throws what `signal` was aborted with */
+export async function takeSequences(
+  { pool, shared }: Pipeline,
+  sizes: { rows: number; capacity: number },
+  signal?: AbortSignal,
+): Promise<{ sequences: Sequences; give: () => void }> {
+  if (shared) {
+    const batch = shared();
+    const sequences = await batch.take(signal);
+    return { sequences, give: () => batch.give(sequences) };
+  }
+  const sequences = pool.take(sizes);
+  return { sequences, give: () => pool.give(sequences) };
 }
 
 /** Images to latents, in their order. @throws TransfusionError SAMPLER_IMAGE_SIZE, SAMPLER_NO_IMAGES, CODEC_SHAPE */

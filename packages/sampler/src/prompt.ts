@@ -1,7 +1,7 @@
 /** @file A prompt in the model's terms. */
 import type { RgbImage } from '@transfusion/data';
 import { type EncodedImage, encodeImages, type Pipeline } from './pipeline.js';
-import type { SequenceBatch } from './sequence-batch.js';
+import type { Sequences } from './sequences.js';
 
 /** Text and images in any order. Images are of sizes that the model was trained on. */
 export type PromptPart = { text: string } | { image: RgbImage };
@@ -37,17 +37,18 @@ export function promptLength(pieces: readonly PromptPiece[]): number {
   return pieces.reduce((sum, piece) => sum + ('tokens' in piece ? piece.tokens.length : piece.format.patches), 0);
 }
 
-/** Reads a prompt into one row. Returns the logits after it. */
+/** Reads a prompt into one row, by default the first. Returns the logits after it. */
 export async function readPrompt(
-  batch: SequenceBatch,
+  batch: Sequences,
   pieces: readonly PromptPiece[],
   signal?: AbortSignal,
+  row = 0,
 ): Promise<Float32Array> {
   let logits: Float32Array = new Float32Array(0);
   for (const piece of pieces) {
     signal?.throwIfAborted();
-    if ('tokens' in piece) logits = await batch.appendTokensAlone(0, piece.tokens);
-    else await batch.appendImages(new Map([[0, piece.latents]]), piece.format.latent);
+    if ('tokens' in piece) logits = await batch.appendTokensAlone(row, piece.tokens);
+    else await batch.appendImages(new Map([[row, piece.latents]]), piece.format.latent);
   }
   return logits;
 }
@@ -58,7 +59,7 @@ export async function readPrompt(
  * @param prompts of equally many pieces: tokens, and images of one size, in the same order
  */
 export async function readPrompts(
-  batch: SequenceBatch,
+  batch: Sequences,
   prompts: readonly (readonly PromptPiece[])[],
   signal?: AbortSignal,
 ): Promise<void> {

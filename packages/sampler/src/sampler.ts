@@ -1,17 +1,22 @@
 /** @file The sampler: a trained model ready to write and to draw. */
 import { TransfusionError } from '@transfusion/core';
-import type { RgbImage } from '@transfusion/data';
+import type { CodeIds, RgbImage } from '@transfusion/data';
 import type { Backend } from '@transfusion/tensor';
 import type { ModelVariables } from '@transfusion/transformer';
 import type { ImageCodec } from '@transfusion/vae';
+import { z } from 'zod';
 import { type CaptionImagesOptions, captionImages } from './caption-images.js';
 import { imageCodes, type PipelineConfig, textVocabularySize } from './config.js';
 import { type DrawImagesOptions, drawImages } from './draw-images.js';
 import { type EditImagesOptions, editImages } from './edit-images.js';
 import { type GenerateOptions, generate, type SamplerEvent } from './generate.js';
 import { announcingTokens, ImageFormats } from './image-formats.js';
+import { parseOptions } from './parse-options.js';
 import type { Pipeline, SamplerTokenizer } from './pipeline.js';
 import { SequencePool } from './sequence-pool.js';
+import { SharedBatch } from './shared-batch.js';
+
+const concurrencySchema = z.object({ slots: z.int().min(1).max(256) });
 
 export interface SamplerOptions {
   backend: Backend;
@@ -20,6 +25,11 @@ export interface SamplerOptions {
   parameters: ModelVariables;
   tokenizer: SamplerTokenizer;
   codec: ImageCodec;
+  /**
+   * Calls of `generate` that go on at the same time share the model's runs, so many of them; others wait until one has ended. What
+   * each gives has the same bits whatever the others do. Default: each has its own.
+   */
+  concurrency?: number;
 }
 
 export interface Sampler {
@@ -64,14 +74,32 @@ export function createSampler(options: SamplerOptions): Sampler {
   const formats = new ImageFormats(config, tokenizer, sizeTokens);
   const codes = imageCodes(config);
   const pool = new SequencePool({ backend, config: config.model, parameters, codes });
-  const pipeline: Pipeline = { config, formats, tokenizer, codec, pool, codes };
+  const documents = shareRuns(options, codes);
+  const pipeline: Pipeline = { config, formats, tokenizer, codec, pool, codes, shared: documents?.get };
   return {
     config,
     generate: (given) => generate(pipeline, given),
     drawImages: (given) => drawImages(pipeline, given),
     editImages: (given) => editImages(pipeline, given),
     captionImages: (given) => captionImages(pipeline, given),
-    dispose: () => pool.dispose(),
+    dispose: () => {
+      pool.dispose();
+      documents?.dispose();
+    },
+  };
+}
+
+/** A batch for documents that are written at the same time, made when it is first needed. */
+function shareRuns({ backend, config, parameters, concurrency }: SamplerOptions, codes?: CodeIds) {
+  if (concurrency === undefined) return undefined;
+  const { slots } = parseOptions('createSampler', concurrencySchema, { slots: concurrency });
+  let made: SharedBatch | undefined;
+  return {
+    get: () => {
+      made ??= new SharedBatch({ backend, config: config.model, parameters, codes, slots });
+      return made;
+    },
+    dispose: () => made?.dispose(),
   };
 }
 

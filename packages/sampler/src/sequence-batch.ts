@@ -1,11 +1,12 @@
 /** @file A batch of growing sequences whose keys and values stay on the device. */
 import { nextTask, TransfusionError } from '@transfusion/core';
 import { type CodeIds, codeTokens, patchPlaces } from '@transfusion/data';
-import { type GuidancePlan, isGuided } from '@transfusion/schedulers';
+import { isGuided } from '@transfusion/schedulers';
 import { type Backend, createVariable, type Variable } from '@transfusion/tensor';
 import type { ModelConfig, ModelVariables } from '@transfusion/transformer';
 import type { LatentShape } from '@transfusion/vae';
-import { Denoiser, type KnownImage } from './denoiser.js';
+import { Denoiser, type StartedImage } from './denoiser.js';
+import { type BeginImagesOptions, type Denoising, StartedImages } from './denoising.js';
 import { Kept } from './kept.js';
 import {
   type CacheVariables,
@@ -14,7 +15,8 @@ import {
   type PatchFunction,
   type TokenFunction,
 } from './model-functions.js';
-import { PositionArrays } from './position-arrays.js';
+import { type ImagePlaces, type Place, PositionArrays } from './position-arrays.js';
+import type { Sequences } from './sequences.js';
 
 export interface SequenceBatchOptions {
   backend: Backend;
@@ -41,7 +43,7 @@ const MOST_SIZES = 8;
  * What is before an image never changes while it is denoised (attention is causal there), so its keys and values are
  * kept; those of the image are overwritten by every step.
  */
-export class SequenceBatch {
+export class SequenceBatch implements Sequences {
   readonly rows: number;
   readonly capacity: number;
   readonly #options: SequenceBatchOptions;
@@ -86,7 +88,7 @@ export class SequenceBatch {
    * @throws TransfusionError SAMPLER_CONTEXT_FULL
    */
   async appendTokens(tokens: ReadonlyMap<number, readonly number[]>): Promise<Map<number, Float32Array>> {
-    return this.#append(tokens, this.rows);
+    return this.#append(tokens, this.callSize(tokens.size));
   }
 
   /** `appendTokens` to one sequence, at the cost of one. */
@@ -109,16 +111,20 @@ export class SequenceBatch {
     latent: LatentShape,
   ): Promise<Map<number, Float32Array>> {
     const values = latent.height * latent.width * latent.channels;
-    const places = this.#imagePositions([...latents.keys()], latent, this.rows);
-    const input = new Float32Array(this.rows * values);
-    for (const [row, image] of latents) input.set(image, row * values);
-    const predict = await this.#patchFunctions.get(nameOf(latent), () =>
-      compilePatchFunction({ ...this.#options, latent, layers: this.#layers, batch: this.rows }),
+    const batch = this.callSize(latents.size);
+    const places = [...latents.keys()].map((row) => this.imagePlaces(row, latent));
+    const input = new Float32Array(batch * values);
+    [...latents.values()].forEach((image, i) => {
+      input.set(image, i * values);
+    });
+    const predict = await this.#patchFunctions.get(`${batch} ${nameOf(latent)}`, () =>
+      compilePatchFunction({ ...this.#options, latent, layers: this.#layers, batch }),
     );
     await nextTask();
-    const timesteps = new Float32Array(this.rows).fill(timestep);
-    const { prediction } = await predict.run({ ...places.arrays, latents: input, timesteps });
-    return new Map([...latents.keys()].map((row) => [row, prediction.slice(row * values, (row + 1) * values)]));
+    const timesteps = new Float32Array(batch).fill(timestep);
+    const { arrays } = new PositionArrays(batch, places[0].length, places);
+    const { prediction } = await predict.run({ ...arrays, latents: input, timesteps });
+    return new Map([...latents.keys()].map((row, i) => [row, prediction.slice(i * values, (i + 1) * values)]));
   }
 
   /**
@@ -132,28 +138,45 @@ export class SequenceBatch {
    * @param options.latent the size of each
    * @throws TransfusionError SAMPLER_CONTEXT_FULL
    */
-  async beginImages(options: {
-    guidance: GuidancePlan;
-    samples: readonly Float32Array[];
-    known?: readonly KnownImage[];
-    latent: LatentShape;
-  }): Promise<Denoiser> {
+  async beginImages(options: BeginImagesOptions): Promise<Denoising> {
     const { guidance, samples, known, latent } = options;
     const paired = isGuided(guidance);
-    const conditional = samples.map((_, i) => (paired ? 2 * i : i));
-    const conditionalPositions = this.#imagePositions(conditional, latent, paired ? this.rows / 2 : this.rows);
-    const positions = paired
-      ? this.#imagePositions(
-          conditional.flatMap((row) => [row, row + 1]),
-          latent,
-          this.rows,
-        )
-      : conditionalPositions;
-    const denoiser = await this.#denoisers.get(`${paired ? 'paired ' : ''}${nameOf(latent)}`, async () => {
-      return new Denoiser({ ...this.#options, latent, layers: this.#layers, batch: this.rows, paired });
+    const images = samples.map((sample, place): StartedImage => {
+      const row = paired ? 2 * place : place;
+      return {
+        ...{ place, sample, known: known?.[place], guidance },
+        conditional: this.imagePlaces(row, latent),
+        ...(paired && { unconditional: this.imagePlaces(row + 1, latent) }),
+      };
     });
-    await denoiser.begin({ samples, known, guidance, positions, conditionalPositions });
-    return denoiser;
+    const denoiser = await this.denoiser(latent, paired ? this.rows / 2 : this.rows);
+    await denoiser.start(images);
+    return new StartedImages(denoiser, images);
+  }
+
+  /** The denoiser of images of a size, with room for so many. */
+  denoiser(latent: LatentShape, places: number): Promise<Denoiser> {
+    const callSize = (images: number) => this.#sized(images, places);
+    return this.#denoisers.get(`${places} ${nameOf(latent)}`, async () => {
+      return new Denoiser({ ...this.#options, latent, layers: this.#layers, places, callSize });
+    });
+  }
+
+  /**
+   * Where an image at the end of a row's sequence is.
+   *
+   * @throws TransfusionError SAMPLER_CONTEXT_FULL
+   */
+  imagePlaces(row: number, latent: LatentShape): ImagePlaces {
+    const { patches } = patchPlaces(latent, this.#options.config);
+    this.checkRoom(row, patches.length);
+    const columns = this.#options.config.imagePositions === '2d';
+    const begin = row * this.capacity;
+    const [end, next] = [begin + this.#lengths[row], this.#positions[row]];
+    return patches.map(({ position, column, sees }, i) => ({
+      ...{ position: next + position, ...(columns && { column: next + column }) },
+      ...{ begin, end: end + sees, cacheRow: end + i },
+    }));
   }
 
   /** Makes a sequence shorter again, by tokens: what came after is forgotten. */
@@ -191,7 +214,7 @@ export class SequenceBatch {
   }
 
   async #append(tokens: ReadonlyMap<number, readonly number[]>, batch: number): Promise<Map<number, Float32Array>> {
-    for (const [row, ids] of tokens) this.#checkRoom(row, ids.length);
+    for (const [row, ids] of tokens) this.checkRoom(row, ids.length);
     const longest = Math.max(0, ...[...tokens.values()].map((ids) => ids.length));
     const logits = new Map<number, Float32Array>();
     for (let from = 0; from < longest; from += MOST_QUERIES) {
@@ -202,68 +225,48 @@ export class SequenceBatch {
     return logits;
   }
 
-  /** One call. A batch of 1 is for one row of the cache, whichever. */
+  /** One call, for `batch` sequences at most. */
   async #readTokens(tokens: ReadonlyMap<number, readonly number[]>, batch: number): Promise<Map<number, Float32Array>> {
     const queries = paddedQueries(Math.max(...[...tokens.values()].map((ids) => ids.length)));
-    const places = new PositionArrays(batch, queries);
     const ids = new Int32Array(batch * queries).fill(-1);
     const last = new Int32Array(batch);
-    const slot = (row: number) => (batch === this.rows ? row : 0);
-    for (const [row, appended] of tokens) {
-      const begin = this.#keyBase(row, batch);
-      appended.forEach((id, i) => {
-        const at = this.#lengths[row] + i;
-        const [position, end] = [this.#positions[row] + i, begin + at + 1];
-        places.set(slot(row) * queries + i, { position, begin, end, cacheRow: row * this.capacity + at });
-        ids[slot(row) * queries + i] = id;
+    const places = [...tokens].map(([row, appended], i) => {
+      ids.set(appended, i * queries);
+      last[i] = i * queries + appended.length - 1;
+      const begin = row * this.capacity;
+      return appended.map((_, at): Place => {
+        const cacheRow = begin + this.#lengths[row] + at;
+        return { position: this.#positions[row] + at, begin, end: cacheRow + 1, cacheRow };
       });
-      last[slot(row)] = slot(row) * queries + appended.length - 1;
-    }
+    });
     const read = await this.#tokenFunctions.get(`${batch}x${queries}`, () =>
       compileTokenFunction({ ...this.#options, layers: this.#layers, batch, queries }),
     );
     await nextTask();
-    const { logits } = await read.run({ ...places.arrays, tokens: ids, last });
+    const { logits } = await read.run({ ...new PositionArrays(batch, queries, places).arrays, tokens: ids, last });
     const vocabulary = this.#options.config.vocabularySize;
     for (const [row, appended] of tokens) {
       this.#lengths[row] += appended.length;
       this.#positions[row] += appended.length;
     }
-    return new Map(
-      [...tokens.keys()].map((row) => [row, logits.slice(slot(row) * vocabulary, (slot(row) + 1) * vocabulary)]),
-    );
+    return new Map([...tokens.keys()].map((row, i) => [row, logits.slice(i * vocabulary, (i + 1) * vocabulary)]));
+  }
+
+  /** For how many sequences a call on so many is compiled, at most `rows`. */
+  callSize(sequences: number): number {
+    return this.#sized(sequences, this.rows);
   }
 
   /**
-   * Where images at the end of the rows' sequences are, for a call of `batch` sequences: one of each `rows / batch` of them.
-   *
-   * @throws TransfusionError SAMPLER_CONTEXT_FULL
+   * Where the number of rows changes no bits, the next power of two. Elsewhere always the most, so that what is computed for one
+   * does not depend on the others.
    */
-  #imagePositions(rows: readonly number[], latent: LatentShape, batch: number): PositionArrays {
-    const { patches } = patchPlaces(latent, this.#options.config);
-    const columns = this.#options.config.imagePositions === '2d';
-    const places = new PositionArrays(batch, patches.length, { columns });
-    for (const row of rows) {
-      this.#checkRoom(row, patches.length);
-      const slot = Math.floor(row / (this.rows / batch));
-      const begin = this.#keyBase(row, batch);
-      const [length, next] = [this.#lengths[row], this.#positions[row]];
-      patches.forEach(({ position, column, sees }, i) => {
-        places.set(slot * patches.length + i, {
-          ...{ position: next + position, column: next + column },
-          ...{ begin, end: begin + length + sees, cacheRow: row * this.capacity + length + i },
-        });
-      });
-    }
-    return places;
+  #sized(count: number, most: number): number {
+    return this.#options.backend.batchInvariant ? Math.min(most, 2 ** Math.ceil(Math.log2(count))) : most;
   }
 
-  /** Index of a row's first key, as a call for `batch` sequences counts keys: each of them sees several rows as one long one. */
-  #keyBase(row: number, batch: number): number {
-    return (row % (this.rows / batch)) * this.capacity;
-  }
-
-  #checkRoom(row: number, positions: number): void {
+  /** @throws TransfusionError SAMPLER_CONTEXT_FULL: so many positions more do not fit */
+  checkRoom(row: number, positions: number): void {
     const needed = this.#lengths[row] + positions;
     if (needed <= this.capacity) return;
     throw new TransfusionError({

@@ -1,12 +1,12 @@
 /** @file `guidance.ts` as a graph, for several images at once: tensors of one shape [images, ...]. */
 import { select, type Tensor } from '@transfusion/tensor';
 
-/** `guide` over symbolic tensors. @param scale f32 [1] */
+/** `guide` over symbolic tensors. @param scale f32 [1], or of each image [images, 1, ...] */
 export function guideInGraph(unconditional: Tensor, conditional: Tensor, scale: Tensor): Tensor {
   return unconditional.add(conditional.sub(unconditional).mul(scale));
 }
 
-/** `guideRescaled` of each image. @param rescale f32 [1] */
+/** `guideRescaled` of each image. @param rescale f32 [1] or [images, 1] */
 export function guideRescaledInGraph(guided: Tensor, conditional: Tensor, rescale: Tensor): Tensor {
   const own = deviation(guided);
   const ratio = deviation(conditional).div(orOne(own));
@@ -14,7 +14,7 @@ export function guideRescaledInGraph(guided: Tensor, conditional: Tensor, rescal
   return timesPerImage(guided, select(own, factor, 1));
 }
 
-/** `guideRenormed` of each image. @param renorm f32 [1] */
+/** `guideRenormed` of each image. @param renorm f32 [1] or [images, 1] */
 export function guideRenormedInGraph(guided: Tensor, conditional: Tensor, renorm: Tensor): Tensor {
   const own = norm(guided);
   const ratio = norm(conditional).div(orOne(own)).maximum(renorm).minimum(1);

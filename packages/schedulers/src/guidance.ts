@@ -79,7 +79,8 @@ export function guide<Values extends FloatArray>(unconditional: Values, conditio
  * computed in f64: guidance with a large scale gives too much contrast. A guided prediction that is the same everywhere
  * stays what it is.
  *
- * @param guided, conditional predictions for one image
+ * @param guided prediction for one image
+ * @param conditional prediction for the same
  * @param rescale phi, from 0 (a copy) to 1
  */
 export function guideRescaled<Values extends FloatArray>(guided: Values, conditional: Values, rescale: number): Values {
@@ -93,7 +94,8 @@ export function guideRescaled<Values extends FloatArray>(guided: Values, conditi
  * `guided * clamp(norm(conditional) / norm(guided), renorm, 1)`, computed in f64: what BAGEL (arXiv 2505.14683) does with
  * `cfg_renorm_type` global and `cfg_renorm_min` `renorm`.
  *
- * @param guided, conditional predictions for one image
+ * @param guided prediction for one image
+ * @param conditional prediction for the same
  * @param renorm from 0 to 1 (a copy)
  */
 export function guideRenormed<Values extends FloatArray>(guided: Values, conditional: Values, renorm: number): Values {

@@ -17,9 +17,11 @@ export function evaluationCoefficients({ anchors, x0, next }: Evaluation): Float
 /**
  * `updateSample` over symbolic tensors.
  *
- * @param options.coefficients f32 [EVALUATION_COEFFICIENTS]
- * @param options.state, options.prediction, options.noise tensors of one shape. All must be finite, also where their
- *   coefficient is 0: a state that remembers nothing yet is zeros
+ * @param options.coefficients f32 [..., EVALUATION_COEFFICIENTS]: for all images, or [images, 1, ..., EVALUATION_COEFFICIENTS], for each
+ * @param options.state tensors of one shape. All must be finite, also where their coefficient is 0: a state that remembers
+ *   nothing yet is zeros
+ * @param options.prediction of that shape, finite
+ * @param options.noise of that shape, finite
  */
 export function updateSampleInGraph(options: {
   coefficients: Tensor;
@@ -29,7 +31,7 @@ export function updateSampleInGraph(options: {
 }): SampleState<Tensor> {
   const { state, prediction, noise } = options;
   const [x0Sample, x0Prediction, least, most, nextSample, nextX0, nextEarlierX0, nextAnchor, nextNoise, anchors] =
-    Array.from({ length: EVALUATION_COEFFICIENTS }, (_, i) => options.coefficients.slice(0, i, i + 1));
+    Array.from({ length: EVALUATION_COEFFICIENTS }, (_, i) => lastAxis(options.coefficients, i));
   const anchor = select(anchors, state.sample, state.anchor);
   const estimate = state.sample.mul(x0Sample).add(prediction.mul(x0Prediction));
   const x0 = estimate.maximum(least).minimum(most);
@@ -43,9 +45,11 @@ export function updateSampleInGraph(options: {
  * each evaluation (RePaint, arXiv 2201.09865, equation 8, without its resampling). With the epsilon of the start in all steps the
  * known places move on one line, as a deterministic sampler moves.
  *
- * @param options.level f32 [2]: signal and noise, an evaluation's `to`
+ * @param options.level f32 [2]: signal and noise, an evaluation's `to`; or [images, 1, ..., 2], of each image
  * @param options.known not 0 where x0 is known; its shape and `sample`'s broadcast
- * @param options.sample, options.x0, options.noise tensors of one shape
+ * @param options.sample of one shape with the next two
+ * @param options.x0 the image that is known
+ * @param options.noise the epsilon of the start
  */
 export function keepKnownInGraph(options: {
   level: Tensor;
@@ -55,5 +59,10 @@ export function keepKnownInGraph(options: {
   noise: Tensor;
 }): Tensor {
   const { level, known, sample, x0, noise } = options;
-  return select(known, x0.mul(level.slice(0, 0, 1)).add(noise.mul(level.slice(0, 1, 2))), sample);
+  return select(known, x0.mul(lastAxis(level, 0)).add(noise.mul(lastAxis(level, 1))), sample);
+}
+
+/** Number i of the last axis, which stays, with 1. */
+function lastAxis(values: Tensor, i: number): Tensor {
+  return values.slice(values.shape.length - 1, i, i + 1);
 }

@@ -17,8 +17,8 @@ export interface TrainingSinks {
   metrics?(record: Record<string, unknown>): void | Promise<void>;
   /** After every step: how many are done, and means and speeds of the last logged interval. */
   progress?(step: number, logged: Record<string, number>): void;
-  /** Every `sampleEvery` steps: shows what the model does, and returns scores for the metrics. */
-  sample?(step: number): Promise<Record<string, unknown>>;
+  /** Every `sampleEvery` steps: shows what the model does, and returns scores for the metrics. Told to stop, it may throw `signal.reason`. */
+  sample?(step: number, signal?: AbortSignal): Promise<Record<string, unknown>>;
   /** Every `checkpointEvery` steps, at the end, and when told to stop. */
   save?(progress: Progress): Promise<void>;
 }
@@ -27,7 +27,7 @@ export interface TrainOptions extends TrainingSinks {
   session: TrainingSession;
   /** Steps done before, and seconds spent on them. */
   start?: Progress;
-  /** Finish the step in progress, save, and return. */
+  /** Finish the step in progress, leave samples in progress out, save, and return. */
   signal?: AbortSignal;
   /** Default 10. */
   logEvery?: number;
@@ -89,7 +89,7 @@ export async function train(options: TrainOptions): Promise<TrainResult> {
     // Until the first logged interval ends, what there is so far.
     options.progress?.(step, Object.keys(logged).length > 0 ? logged : meter.read());
     if (sampleEvery > 0 && step % sampleEvery === 0) {
-      const scores = await asDivergence(here(), async () => (await options.sample?.(step)) ?? {});
+      const scores = await asDivergence(here(), () => sampled(options, step));
       if (Object.keys(scores).length > 0) await options.metrics?.({ step, ...scores });
     }
     if (step % checkpointEvery === 0 && step < steps) {
@@ -101,6 +101,16 @@ export async function train(options: TrainOptions): Promise<TrainResult> {
   /** The next step's batches, made while the device computes this one. */
   async function following(): Promise<BatchArrays[]> {
     return progress.step + 1 < steps ? session.batches(progress.step + 1) : [];
+  }
+}
+
+/** The scores; none where it was told to stop. */
+async function sampled({ sample, signal }: TrainOptions, step: number): Promise<Record<string, unknown>> {
+  try {
+    return (await sample?.(step, signal)) ?? {};
+  } catch (error) {
+    if (signal?.aborted && error === signal.reason) return {};
+    throw error;
   }
 }
 

@@ -74,15 +74,21 @@ function persistentSpec(phases: readonly Phase[]) {
   };
 }
 
-/**
- * Variables of a run.
- * @param values zeros where there are none
- * @param constants a tree of `ConstantWeight`
- */
+/** Variables of a run. */
 export function createTrainState(
   backend: Backend,
   phases: readonly Phase[],
-  { accumulation, precision, values, constants }: StateOptions & { values: StateValues; constants?: unknown },
+  {
+    accumulation,
+    precision,
+    values,
+    constants,
+  }: StateOptions & {
+    /** Zeros where there are none. */
+    values: StateValues;
+    /** A tree of `ConstantWeight`. */
+    constants?: unknown;
+  },
 ): TrainState {
   const spec = persistentSpec(phases);
   const state = createParameters(backend, spec, values) as unknown as TrainState;

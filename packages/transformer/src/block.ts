@@ -13,7 +13,7 @@ export interface SequenceContext {
   norm: 'pre' | 'post';
   /** By the positions of the call. */
   rotate: Rotation;
-  /** i32 [batch, queries]: each query sees keys begin <= j < end. */
+  /** i32 [batch, queries]: each query sees keys begin <= j < end: positions of its sequence or, with a cache, rows of the cache. */
   begin: Tensor;
   end: Tensor;
   modalities: Modalities;
@@ -21,22 +21,22 @@ export interface SequenceContext {
 
 /** Keys and values of earlier positions, and where this call's go. */
 export interface LayerCache {
-  /** [batch * capacity, kvHeads, headDim] */
+  /** `[rows, kvHeads, headDim]`: any number of sequences of any lengths. */
   key: Tensor;
   value: Tensor;
 }
 
 export interface CacheContext {
-  /** i32 [batch, queries]: row of the cache (batch * capacity of them) for each position; out of range: not stored. */
+  /** i32 [batch, queries]: row of the cache for each position; out of range: not stored. */
   rows: Tensor;
   layers: readonly LayerCache[];
 }
 
 /** What attention is computed from, and what comes out of it. */
 export interface ObservedAttention {
-  /** [batch, queries, heads, headDim]: normed where the model norms queries and keys, and rotated. */
+  /** `[batch, queries, heads, headDim]`: normed where the model norms queries and keys, and rotated. */
   q: Tensor;
-  /** [batch, keys, kvHeads, headDim] each; head h attends to kvHead floor(h kvHeads / heads). */
+  /** [batch, keys, kvHeads, headDim] each, with a cache [1, rows, kvHeads, headDim]; head h attends to kvHead floor(h kvHeads / heads). */
   k: Tensor;
   v: Tensor;
   /** [batch, queries, heads, headDim], before the output projection. */
@@ -86,8 +86,8 @@ function attention(
   if (cache) {
     stored = { key: writeRows(cache.layer.key, cache.rows, k), value: writeRows(cache.layer.value, cache.rows, v) };
     const [, kvHeads] = cache.layer.key.shape;
-    k = stored.key.reshape([batch, -1, kvHeads, headDim]); // [B, capacity, Hkv, D]
-    v = stored.value.reshape([batch, -1, kvHeads, headDim]);
+    k = stored.key.reshape([1, -1, kvHeads, headDim]); // [1, rows, Hkv, D]
+    v = stored.value.reshape([1, -1, kvHeads, headDim]);
   }
   const output = attend({ q, k, v, begin, end });
   observe?.({ q, k, v, output });

@@ -28,7 +28,12 @@ function call(rows: readonly Row[], first: number, last: number, layers: LayerCa
   const cacheRows = rows.flatMap((_, b) =>
     Array.from({ length: last - first }, (_, i) => (store ? b * CAPACITY + first + i : -1)),
   );
-  const result = forward(config, parameters, inputsOf(part(rows, first, last), images), {
+  // Each sequence has its own rows of the cache.
+  const placed = part(rows, first, last).map((row, b) => {
+    const moved = (bounds: number[]) => bounds.map((bound) => b * CAPACITY + bound);
+    return { ...row, begin: moved(row.begin), end: moved(row.end) };
+  });
+  const result = forward(config, parameters, inputsOf(placed, images), {
     cache: { rows: constant(Int32Array.from(cacheRows), [rows.length, last - first]), layers },
   });
   return { logits: languageLogits(parameters, result.hidden), cache: result.cache };

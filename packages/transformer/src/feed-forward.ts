@@ -19,7 +19,7 @@ export type Modalities = 'text' | 'patches' | MixedModalities;
 
 export interface MixedModalities {
   groups: readonly PatchPlaces[];
-  /** [B, T, 1]: 1 at text, 0 at patches. */
+  /** `[B, T, 1]`: 1 at text, 0 at patches. */
   isText: Tensor;
 }
 

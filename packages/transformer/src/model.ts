@@ -22,7 +22,7 @@ export interface ImageGroup extends PatchPlaces {
 export interface SequenceInputs extends RotaryPositions {
   /** i32 [B, T]: token ids; -1 at patches. Left out: every position is a patch. */
   tokens?: Tensor;
-  /** i32 [B, T]: each position sees begin <= key < end: causal for text, to the end of its image for a patch. */
+  /** i32 [B, T]: each position sees begin <= key < end: causal for text, to the end of its image for a patch. With a cache these are its rows. */
   begin: Tensor;
   end: Tensor;
   /** A group for each size of images; none in a text-only call. */

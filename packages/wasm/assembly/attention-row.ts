@@ -1,11 +1,18 @@
 /** @file Attention of a single query, for decoding a token at a time: eight lanes of queries would be mostly idle. */
 import { constants } from './constants';
 import { log4 } from './math';
-import { sums } from './matmul-dots';
 import { clearRow, loadPartial, storePartial } from './partial';
 import { rowDot, rowExp, rowMax } from './row-sums';
 import { argAddress, argF32, argI32 } from './scratch';
 import { fma, storePair } from './simd';
+
+/** The sums of the lanes of four vectors, as one vector. */
+@inline
+function sums(a: v128, b: v128, c: v128, d: v128): v128 {
+  const ab = f32x4.add(v128.shuffle<f32>(a, b, 0, 4, 1, 5), v128.shuffle<f32>(a, b, 2, 6, 3, 7));
+  const cd = f32x4.add(v128.shuffle<f32>(c, d, 0, 4, 1, 5), v128.shuffle<f32>(c, d, 2, 6, 3, 7));
+  return f32x4.add(v128.shuffle<f64>(ab, cd, 0, 2), v128.shuffle<f64>(ab, cd, 1, 3));
+}
 
 /** Query `index` of [batch, queries, heads]. `scores`: room for as many floats as there are keys. */
 export function attentionRow(args: usize, index: i32, scores: usize): void {
@@ -20,7 +27,7 @@ export function attentionRow(args: usize, index: i32, scores: usize): void {
   const batch = row / queries;
   const headBytes = <usize>headDim << 2;
   const stride = <usize>kvHeads * headBytes;
-  const kvOffset = (<usize>batch * <usize>keys * <usize>kvHeads + <usize>(head / (heads / kvHeads))) * headBytes;
+  const kvOffset = (<usize>batch * <usize>argI32(args, 16) * <usize>kvHeads + <usize>(head / (heads / kvHeads))) * headBytes;
   const q = argAddress(args, 9) + <usize>index * headBytes;
   const begin = max<i32>(0, load<i32>(argAddress(args, 12) + (<usize>row << 2)));
   const end = min<i32>(keys, load<i32>(argAddress(args, 13) + (<usize>row << 2)));

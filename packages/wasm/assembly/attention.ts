@@ -43,7 +43,7 @@ function runBlock(args: usize, index: i32, intervals: usize): void {
   const headBytes = <usize>headDim << 2;
   const stride = <usize>heads * headBytes;
   const kvStride = <usize>kvHeads * headBytes;
-  const kvOffset = (<usize>batch * <usize>keys * <usize>kvHeads + <usize>(head / (heads / kvHeads))) * headBytes;
+  const kvOffset = (<usize>batch * <usize>argI32(args, 16) * <usize>kvHeads + <usize>(head / (heads / kvHeads))) * headBytes;
   const q = argAddress(args, 9) + headRow * headBytes;
   const k = argAddress(args, 10) + kvOffset;
   const v = argAddress(args, 11) + kvOffset;

@@ -1,106 +1,151 @@
 /**
- * @file Product of a few rows with a transposed b, [n, k] in memory: dot products of rows, read in place. A tile is a
- * range of columns (rows of b as stored) of one matrix of the batch. Arguments as those of `matmul-rows`.
+ * @file Product of a few rows with a transposed b, [n, k] in memory, read in place: dot products, each summed in the order of k,
+ * as all kernels of products do, so that a row has the same bits however many there are. Lanes are columns: four rows of b
+ * as stored are transposed in registers. A tile is a range of columns (rows of b as stored) of one matrix of the batch.
+ * Arguments as those of `matmul-rows`.
  */
 import { epilogue } from './epilogue';
-import { argAddress, argI32 } from './scratch';
-import { fma } from './simd';
+import { argAddress, argI32, sink } from './scratch';
+import { fma, storePair } from './simd';
 
-/** The sums of the lanes of four vectors, as one vector. */
-@inline
-export function sums(a: v128, b: v128, c: v128, d: v128): v128 {
-  const ab = f32x4.add(v128.shuffle<f32>(a, b, 0, 4, 1, 5), v128.shuffle<f32>(a, b, 2, 6, 3, 7));
-  const cd = f32x4.add(v128.shuffle<f32>(c, d, 0, 4, 1, 5), v128.shuffle<f32>(c, d, 2, 6, 3, 7));
-  return f32x4.add(v128.shuffle<f64>(ab, cd, 0, 2), v128.shuffle<f64>(ab, cd, 1, 3));
-}
-
-/** c0[4] = a0 . b_j and c1[4] = a1 . b_j for four adjacent rows b_j, `stride` bytes apart. */
-function dots2x4(a0: usize, a1: usize, b0: usize, stride: usize, k: i32, c0: usize, c1: usize): void {
-  let b1 = b0 + stride;
-  let b2 = b1 + stride;
-  let b3 = b2 + stride;
-  let s00 = f32x4.splat(0);
-  let s01 = s00;
-  let s02 = s00;
-  let s03 = s00;
-  let s10 = s00;
-  let s11 = s00;
-  let s12 = s00;
-  let s13 = s00;
-  const end = a0 + (<usize>(k & ~3) << 2);
-  for (; a0 < end; a0 += 16, a1 += 16, b0 += 16, b1 += 16, b2 += 16, b3 += 16) {
-    const x = v128.load(a0);
-    const y = v128.load(a1);
-    let z = v128.load(b0);
-    s00 = fma(x, z, s00);
-    s10 = fma(y, z, s10);
-    z = v128.load(b1);
-    s01 = fma(x, z, s01);
-    s11 = fma(y, z, s11);
-    z = v128.load(b2);
-    s02 = fma(x, z, s02);
-    s12 = fma(y, z, s12);
-    z = v128.load(b3);
-    s03 = fma(x, z, s03);
-    s13 = fma(y, z, s13);
+/** c[16] = a . b_j for sixteen adjacent rows b_j: a single row of a. */
+function row1x16(a: usize, b: usize, stride: usize, k: i32, c: usize): void {
+  const quarter = stride << 2;
+  let c0 = f32x4.splat(0);
+  let c1 = c0;
+  let c2 = c0;
+  let c3 = c0;
+  const end = a + (<usize>(k & ~3) << 2);
+  for (; a < end; a += 16, b += 16) {
+    const x0 = v128.load32_splat(a);
+    const x1 = v128.load32_splat(a, 4);
+    const x2 = v128.load32_splat(a, 8);
+    const x3 = v128.load32_splat(a, 12);
+    c0 = fourSteps(x0, x1, x2, x3, b, stride, c0);
+    c1 = fourSteps(x0, x1, x2, x3, b + quarter, stride, c1);
+    c2 = fourSteps(x0, x1, x2, x3, b + (quarter << 1), stride, c2);
+    c3 = fourSteps(x0, x1, x2, x3, b + (quarter << 1) + quarter, stride, c3);
   }
-  let first = sums(s00, s01, s02, s03);
-  let second = sums(s10, s11, s12, s13);
-  for (let i = k & 3; i > 0; i--, a0 += 4, a1 += 4, b0 += 4, b1 += 4, b2 += 4, b3 += 4) {
-    const z = f32x4(load<f32>(b0), load<f32>(b1), load<f32>(b2), load<f32>(b3));
-    first = fma(v128.load32_splat(a0), z, first);
-    second = fma(v128.load32_splat(a1), z, second);
+  for (let i = k & 3; i > 0; i--, a += 4, b += 4) {
+    const x = v128.load32_splat(a);
+    c0 = fma(x, columnOf(b, stride), c0);
+    c1 = fma(x, columnOf(b + quarter, stride), c1);
+    c2 = fma(x, columnOf(b + (quarter << 1), stride), c2);
+    c3 = fma(x, columnOf(b + (quarter << 1) + quarter, stride), c3);
   }
-  v128.store(c1, second);
-  v128.store(c0, first);
+  storePair(c, c0, c1);
+  storePair(c + 32, c2, c3);
 }
 
 /**
- * Lane sums of a . b. One row of b after the other, so that memory is read as a single stream: from memory, not from a
- * cache, a third faster than four rows at a time.
+ * Reads a range of memory in order, a value of each cache line: what is then read in another order comes from a cache, and from
+ * memory as a single stream, which is faster than sixteen.
  */
 @inline
-function streamDot(a: usize, b: usize, k: i32): v128 {
-  let s0 = f32x4.splat(0), s1 = s0, s2 = s0, s3 = s0;
-  const end = a + (<usize>(k & ~15) << 2);
-  for (; a < end; a += 64, b += 64) {
-    s0 = fma(v128.load(a), v128.load(b), s0);
-    s1 = fma(v128.load(a, 16), v128.load(b, 16), s1);
-    s2 = fma(v128.load(a, 32), v128.load(b, 32), s2);
-    s3 = fma(v128.load(a, 48), v128.load(b, 48), s3);
-  }
-  for (let i = (k & 15) >> 2; i > 0; i--, a += 16, b += 16) s0 = fma(v128.load(a), v128.load(b), s0);
-  return f32x4.add(f32x4.add(s0, s1), f32x4.add(s2, s3));
+function fetch(from: usize, end: usize): void {
+  let sum: i64 = 0;
+  for (; from < end; from += 64) sum += load<i64>(from);
+  store<i64>(sink, sum);
 }
 
-/** c[4] = a . b_j for four adjacent rows b_j: a single row of a. Bound by reading b. */
-function dots1x4(a: usize, b0: usize, stride: usize, k: i32, c: usize): void {
-  const b1 = b0 + stride;
-  const b2 = b1 + stride;
-  const b3 = b2 + stride;
-  let total = sums(streamDot(a, b0, k), streamDot(a, b1, k), streamDot(a, b2, k), streamDot(a, b3, k));
-  for (let i = k & ~3; i < k; i++) {
-    const at = <usize>i << 2;
-    const z = f32x4(load<f32>(b0 + at), load<f32>(b1 + at), load<f32>(b2 + at), load<f32>(b3 + at));
-    total = fma(v128.load32_splat(a + at), z, total);
-  }
-  v128.store(c, total);
+/** sum + x0 b[0] + x1 b[1] + x2 b[2] + x3 b[3], one after the other, for four adjacent rows of b at once. */
+@inline
+function fourSteps(x0: v128, x1: v128, x2: v128, x3: v128, b: usize, stride: usize, sum: v128): v128 {
+  const b2 = b + (stride << 1);
+  const r0 = v128.load(b);
+  const r1 = v128.load(b + stride);
+  const r2 = v128.load(b2);
+  const r3 = v128.load(b2 + stride);
+  const low01 = v128.shuffle<f32>(r0, r1, 0, 4, 1, 5);
+  const low23 = v128.shuffle<f32>(r2, r3, 0, 4, 1, 5);
+  const high01 = v128.shuffle<f32>(r0, r1, 2, 6, 3, 7);
+  const high23 = v128.shuffle<f32>(r2, r3, 2, 6, 3, 7);
+  sum = fma(x0, v128.shuffle<f64>(low01, low23, 0, 2), sum);
+  sum = fma(x1, v128.shuffle<f64>(low01, low23, 1, 3), sum);
+  sum = fma(x2, v128.shuffle<f64>(high01, high23, 0, 2), sum);
+  return fma(x3, v128.shuffle<f64>(high01, high23, 1, 3), sum);
 }
 
-/** a . b */
+/** One value of each of four adjacent rows. */
+@inline
+function columnOf(b: usize, stride: usize): v128 {
+  const b2 = b + (stride << 1);
+  return f32x4(load<f32>(b), load<f32>(b + stride), load<f32>(b2), load<f32>(b2 + stride));
+}
+
+/** c_i[4] = a_i . b_j for four adjacent rows b_j and four rows a_i, `aStride` and `cStride` bytes apart. */
+function rows4x4(a0: usize, aStride: usize, b: usize, stride: usize, k: i32, c: usize, cStride: usize): void {
+  let a1 = a0 + aStride;
+  let a2 = a1 + aStride;
+  let a3 = a2 + aStride;
+  let c0 = f32x4.splat(0);
+  let c1 = c0;
+  let c2 = c0;
+  let c3 = c0;
+  const end = a0 + (<usize>(k & ~3) << 2);
+  for (; a0 < end; a0 += 16, a1 += 16, a2 += 16, a3 += 16, b += 16) {
+    const b2 = b + (stride << 1);
+    const r0 = v128.load(b);
+    const r1 = v128.load(b + stride);
+    const r2 = v128.load(b2);
+    const r3 = v128.load(b2 + stride);
+    const low01 = v128.shuffle<f32>(r0, r1, 0, 4, 1, 5);
+    const low23 = v128.shuffle<f32>(r2, r3, 0, 4, 1, 5);
+    const high01 = v128.shuffle<f32>(r0, r1, 2, 6, 3, 7);
+    const high23 = v128.shuffle<f32>(r2, r3, 2, 6, 3, 7);
+    let z = v128.shuffle<f64>(low01, low23, 0, 2);
+    c0 = fma(v128.load32_splat(a0), z, c0);
+    c1 = fma(v128.load32_splat(a1), z, c1);
+    c2 = fma(v128.load32_splat(a2), z, c2);
+    c3 = fma(v128.load32_splat(a3), z, c3);
+    z = v128.shuffle<f64>(low01, low23, 1, 3);
+    c0 = fma(v128.load32_splat(a0, 4), z, c0);
+    c1 = fma(v128.load32_splat(a1, 4), z, c1);
+    c2 = fma(v128.load32_splat(a2, 4), z, c2);
+    c3 = fma(v128.load32_splat(a3, 4), z, c3);
+    z = v128.shuffle<f64>(high01, high23, 0, 2);
+    c0 = fma(v128.load32_splat(a0, 8), z, c0);
+    c1 = fma(v128.load32_splat(a1, 8), z, c1);
+    c2 = fma(v128.load32_splat(a2, 8), z, c2);
+    c3 = fma(v128.load32_splat(a3, 8), z, c3);
+    z = v128.shuffle<f64>(high01, high23, 1, 3);
+    c0 = fma(v128.load32_splat(a0, 12), z, c0);
+    c1 = fma(v128.load32_splat(a1, 12), z, c1);
+    c2 = fma(v128.load32_splat(a2, 12), z, c2);
+    c3 = fma(v128.load32_splat(a3, 12), z, c3);
+  }
+  for (let i = k & 3; i > 0; i--, a0 += 4, a1 += 4, a2 += 4, a3 += 4, b += 4) {
+    const z = columnOf(b, stride);
+    c0 = fma(v128.load32_splat(a0), z, c0);
+    c1 = fma(v128.load32_splat(a1), z, c1);
+    c2 = fma(v128.load32_splat(a2), z, c2);
+    c3 = fma(v128.load32_splat(a3), z, c3);
+  }
+  v128.store(c, c0);
+  v128.store(c + cStride, c1);
+  v128.store(c + (cStride << 1), c2);
+  v128.store(c + (cStride << 1) + cStride, c3);
+}
+
+/** c[4] = a . b_j for four adjacent rows b_j. */
+function row1x4(a: usize, b: usize, stride: usize, k: i32, c: usize): void {
+  let sum = f32x4.splat(0);
+  const end = a + (<usize>(k & ~3) << 2);
+  for (; a < end; a += 16, b += 16) {
+    const x0 = v128.load32_splat(a);
+    const x1 = v128.load32_splat(a, 4);
+    const x2 = v128.load32_splat(a, 8);
+    sum = fourSteps(x0, x1, x2, v128.load32_splat(a, 12), b, stride, sum);
+  }
+  for (let i = k & 3; i > 0; i--, a += 4, b += 4) sum = fma(v128.load32_splat(a), columnOf(b, stride), sum);
+  v128.store(c, sum);
+}
+
+/** a . b, with the sum in a lane as above, so that it is rounded alike. */
 function dot(a: usize, b: usize, k: i32): f32 {
-  let s0 = f32x4.splat(0);
-  let s1 = s0;
-  const end = a + (<usize>(k & ~7) << 2);
-  for (; a < end; a += 32, b += 32) {
-    s0 = fma(v128.load(a), v128.load(b), s0);
-    s1 = fma(v128.load(a, 16), v128.load(b, 16), s1);
-  }
-  s0 = f32x4.add(s0, s1);
-  let sum =
-    (f32x4.extract_lane(s0, 0) + f32x4.extract_lane(s0, 1)) + (f32x4.extract_lane(s0, 2) + f32x4.extract_lane(s0, 3));
-  for (let i = k & 7; i > 0; i--, a += 4, b += 4) sum += load<f32>(a) * load<f32>(b);
-  return sum;
+  let sum = f32x4.splat(0);
+  for (let i = 0; i < k; i++, a += 4, b += 4) sum = fma(v128.load32_splat(a), v128.load32_splat(b), sum);
+  return f32x4.extract_lane(sum, 0);
 }
 
 export function matmulDots(args: usize, tile: i32, thread: i32): void {
@@ -116,21 +161,25 @@ export function matmulDots(args: usize, tile: i32, thread: i32): void {
   const b = argAddress(args, 7) + <usize>batch * argAddress(args, 8);
   const output = argAddress(args, 19) + <usize>batch * argAddress(args, 20);
   const stride = <usize>k << 2;
+  const cStride = <usize>n << 2;
   let column = first;
+  for (; column + 16 <= end; column += 16) {
+    const columns = b + <usize>column * stride;
+    const c = output + (<usize>column << 2);
+    fetch(columns, columns + (stride << 4));
+    let row = 0;
+    for (; row + 4 <= m; row += 4) {
+      for (let four = 0; four < 16; four += 4) {
+        const target = c + <usize>row * cStride + (<usize>four << 2);
+        rows4x4(a + <usize>row * stride, stride, columns + <usize>four * stride, stride, k, target, cStride);
+      }
+    }
+    for (; row < m; row++) row1x16(a + <usize>row * stride, columns, stride, k, c + <usize>row * cStride);
+  }
   for (; column + 4 <= end; column += 4) {
-    if (m == 1) {
-      dots1x4(a, b + <usize>column * stride, stride, k, output + (<usize>column << 2));
-      continue;
-    }
-    for (let row = 0; row < m; row += 2) {
-      // An odd last row is computed twice.
-      const next = min(row + 1, m - 1);
-      const c = output + (<usize>column << 2);
-      dots2x4(
-        a + <usize>row * stride, a + <usize>next * stride, b + <usize>column * stride, stride, k,
-        c + (<usize>(row * n) << 2), c + (<usize>(next * n) << 2),
-      );
-    }
+    const columns = b + <usize>column * stride;
+    const c = output + (<usize>column << 2);
+    for (let row = 0; row < m; row++) row1x4(a + <usize>row * stride, columns, stride, k, c + <usize>row * cStride);
   }
   for (; column < end; column++) {
     for (let row = 0; row < m; row++) {

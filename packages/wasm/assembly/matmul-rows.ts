@@ -46,9 +46,10 @@ function rowTail(a: usize, b: usize, bStep: usize, k: i32, c: usize, count: i32)
     v128.store(c, sum);
   }
   for (; count > 0; count--, b += 4, c += 4) {
-    let sum: f32 = 0;
-    for (let x = a, y = b; x < end; x += 4, y += bStep) sum += load<f32>(x) * load<f32>(y);
-    store<f32>(c, sum);
+    // In a lane, as above, so that it is rounded alike.
+    let sum = f32x4.splat(0);
+    for (let x = a, y = b; x < end; x += 4, y += bStep) sum = fma(v128.load32_splat(x), v128.load32_splat(y), sum);
+    v128.store_lane<f32>(c, sum, 0);
   }
 }
 

@@ -43,6 +43,7 @@ class WasmBackend implements Backend {
   readonly name = 'wasm';
   readonly description: string;
   readonly limits: BackendLimits;
+  readonly batchInvariant = true;
   readonly #runtime: Runtime;
   #builtKernels = 0;
   #buildSeconds = 0;

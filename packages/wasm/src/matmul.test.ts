@@ -106,3 +106,28 @@ describe.each([
     await check(shared, [noise(n, 3), noise(2 * m, 4), noise(2 * m * n, 5)]);
   });
 });
+
+/** What is computed for one caller alone has the same bits in a batch with others. */
+test.each([
+  ['b as it is', false],
+  ['b transposed', true],
+] as const)('a row has the same bits however many rows there are: %s', async (_name, right) => {
+  for (const [n, k] of [
+    [37, 33],
+    [64, 192],
+    [192, 600],
+    [3, 130],
+  ]) {
+    const row = noise(k, 1);
+    const b = noise(k * n, 2);
+    for (const backend of backends) {
+      const alone = await runKernels(backend, [kernelOf({ m: 1, n, k }, false, right)], [row, b, n], 2);
+      for (const m of [2, 3, 4, 5, 8, 16, 17, 32, 130]) {
+        const rows = noise(m * k, 3);
+        rows.set(row, (m - 1) * k);
+        const all = await runKernels(backend, [kernelOf({ m, n, k }, false, right)], [rows, b, m * n], 2);
+        expect(all.subarray((m - 1) * n)).toEqual(alone);
+      }
+    }
+  }
+});

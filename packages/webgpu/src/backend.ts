@@ -23,6 +23,12 @@ import { PipelineCache } from './runtime/pipelines.js';
 import type { TuningStore } from './tuning/store.js';
 import { Tuner, type TuningSummary } from './tuning/tuner.js';
 
+/**
+ * Adapters say more than their drivers give: the largest allocation of NVIDIA's is a little less than the 4 GiB it names. What does not
+ * fit into one arena goes into another.
+ */
+const MOST_ARENA_BYTES = 2 ** 31;
+
 /** What `openWebGpu` opens. */
 export interface WebGpuBackend extends Backend {
   /** Whether the kernels run on a GPU or on a software adapter, which is for testing. */
@@ -62,7 +68,7 @@ export class WebGpuDeviceBackend implements WebGpuBackend {
     const alignment = limits.minStorageBufferOffsetAlignment;
     this.limits = {
       alignment,
-      maxArenaBytes: floorTo(Math.min(limits.maxBufferSize, options.memoryLimitBytes), alignment),
+      maxArenaBytes: floorTo(Math.min(limits.maxBufferSize, MOST_ARENA_BYTES, options.memoryLimitBytes), alignment),
       maxBufferBytes: floorTo(limits.maxStorageBufferBindingSize, BYTES_PER_ELEMENT),
       f16: options.device.features.has('shader-f16'),
       maxExpressionInputs: limits.maxStorageBuffersPerShaderStage - 1,

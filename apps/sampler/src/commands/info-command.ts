@@ -1,5 +1,11 @@
 /** @file `sampler info`: what a model folder holds, and what it would run on. */
-import { type AdapterChoice, type BackendChoice, openBackend, type Terminal } from '@transfusion/app-common';
+import {
+  type AdapterChoice,
+  type BackendChoice,
+  localAdapters,
+  openBackend,
+  type Terminal,
+} from '@transfusion/app-common';
 import { openCheckpoint } from '@transfusion/checkpoint/node';
 import { formatImageSize } from '@transfusion/data';
 import { imageLayout, imageSizes } from '@transfusion/sampler';
@@ -15,8 +21,8 @@ export interface InfoCommandOptions {
 }
 
 export async function infoCommand(options: InfoCommandOptions, terminal: Terminal): Promise<void> {
-  const path = modelPath(options.model, terminal);
-  const stored = await readModelFolder(path, { adapters: options.lora });
+  const path = await modelPath(options.model, terminal);
+  const stored = await readModelFolder(path, { adapters: await localAdapters(options.lora, terminal) });
   const { tensors, tokenizer } = stored;
   const step = await trainingStep(path);
   const backend = await openBackend(options.backend, terminal);

@@ -5,7 +5,7 @@ import type { Terminal } from '@transfusion/app-common';
 import { decodeText } from '@transfusion/checkpoint';
 import { checkWritableFile, openCheckpoint, writeOutputFile } from '@transfusion/checkpoint/node';
 import { parseConfig, reason, TransfusionError } from '@transfusion/core';
-import { findModelFolder, readModelFolder } from '@transfusion/sampler/node';
+import { findModelFolder, readModelFolder, type StoredModel } from '@transfusion/sampler/node';
 import { fingerprintSchema } from '@transfusion/training/node';
 import { z } from 'zod';
 import { trainCommandOf } from '../config/command-of.js';
@@ -14,11 +14,15 @@ import { evaluationSchema, type Score } from '../report/evaluation-file.js';
 import { modelCard } from '../report/model-card.js';
 import { TRAINING_FILE } from './export-command.js';
 
-export interface CardCommandOptions {
+export interface CardCommandOptions extends CardOptions {
   /** A model folder: a run's or an exported one, or the name of a package. */
   model: string;
   /** The card. */
   out: string;
+}
+
+/** What a card says beside what the model says. */
+export interface CardOptions {
   /** Of the model; default: the run's. */
   name?: string;
   /** An `evaluation.json`. */
@@ -40,21 +44,37 @@ const trainingSchema = z.looseObject({
 
 /** @throws CheckpointError, TransfusionError CONFIG_INVALID, CARD_TRAINING, CARD_EVALUATION, OUTPUT_UNWRITABLE */
 export async function cardCommand(options: CardCommandOptions, terminal: Terminal): Promise<void> {
-  const { out, license, note: notes, source: sources, limit: limits } = options;
+  const { out } = options;
   await checkWritableFile(out);
-  const { config: model, vae } = await readModelFolder(options.model);
-  const { config, step, trainSeconds, data } = await readTraining(findModelFolder(options.model));
+  const picture = options.picture && seenFrom(dirname(resolve(out)), options.picture);
+  const model = await readModelFolder(options.model);
+  await writeOutputFile(out, await cardOf(model, findModelFolder(options.model), { ...options, picture }));
+  terminal.out(out);
+}
+
+/**
+ * The card of a model.
+ *
+ * @param folder says how it was trained
+ * @param options.picture as the card is to name it
+ * @throws TransfusionError CARD_TRAINING, CARD_EVALUATION, CONFIG_INVALID
+ */
+export async function cardOf(
+  { config: model, vae }: StoredModel,
+  folder: string,
+  options: CardOptions,
+): Promise<string> {
+  const { license, note: notes, source: sources, limit: limits, picture } = options;
+  const { config, step, trainSeconds, data } = await readTraining(folder);
   const scores = options.evaluation === undefined ? [] : await readScores(options.evaluation);
-  const card = modelCard({
+  return modelCard({
     ...{ model, license, notes, sources, limits, scores },
     name: options.name ?? config.name,
     codecParameters: [...(vae?.weights.values() ?? [])].reduce((sum, { data }) => sum + data.length, 0),
     run: { config, step, trainSeconds, pictures: data?.pictures, texts: data?.texts, documents: data?.documents },
     command: config.finetune === null ? await trainCommandOf(config) : undefined,
-    picture: options.picture && seenFrom(dirname(resolve(out)), options.picture),
+    picture,
   });
-  await writeOutputFile(out, card);
-  terminal.out(out);
 }
 
 function readTraining(folder: string): Promise<z.output<typeof trainingSchema>> {

@@ -1,6 +1,6 @@
 /** @file `trainer export`: a run's model without what only training needs, its weights in half the bytes; and SHA256SUMS. */
 import type { Terminal } from '@transfusion/app-common';
-import type { Tensors } from '@transfusion/checkpoint';
+import type { ShortDtype, Tensors } from '@transfusion/checkpoint';
 import {
   checkWritableFolder,
   type FolderReader,
@@ -30,8 +30,7 @@ export async function exportCommand({ run, out, f32 }: ExportCommandOptions, ter
   await checkWritableFolder(out);
   await refuseCheckpoint(run);
   const model = await openCheckpoint(runFiles(run).model, readModel);
-  const stored = (tensors: Tensors): TensorMap =>
-    new Map([...tensors].map(([name, tensor]) => [name, f32 ? tensor : { ...tensor, dtype: 'F16' as const }]));
+  const stored = (tensors: Tensors) => storedAs(tensors, f32 ? undefined : 'F16');
   const { vae, tensors, isAdapter, ...rest } = model;
   if (isAdapter) await saveAdapterFolder({ ...rest, path: out, tensors: stored(tensors) });
   else
@@ -75,8 +74,19 @@ async function readModel(reader: FolderReader): Promise<ExportedFiles> {
   };
 }
 
-async function trainingFile(reader: FolderReader): Promise<Record<string, string>> {
-  if (!(await reader.has('trainer_state.json'))) return {};
-  const state = await reader.readJson('trainer_state.json', z.unknown());
+/** Tensors to write. @param dtype undefined: as they are */
+export function storedAs(
+  tensors: ReadonlyMap<string, { shape: readonly number[]; data: Float32Array }>,
+  dtype: ShortDtype | undefined,
+): TensorMap {
+  const short = dtype && { dtype };
+  return new Map([...tensors].map(([name, { shape, data }]) => [name, { shape: [...shape], data, ...short }]));
+}
+
+/** How a model was trained, without what only going on needs. */
+export async function trainingFile(reader: FolderReader): Promise<Record<string, string>> {
+  const name = (await reader.has('trainer_state.json')) ? 'trainer_state.json' : TRAINING_FILE;
+  if (!(await reader.has(name))) return {};
+  const state = await reader.readJson(name, z.unknown());
   return { [TRAINING_FILE]: `${JSON.stringify(state, null, 2)}\n` };
 }

@@ -4,6 +4,7 @@ import {
   type BackendChoice,
   type ConfigSources,
   formatSeconds,
+  localModel,
   openBackend,
   type Terminal,
 } from '@transfusion/app-common';
@@ -21,7 +22,7 @@ export interface TrainCommandOptions extends ConfigSources {
   runs: string;
   /** Folder of a run to go on with. */
   resume?: string;
-  /** Model folder to start from. */
+  /** Model to start from: a folder, or an address of the hub. */
   finetune?: string;
   /** Start over where there is a run of that name. */
   overwrite?: boolean;
@@ -49,7 +50,9 @@ export async function trainCommand<
     });
   }
   const resume = options.resume === undefined ? undefined : await kind.load(options.resume);
-  const config = resume ? resumedConfig(kind.schema, resume.state.config, options) : await startedConfig(kind, options);
+  const config = resume
+    ? await withLocalBase(resumedConfig(kind.schema, resume.state.config, options), terminal)
+    : await startedConfig(kind, options, terminal);
   const folder = options.resume ?? join(options.runs, config.name);
   const context = { cacheFolder: join(options.runs, '..', '.cache', 'data'), terminal };
   if (options.dryRun) {
@@ -79,11 +82,18 @@ export async function trainCommand<
 async function startedConfig<Config extends AnyRunConfig>(
   kind: Pick<Kind<Config, TrainingSession, LoadedRun<Config>>, 'schema' | 'presets' | 'complete'>,
   { finetune, ...options }: TrainCommandOptions,
+  terminal: Terminal,
 ): Promise<Config> {
   const start = finetune === undefined ? [] : [`finetune=${JSON.stringify(finetune)}`];
   const sources = { ...options, set: [...(options.set ?? []), ...start] };
-  const config = await resolveConfig(kind, sources);
+  const config = await withLocalBase(await resolveConfig(kind, sources), terminal);
   return kind.complete ? kind.complete(config, sources) : config;
+}
+
+/** With the folder that the model to start from is in: a run goes on with the commit that it began with. */
+async function withLocalBase<Config extends AnyRunConfig>(config: Config, terminal: Terminal): Promise<Config> {
+  const { finetune } = config as { finetune?: string | null };
+  return finetune ? { ...config, finetune: await localModel(finetune, terminal) } : config;
 }
 
 function notBoth(resume: string, finetune: string): TransfusionError {

@@ -110,7 +110,7 @@ const fields = z.strictObject({
     .nullable()
     .default(null)
     .describe(
-      'a model folder to start from: weights, tokenizer, codec, sizes and diffusion are its; null: random weights',
+      'a model to start from, a folder or hf://owner/name of the Hugging Face hub: weights, tokenizer, codec, sizes and diffusion are its; null: random weights',
     ),
   ...transfusionFields,
   data: dataSchema,

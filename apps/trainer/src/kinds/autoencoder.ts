@@ -47,7 +47,7 @@ export const autoencoderKind: Kind<VaeRunConfig, AutoencoderSession, LoadedAutoe
       .map((name) => `${name} ${others[name].toPrecision(3)}`);
     return [`L1 ${l1.toFixed(4)}`, ...rest, `${imagesPerSecond.toFixed(1)} images/s`].join(' ');
   },
-  sample: (run, path) => present(run, `${path}.png`, run.config.sample.scored),
+  sample: (run, path, signal) => present(run, `${path}.png`, run.config.sample.scored, signal),
   async finish(run, folder, signal) {
     const { heldOut } = run.session.images;
     const scores = await present(run, join(folder, 'reconstructions.png'), heldOut.length, signal);

@@ -37,8 +37,8 @@ export const evaluatorKind: Kind<EvaluatorRunConfig, EvaluatorSession, LoadedEva
   progress({ contrastive, crossEntropy, imagesPerSecond }) {
     return `loss ${(contrastive ?? crossEntropy).toFixed(4)} ${imagesPerSecond.toFixed(1)} images/s`;
   },
-  async sample(run) {
-    const heldOut = await score(run, run.config.sample.scored);
+  async sample(run, _path, signal) {
+    const heldOut = await score(run, run.config.sample.scored, signal);
     return heldOut ? { heldOut } : {};
   },
   async finish(run, _folder, signal) {

@@ -50,7 +50,7 @@ export interface Kind<Config extends AnyRunConfig, Session extends TrainingSessi
   /** Beside the progress bar. */
   progress(logged: Record<string, number>): string;
   /** Writes what the model does as `PATH.png` and the like, and returns scores on what was held out. */
-  sample(run: OpenedRun<Config, Session>, path: string): Promise<Record<string, unknown>>;
+  sample(run: OpenedRun<Config, Session>, path: string, signal?: AbortSignal): Promise<Record<string, unknown>>;
   /** When all steps are done; a line for a person. */
   finish?(run: OpenedRun<Config, Session>, folder: string, signal: AbortSignal): Promise<string | undefined>;
 }

@@ -29,9 +29,9 @@ export async function trainRun<Config extends AnyRunConfig, Session extends Trai
     ...{ session, start, signal, ...sinks },
     ...{ logEvery: config.logEvery, checkpointEvery: config.checkpointEvery, sampleEvery: config.sample.every },
     progress: (step, logged) => bar.update(step, kind.progress(logged)),
-    async sample(step) {
+    async sample(step, stop) {
       await mkdir(samples, { recursive: true });
-      return kind.sample(run, join(samples, `step-${step}`));
+      return kind.sample(run, join(samples, `step-${step}`), stop);
     },
   }).finally(() => bar.stop());
   return { ...result, summary: result.finished ? await kind.finish?.(run, folder, signal) : undefined };

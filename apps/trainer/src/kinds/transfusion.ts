@@ -71,9 +71,9 @@ export const transfusionKind: Kind<RunConfig, TransfusionSession, LoadedTransfus
     const image = codes === undefined ? '' : ` image ${codes.toFixed(4)}`;
     return `text ${language.toFixed(3)}${image} ${Math.round(tokensPerSecond)} tokens/s`;
   },
-  async sample({ session, config }, path) {
-    await writeSamples(session, { path, count: config.sample.images });
-    return evaluateHeldOut(session);
+  async sample({ session, config }, path, signal) {
+    await writeSamples(session, { path, count: config.sample.images, signal });
+    return evaluateHeldOut(session, signal);
   },
 };
 

@@ -108,7 +108,8 @@ test('the text says what it is, how it was made and what of', () => {
   ])
     expect(card).toContain(said);
   const [, example] = /```ts\n([\s\S]*?)```/.exec(card)!;
-  expect(example.trim().split('\n').length).toBeLessThan(15);
+  expect(example.split('\n').filter((line) => line.trim() !== '').length).toBeLessThanOrEqual(10);
+  expect(card).toMatch(/^npm install @transfusion\/emoji-64 /m);
   expect(example).toContain("prompts: ['red heart, 3d style']");
 });
 

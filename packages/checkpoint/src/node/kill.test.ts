@@ -1,11 +1,10 @@
 import { spawn } from 'node:child_process';
-import { mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
-import { createRequire } from 'node:module';
+import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
-import { transform } from '@swc/core';
+import { join } from 'node:path';
 import fc from 'fast-check';
 import { z } from 'zod';
+import { compileSources, linkPackages } from '../testing/compile-sources.js';
 import { loadModelFolder, openCheckpoint } from './index.js';
 
 const KILLS = 50;
@@ -24,21 +23,6 @@ for (let version = Number(first); ; version++) {
 }
 `;
 
-/** A package's sources as JavaScript that a plain Node process runs. */
-async function compileSources(source: string, target: string): Promise<void> {
-  for (const entry of await readdir(source, { recursive: true })) {
-    if (!entry.endsWith('.ts') || entry.endsWith('.test.ts')) continue;
-    const code = await readFile(join(source, entry), 'utf8');
-    const output = await transform(code, {
-      jsc: { target: 'es2022', parser: { syntax: 'typescript' } },
-      module: { type: 'es6' },
-    });
-    await mkdir(dirname(join(target, entry)), { recursive: true });
-    await writeFile(join(target, entry.replace(/\.ts$/, '.js')), output.code);
-  }
-  await writeFile(join(target, 'package.json'), '{"type":"module","exports":"./index.js"}');
-}
-
 /** The child, and what it imports. */
 async function writeChild(target: string): Promise<void> {
   const packages = join(__dirname, '../../..');
@@ -46,10 +30,7 @@ async function writeChild(target: string): Promise<void> {
   await compileSources(join(packages, 'checkpoint/src'), target);
   await compileSources(join(packages, 'core/src'), join(modules, '@transfusion/core'));
   await writeFile(join(target, 'child.js'), CHILD);
-  for (const name of ['fastest-levenshtein', 'zod']) {
-    const folder = dirname(createRequire(__filename).resolve(`${name}/package.json`));
-    await symlink(folder, join(modules, name), 'junction');
-  }
+  await linkPackages(['fastest-levenshtein', 'zod'], modules);
 }
 
 /** Runs the child until it is killed `delay` milliseconds after it is ready; returns the last version it told of. */

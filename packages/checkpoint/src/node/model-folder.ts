@@ -12,7 +12,7 @@ import type { TensorData } from '../write-safetensors.js';
 import { encodeWeights } from '../write-shards.js';
 import type { FileContent } from './durable-files.js';
 import { openCheckpoint } from './open-checkpoint.js';
-import { writeFolder } from './write-folder.js';
+import { type WriteFolderOptions, writeFolder } from './write-folder.js';
 
 const OPTIMIZER_WEIGHTS = 'optimizer';
 /** What PEFT calls the files of an adapter. */
@@ -58,6 +58,8 @@ export interface SaveModelOptions {
   companions?: string[];
   /** Weights of more bytes are written in several files with an index (see `encodeWeights`); default 256 MB. */
   maxShardBytes?: number;
+  /** See `writeFolder`. */
+  sums?: WriteFolderOptions['sums'];
 }
 
 function json(name: string, value: unknown): string {
@@ -99,7 +101,7 @@ export async function saveModelFolder(options: SaveModelOptions): Promise<void> 
     contents['trainer_state.json'] = json('trainer_state.json', trainer.state);
     addWeights('', OPTIMIZER_WEIGHTS, trainer.optimizer);
   }
-  await writeFolder(path, { ...contents, ...files }, { owned: OWNED, marks: MARKS, companions });
+  await writeFolder(path, { ...contents, ...files }, { owned: OWNED, marks: MARKS, companions, sums: options.sums });
 }
 
 export interface SaveAdapterOptions extends Pick<SaveModelOptions, 'path' | 'tensors' | 'trainer' | 'files'> {

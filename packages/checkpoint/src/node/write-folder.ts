@@ -14,6 +14,7 @@ import {
 } from './durable-files.js';
 import { fileError } from './file-errors.js';
 import { settleVersions } from './folder-versions.js';
+import { writeSums } from './write-sums.js';
 
 export interface WriteFolderOptions {
   /**
@@ -28,6 +29,8 @@ export interface WriteFolderOptions {
   marks?: readonly (string | readonly string[])[];
   /** Names that a folder without the marks may have nevertheless. Default: none, it must be empty. */
   companions?: readonly string[];
+  /** Which files' hashes are written beside them, in SHA256SUMS, in the same step. Default: none, and no such file. */
+  sums?: (name: string) => boolean;
 }
 
 function checkName(name: string): void {
@@ -93,6 +96,7 @@ export async function writeFolder(
     const existing = await checkExisting(target, { marks, companions });
     await mkdir(temporary);
     for (const name of names) await writeDurableFile(join(temporary, name), files[name]);
+    if (options.sums) await writeSums(temporary, options.sums);
     if (existing) await carryOver(target, temporary, (name) => owned.some((each) => isNamed(each, name)));
     await syncFolders(temporary);
 

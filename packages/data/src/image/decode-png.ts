@@ -45,7 +45,7 @@ function pixelReader(png: DecodedPng, indexed: boolean): (lineStart: number, x: 
  * less than 8 bits per channel are refused. Gamma is ignored by both; of an animation the still image is taken.
  *
  * @param bytes the file; may be a view into a larger buffer, or shared memory that nobody writes to meanwhile
- * @param where names the file in errors
+ * @param options.where names the file in errors
  * @throws TransfusionError IMAGE_UNREADABLE: empty, truncated, damaged, not a PNG; IMAGE_TOO_LARGE: the header names
  *   more pixels than the limits allow. Both before anything of the declared size is allocated.
  */

@@ -38,12 +38,16 @@ export function onWhite(colour: number, alpha: number): number {
 /**
  * Encodes an image as an 8-bit RGB PNG file; values outside of [-1, 1] are clamped.
  *
- * @param options.texts what is told beside the pixels, by keyword: see `readPngTexts`. Default: nothing
  * @throws TransfusionError DATA_IMAGE_SHAPE; DATA_IMAGE_NOT_FINITE: a value is NaN or infinite; DATA_PNG_TEXT
  */
 export function encodePng(
   image: RgbImage,
-  { texts = {} }: { texts?: Readonly<Record<string, string>> } = {},
+  {
+    texts = {},
+  }: {
+    /** What is told beside the pixels, by keyword: see `readPngTexts`. Default: nothing. */
+    texts?: Readonly<Record<string, string>>;
+  } = {},
 ): Uint8Array {
   const { width, height, data } = image;
   if (data.length !== width * height * 3) {

@@ -3,7 +3,7 @@ import { readFile, stat } from 'node:fs/promises';
 import { reason, TransfusionError } from '@transfusion/core';
 import { describeFormat } from '../image/image-format.js';
 import { checkImageSize } from '../image/image-limits.js';
-import { checkPng, isPng } from '../image/png-chunks.js';
+import { checkPng, isPng, type PngLimits } from '../image/png-chunks.js';
 import { fitLines, type ImageLines } from '../image/resize.js';
 import { onWhite, type RgbImage } from '../image/rgb-image.js';
 import { type ImageSize, nearestImageSize } from '../image-size.js';
@@ -46,15 +46,31 @@ export async function readImage(path: string, size: number): Promise<Float32Arra
 /** `readImage`, cropped and resized to that of `sizes` whose aspect ratio is nearest to the picture's. @throws as that */
 export async function readFittedImage(path: string, sizes: readonly ImageSize[]): Promise<RgbImage> {
   const bytes = await readBytes(path);
-  const sharp = await loadSharp();
   if (isCameraRaw(path) && describeFormat(bytes) === 'a TIFF file') throw otherKind(path, "a camera's raw file");
+  return decodeFittedImage(bytes, sizes, { where: path });
+}
+
+/**
+ * `readFittedImage` of the bytes of a file.
+ *
+ * @param options.where names the picture in errors
+ * @param options.limits of the pixels that it may have; default: those of `readImage`
+ * @throws as that
+ */
+export async function decodeFittedImage(
+  bytes: Uint8Array,
+  sizes: readonly ImageSize[],
+  options: { where: string; limits?: PngLimits },
+): Promise<RgbImage> {
+  const { where: path, limits: { maxSide, maxPixels } = {} } = options;
+  const sharp = await loadSharp();
   // libpng passes over what decodePng refuses, and the other way round: both readers see what this leaves.
-  const file = isPng(bytes) ? checkPng(bytes, path).display : bytes;
+  const file = isPng(bytes) ? checkPng(bytes, path, { maxSide, maxPixels }).display : bytes;
   // The limit of pixels is checked below, which says more than sharp does.
   const open = () => sharp(file, { failOn: 'error', limitInputPixels: false });
   try {
     const { width, height, format, depth } = await open().metadata();
-    checkImageSize(path, { width, height });
+    checkImageSize(path, { width, height }, maxSide, maxPixels);
     const isDeep = depth === 'ushort' && (format === 'png' || format === 'tiff');
     const { data, info } = await open()
       .autoOrient()

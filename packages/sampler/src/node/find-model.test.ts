@@ -113,6 +113,9 @@ test('a name without a package, and a package without a model, are told', async 
   await expect(openModel('@transfusion-test/none', backend)).rejects.toThrow(
     /^MODEL_NAME: there is no folder @transfusion-test\/none, and no package of that name is installed\n.*npm install/,
   );
+  await expect(openModel('hf://owner/name', backend)).rejects.toThrow(
+    /^MODEL_NAME: hf:\/\/owner\/name is on the Hugging Face hub.*\n.*fromHub\('hf:\/\/owner\/name'\)/,
+  );
   await expect(openModel('ftp://example.org/model', backend)).rejects.toThrow(/^CHECKPOINT_MISSING: folder ftp:/);
   await expect(openModel(new URL('ftp://example.org/model'), backend)).rejects.toThrow(/^CHECKPOINT_ARGUMENT: ftp:/);
 });

@@ -24,9 +24,10 @@ export function packagedModel(name: string): string | undefined {
  * The folder that a model is in: a path is itself, the name of an installed package the folder `model` of it. What is neither is
  * returned as it is, for an error of whoever reads it; but a name with a scope can be nothing but a package.
  *
- * @throws TransfusionError MODEL_NAME: there is no package of that name, or no model in it
+ * @throws TransfusionError MODEL_NAME: there is no package of that name, or no model in it; it is on the hub
  */
 export function findModelFolder(nameOrPath: string): string {
+  if (/^hf:\/\//i.test(nameOrPath)) throw ofHub(nameOrPath);
   if (statSync(nameOrPath, { throwIfNoEntry: false }) || !PACKAGE_NAME.test(nameOrPath)) return nameOrPath;
   const found = packagedModel(nameOrPath);
   if (found !== undefined || !nameOrPath.startsWith('@')) return found ?? nameOrPath;
@@ -39,6 +40,14 @@ export function findModelFolder(nameOrPath: string): string {
     fix: root
       ? 'install a version of it that has a model, or give the path of a model folder'
       : `npm install ${nameOrPath}, or give the path of a model folder`,
+  });
+}
+
+function ofHub(address: string): TransfusionError {
+  return new TransfusionError({
+    code: 'MODEL_NAME',
+    message: `${address} is on the Hugging Face hub, not here`,
+    fix: `fetch it first: openModel(await fromHub('${address}'), backend), with fromHub of @transfusion/hub/node`,
   });
 }
 

@@ -141,7 +141,8 @@ async function openBatch(backend: Backend, config: PipelineConfig, guided: boole
 }
 
 /** Every prediction is read, everything else is computed here. */
-async function denoiseOnHost({ batch, layout, plan, guidance, noiseIndices, sources }: DenoiseOptions) {
+async function denoiseOnHost(options: DenoiseOptions & { batch: SequenceBatch }) {
+  const { batch, layout, plan, guidance, noiseIndices, sources } = options;
   const paired = isGuided(guidance);
   const noises = noiseIndices.map((image) => initialNoise(layout, seed, image));
   const { from } = plan.evaluations[0];

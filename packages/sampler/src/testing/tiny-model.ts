@@ -64,10 +64,11 @@ export function tinyParameters(backend: Backend, config: PipelineConfig, seed = 
   );
 }
 
-export function tinySampler(backend: Backend, config = tinyConfig(), seed = 1) {
+export function tinySampler(backend: Backend, config = tinyConfig(), seed = 1, concurrency?: number) {
   return createSampler({
     backend,
     config,
+    concurrency,
     parameters: tinyParameters(backend, config, seed),
     tokenizer: tokenizerOf(config),
     codec: createCodec(config.codec),

@@ -10,11 +10,14 @@ interface Options {
   heads: number;
   kvHeads: number;
   headDim: number;
+  /** Of k and v; default: that of q. */
+  keyBatch?: number;
   /** [begin, end) of query i of row b. */
   interval: (b: number, i: number) => [number, number];
 }
 
-function attentionCase({ name, batch, queries, keys, heads, kvHeads, headDim, interval }: Options): ConformanceCase {
+function attentionCase(options: Options): ConformanceCase {
+  const { name, batch, queries, keys, heads, kvHeads, headDim, keyBatch = batch, interval } = options;
   const bounds = Array.from({ length: batch * queries }, (_, at) => interval(Math.floor(at / queries), at % queries));
   const bound = (end: 0 | 1): CaseInput =>
     ids(
@@ -25,8 +28,8 @@ function attentionCase({ name, batch, queries, keys, heads, kvHeads, headDim, in
     name: `attention: ${name}`,
     inputs: {
       q: normal([batch, queries, heads, headDim]),
-      k: normal([batch, keys, kvHeads, headDim]),
-      v: normal([batch, keys, kvHeads, headDim]),
+      k: normal([keyBatch, keys, kvHeads, headDim]),
+      v: normal([keyBatch, keys, kvHeads, headDim]),
       begin: bound(0),
       end: bound(1),
     },
@@ -107,5 +110,27 @@ export const attentionCases: readonly ConformanceCase[] = [
     kvHeads: 1,
     headDim: 33,
     interval: (_, i) => [0, i + 1],
+  }),
+  attentionCase({
+    name: 'a cache of four sequences, images of two of them',
+    batch: 2,
+    queries: 9,
+    keys: 4 * 24,
+    heads: 4,
+    kvHeads: 2,
+    headDim: 8,
+    keyBatch: 1,
+    interval: (b) => [b === 0 ? 72 : 24, b === 0 ? 90 : 39],
+  }),
+  attentionCase({
+    name: 'a cache of three sequences, a token of each, in another order',
+    batch: 3,
+    queries: 1,
+    keys: 3 * 16,
+    heads: 2,
+    kvHeads: 2,
+    headDim: 12,
+    keyBatch: 1,
+    interval: (b) => [16 * (2 - b), 16 * (2 - b) + 5 + b],
   }),
 ];

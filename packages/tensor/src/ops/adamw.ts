@@ -53,7 +53,7 @@ export interface AdamWStep {
   gradient: Tensor;
   m: Tensor;
   v: Tensor;
-  /** [3]: learning rate, 1 - beta1^step, 1 - beta2^step. Data, since they change every step. */
+  /** `[3]`: learning rate, 1 - beta1^step, 1 - beta2^step. Data, since they change every step. */
   hyper: Tensor;
   /** One element that multiplies the gradient: clipping, unscaling. 0 skips the update, whatever the gradient holds. */
   gradientScale: Tensor;

@@ -9,10 +9,15 @@ interface AttentionAttributes {
   scale: number;
 }
 
-/** The sizes of an attention of q [batch, queries, heads, headDim] over k [batch, keys, kvHeads, headDim]. */
+/** The sizes of an attention of q [batch, queries, heads, headDim] over k [batch or 1, keys, kvHeads, headDim]. */
 function attentionShape(q: TensorType, k: TensorType, scale: number): AttentionShape {
   const [batch, queries, heads, headDim] = q.shape;
   return { batch, queries, keys: k.shape[1], heads, kvHeads: k.shape[2], headDim, scale };
+}
+
+/** Whether all of the batch see the same keys. */
+function sharesKeys(q: TensorType, k: TensorType): boolean {
+  return q.shape[0] > 1 && k.shape[0] === 1;
 }
 
 /** Inputs q, k, v, begin, end; outputs o like q and lse [batch, queries, heads]. */
@@ -26,7 +31,8 @@ const attentionOp: OpDefinition<AttentionAttributes> = {
       shapeError(`attention: q ${showShape(q.shape)}, k ${showShape(k.shape)}, v ${showShape(v.shape)}: ${why}`);
     if (q.shape.length !== 4 || k.shape.length !== 4) throw bad('each must be [batch, length, heads, headDim]');
     if (!sameShape(k.shape, v.shape)) throw bad('k and v must be equal');
-    if (q.shape[0] !== k.shape[0] || q.shape[3] !== k.shape[3]) throw bad('batch and headDim must agree');
+    if (q.shape[3] !== k.shape[3]) throw bad('headDim must agree');
+    if (k.shape[0] !== q.shape[0] && k.shape[0] !== 1) throw bad('the batch of k and v must be that of q, or 1');
     if (q.shape[2] % k.shape[2] !== 0)
       throw bad(`${q.shape[2]} query heads must be a multiple of ${k.shape[2]} key heads`);
     for (const [name, interval] of [
@@ -42,7 +48,8 @@ const attentionOp: OpDefinition<AttentionAttributes> = {
     return [q, { shape: q.shape.slice(0, 3), dtype: 'f32' }];
   },
   reference({ inputs: [q, k, v, begin, end], inputTypes, attributes: { scale } }) {
-    const shape = attentionShape(inputTypes[0], inputTypes[1], scale);
+    const [ofQ, ofK] = inputTypes;
+    const shape = { ...attentionShape(ofQ, ofK, scale), sharedKeys: sharesKeys(ofQ, ofK) };
     const output = new Float64Array(q.length);
     const lse = new Float64Array(q.length / shape.headDim);
     forEachQuery(shape, begin, end, (row, keys) => {
@@ -62,11 +69,15 @@ const attentionOp: OpDefinition<AttentionAttributes> = {
   gradient({ inputs: [q, k, v, begin, end], outputs: [o, lse], gradients: [g], attributes }) {
     if (!g) return [];
     const delta = g.mul(o).sum(3);
-    const [dq, dk, dv] = applyAll(attentionGradOp, [q, k, v, begin, end, lse, delta, g], attributes);
-    return [dq, dk, dv, undefined, undefined];
+    // Over keys that all share, the batch is one long row of queries.
+    const asOne = (t: Tensor) => (k.shape[0] === 1 ? t.reshape([1, -1, ...t.shape.slice(2)]) : t);
+    const inputs = [asOne(q), k, v, ...[begin, end, lse, delta, g].map(asOne)];
+    const [dq, dk, dv] = applyAll(attentionGradOp, inputs, attributes);
+    return [dq.reshape(q.shape), dk, dv, undefined, undefined];
   },
   kernel({ inputs, attributes: { scale }, reads: [q, k, v, begin, end], writes: [output, lse] }) {
-    return { kind: 'attention', ...attentionShape(inputs[0], inputs[1], scale), q, k, v, begin, end, output, lse };
+    const shape = { ...attentionShape(inputs[0], inputs[1], scale), sharedKeys: sharesKeys(inputs[0], inputs[1]) };
+    return { kind: 'attention', ...shape, q, k, v, begin, end, output, lse };
   },
 };
 
@@ -112,7 +123,7 @@ function dot(a: ReferenceArray, atA: number, b: ReferenceArray, atB: number, len
 
 /** Calls `visit` for every (batch, query, head) row with the element offsets of the keys it sees. */
 function forEachQuery(
-  { batch, queries, keys, heads, kvHeads, headDim }: AttentionShape,
+  { batch, queries, keys, heads, kvHeads, headDim, sharedKeys = false }: AttentionShape & { sharedKeys?: boolean },
   begin: ReferenceArray,
   end: ReferenceArray,
   visit: (row: number, keys: number[]) => void,
@@ -124,7 +135,8 @@ function forEachQuery(
       for (let h = 0; h < heads; h++) {
         const kvHead = Math.floor(h / (heads / kvHeads));
         const seen: number[] = [];
-        for (let j = first; j < last; j++) seen.push(((b * keys + j) * kvHeads + kvHead) * headDim);
+        const base = sharedKeys ? 0 : b * keys;
+        for (let j = first; j < last; j++) seen.push(((base + j) * kvHeads + kvHead) * headDim);
         visit((b * queries + i) * heads + h, seen);
       }
     }
@@ -134,7 +146,7 @@ function forEachQuery(
 export interface AttentionOptions {
   /** [batch, queries, heads, headDim] */
   q: Tensor;
-  /** [batch, keys, kvHeads, headDim]; kvHeads divides heads */
+  /** [batch, keys, kvHeads, headDim], or of batch 1: the same keys for all; kvHeads divides heads */
   k: Tensor;
   /** like k */
   v: Tensor;

@@ -101,7 +101,7 @@ const writeRowsOp: OpDefinition<null> = {
   },
 };
 
-/** Rows of `table` [rows, ...] at i32 `indices` [...]: [...indices, ...]. An index outside [0, rows) gives zeros. */
+/** Rows of `table` [rows, ...] at i32 `indices` `[...]`: `[...indices, ...]`. An index outside [0, rows) gives zeros. */
 export function gather(table: Tensor, indices: Tensor): Tensor {
   return apply(gatherOp, [table, indices], null);
 }

@@ -78,6 +78,11 @@ export interface Backend {
   /** One line for a person: adapter or threads, and what of it is in use. */
   readonly description: string;
   readonly limits: BackendLimits;
+  /**
+   * Whether what a kernel computes for one row of a batch (a row of a product, a query, an image) has the same bits however many
+   * rows there are. Default: not promised.
+   */
+  readonly batchInvariant?: boolean;
   /** A zeroed buffer. Throws `OutOfMemoryError` before allocating what cannot fit. */
   createBuffer(elements: number): DeviceBuffer;
   /** Prepares everything a run needs. `states`: one buffer per `state` storage index, created by this backend, each another. */

@@ -21,6 +21,7 @@ import { batchRows, type RowStarts, rowLayout, rowShares } from './batch-rows.js
 import { type DocumentSize, documentSize, exampleSize } from './batch-shape.js';
 import { announced, type DocumentSource, documentChooser, documentOf } from './choose-documents.js';
 import type { TrainingDocument, TrainingExample } from './examples.js';
+import { LazyList } from './lazy-list.js';
 import type { BatchShape, TransfusionInputs } from './objective.js';
 import { rowWalk } from './row-walk.js';
 import type { TextRow } from './text-rows.js';
@@ -37,7 +38,7 @@ export interface BatchSource {
    * are uniform, unless one is given, and every image weighs 1, whatever `objective` of the configuration is: it says how to
    * train, and runs that differ in it are compared by what comes out.
    */
-  evaluation(given: EvaluationExamples, noise?: EvaluationNoise): EvaluationBatch[];
+  evaluation(given: EvaluationExamples, noise?: EvaluationNoise): LazyList<EvaluationBatch>;
 }
 
 export interface EvaluationNoise {
@@ -235,7 +236,7 @@ function evaluationBatches(
   { examples = [], documents = [], texts = [] }: EvaluationExamples,
   options: BatchSourceOptions,
   given: EvaluationNoise = {},
-): EvaluationBatch[] {
+): LazyList<EvaluationBatch> {
   const { config, shape, special, sizeTokens } = options;
   const ofExamples = examples.map((example) => {
     const { captionIds, grid, variants } = example;
@@ -248,15 +249,16 @@ function evaluationBatches(
     config.data.documentShare === null
       ? inBatches('pictures', [...ofExamples, ...ofDocuments], 0)
       : [...inBatches('pictures', ofExamples, 0), ...inBatches('documents', ofDocuments, ofExamples.length)];
-  return [...batches, ...chunks(texts, shape.rows).map((rows) => evaluated(rows.flatMap(documentsOf), 0))];
+  const plain = chunks(texts, shape.rows).map((rows) => () => evaluated(rows.flatMap(documentsOf), 0));
+  return new LazyList([...batches, ...plain]);
 
   function inBatches(
     kind: 'pictures' | 'documents',
     withImages: readonly Document[],
     first: number,
-  ): EvaluationBatch[] {
+  ): (() => EvaluationBatch)[] {
     const perBatch = rows[kind] * (perRow[kind] ?? Math.floor(shape.sequenceLength / longestOf(withImages)));
-    return chunks(withImages, perBatch).map((chunk, i) => evaluated(chunk, first + i * perBatch));
+    return chunks(withImages, perBatch).map((chunk, i) => () => evaluated(chunk, first + i * perBatch));
   }
 
   function longestOf(withImages: readonly Document[]): number {

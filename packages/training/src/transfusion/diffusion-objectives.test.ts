@@ -182,7 +182,7 @@ describe('JiT', () => {
       ...b.groups[0].noiseCoefficients,
       ...b.groups[0].mask,
     ]);
-    const [evaluation, same] = [run, plain].map(({ batches }) => batches.evaluation({ examples: examples(4) }));
+    const [evaluation, same] = [run, plain].map(({ batches }) => [...batches.evaluation({ examples: examples(4) })]);
     expect(evaluation).toEqual(same);
     expect([...evaluation[0].arrays.groups[0].mask]).toEqual([1, 1, 1, 1]);
   });

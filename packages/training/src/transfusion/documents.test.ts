@@ -81,7 +81,7 @@ test('the losses of a batch are those of its documents one by one', async () => 
   const { documents: all, examples, sizes } = session;
   const objective = transfusionObjective({ ...sizes, noise: 'given' });
   const compiled = await compileLosses(backend, objective, { parameters: session.state.parameters });
-  const sums = async (batches: readonly EvaluationBatch[], { run }: typeof compiled) => {
+  const sums = async (batches: Iterable<EvaluationBatch>, { run }: typeof compiled) => {
     const sum = { language: 0, diffusion: 0, targets: 0, images: 0 };
     for (const { arrays, targets, images: count } of batches) {
       const { language, diffusion } = await run({ batch: arrays });

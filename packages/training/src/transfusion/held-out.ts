@@ -1,4 +1,5 @@
 /** @file The losses on what was held out, with the averaged weights. */
+import { nextTask } from '@transfusion/core';
 import { compileLosses } from '../compile-step.js';
 import type { EvaluationBatch } from './batches.js';
 import { objectiveOf } from './objective-of.js';
@@ -18,7 +19,10 @@ interface Losses {
  * The diffusion loss is the plain squared error of what is predicted, at uniform timesteps: runs of one prediction and one noise
  * schedule compare, whatever `objective` they were trained with.
  */
-export async function evaluateHeldOut(session: TransfusionSession): Promise<Record<string, Partial<Losses>>> {
+export async function evaluateHeldOut(
+  session: TransfusionSession,
+  signal?: AbortSignal,
+): Promise<Record<string, Partial<Losses>>> {
   const { backend, state, sizes, source, examples, documents, texts } = session;
   const withImages = source.evaluation({ examples: examples.heldOut, documents: documents.heldOut });
   const plain = source.evaluation({ texts: texts.heldOut });
@@ -26,9 +30,12 @@ export async function evaluateHeldOut(session: TransfusionSession): Promise<Reco
   const objective = objectiveOf({ ...sizes, noise: 'given' });
   const ofImages = sizes.codes ? 'codes' : 'diffusion';
   const compiled = await compileLosses(backend, objective, { parameters: state.ema, constants: state.constants });
-  const mean = async (batches: readonly EvaluationBatch[]): Promise<Partial<Losses>> => {
+  const mean = async (batches: Iterable<EvaluationBatch>): Promise<Partial<Losses>> => {
     const sums = { language: 0, ofImages: 0, targets: 0, images: 0 };
     for (const { arrays, targets, images } of batches) {
+      // Signals have their turn.
+      await nextTask();
+      signal?.throwIfAborted();
       const terms = await compiled.run({ batch: arrays });
       sums.language += terms.language[0];
       sums.ofImages += terms[ofImages]?.[0] ?? 0;

@@ -114,7 +114,7 @@ describe('a share of the rows for documents', () => {
           : { ...part, ...latents((part.role ? 100 : 200) + i) },
       ),
     }));
-    const evaluated = source.evaluation({ examples, documents: held });
+    const evaluated = [...source.evaluation({ examples, documents: held })];
     const found = evaluated.map(({ arrays }) => contents(arrays));
     expect(found.flatMap((each) => each.pictures)).toEqual(images.map((_, i) => i));
     expect(found.flatMap((each) => each.documents)).toEqual(documents.map((_, i) => i));
@@ -242,7 +242,7 @@ describe('rows that are filled', () => {
 
   test('held-out ones are batched by the longest of them', () => {
     const examples = open({}).examples;
-    const { arrays } = { arrays: source.evaluation({ examples }).map((batch) => batch.arrays) };
+    const { arrays } = { arrays: [...source.evaluation({ examples })].map((batch) => batch.arrays) };
     expect(arrays.flatMap((each) => contents(each).pictures)).toEqual(images.map((_, i) => i));
   });
 

@@ -4,6 +4,7 @@ import { compileLosses } from '../compile-step.js';
 import type { InPartsOptions } from '../in-parts.js';
 import type { EvaluationBatch } from './batches.js';
 import type { TrainingDocument, TrainingExample } from './examples.js';
+import type { LazyList } from './lazy-list.js';
 import { objectiveOf } from './objective-of.js';
 import type { TransfusionSession } from './session.js';
 import type { TextRow } from './text-rows.js';
@@ -27,11 +28,17 @@ export type LikelihoodTexts =
   /** The same captions alone: BOS caption, and in place of EOS the BOI that follows it where a picture is drawn of it. */
   | { alone: readonly Pick<TrainingExample, 'captionIds'>[] };
 
-/** The likelihood of each of some lists of texts. @param options.onProgress told how many batches are done, of `total` */
+/** The likelihood of each of some lists of texts. */
 export async function textLikelihoods(
   session: TextLikelihoodSession,
   texts: readonly LikelihoodTexts[],
-  { signal, onProgress }: Pick<InPartsOptions, 'signal'> & { onProgress?: (done: number, total: number) => void } = {},
+  {
+    signal,
+    onProgress,
+  }: Pick<InPartsOptions, 'signal'> & {
+    /** Told how many batches are done, of `total`. */
+    onProgress?: (done: number, total: number) => void;
+  } = {},
 ): Promise<TextLikelihood[]> {
   const { backend, state, sizes } = session;
   const batches = texts.map((some) => batchesOf(session, some));
@@ -58,7 +65,10 @@ export async function textLikelihoods(
   }
 }
 
-function batchesOf({ source, tokenizer, sizes }: TextLikelihoodSession, texts: LikelihoodTexts): EvaluationBatch[] {
+function batchesOf(
+  { source, tokenizer, sizes }: TextLikelihoodSession,
+  texts: LikelihoodTexts,
+): LazyList<EvaluationBatch> {
   const { bos, boi } = tokenizer.special;
   if ('rows' in texts) return source.evaluation({ texts: texts.rows });
   if ('alone' in texts) {

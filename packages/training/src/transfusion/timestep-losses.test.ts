@@ -152,7 +152,7 @@ test('an image counts up to the noise that it may have, and one that is only loo
     },
   ].map((document, i) => ({ ...document, name: `${i}`, group: `${i}` }) as SourceDocument);
   const session = await open({}, { documents });
-  const at = (timestep: number) => session.source.evaluation({ documents: session.documents.train }, { timestep });
+  const at = (timestep: number) => [...session.source.evaluation({ documents: session.documents.train }, { timestep })];
   const shown = (timestep: number) =>
     at(timestep).map(({ arrays, images }) => ({
       images,

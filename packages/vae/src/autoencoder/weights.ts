@@ -32,7 +32,7 @@ function currentName(name: string): string {
 /**
  * A file's tensors as parameters, by path: filters in this package's order, old names of attention made new.
  *
- * @param where names the file in errors
+ * @param options.where names the file in errors
  * @throws TransfusionError CODEC_WEIGHTS: a tensor is missing, is no Float32Array, has another shape, has NaN or an
  *   infinity, or belongs to no part of the model (with what the file is, where its names tell)
  */

@@ -25,7 +25,7 @@ export function codebookUse(counts: ArrayLike<number>): CodebookUse {
 }
 
 export interface RevivedCodes {
-  /** [codes, channels]: dead codes are replaced by vectors of the batch, drawn with replacement. */
+  /** `[codes, channels]`: dead codes are replaced by vectors of the batch, drawn with replacement. */
   codebook: Tensor;
   /** f32 [codes]: 1 where a code was dead. An optimizer's moments of these rows should become 0. */
   dead: Tensor;

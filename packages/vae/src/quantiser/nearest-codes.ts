@@ -11,11 +11,17 @@ const MOST_SCORES = 2 ** 24;
  * |z - e|^2 = |z|^2 - 2 (z e - |e|^2 / 2): the nearest code has the greatest z e - |e|^2 / 2, which is a matrix product.
  * The maximum's position is the maximum, over the codes that reach it, of a number that falls from code to code.
  *
- * @param vectors f32 [..., channels]
- * @param codebook f32 [codes, channels]
  * @returns i32 [...]; a vector that is not finite gets `codes`, which is no code
  */
-export function nearestCodes({ vectors, codebook }: { vectors: Tensor; codebook: Tensor }): Tensor {
+export function nearestCodes({
+  vectors,
+  codebook,
+}: {
+  /** f32 `[..., channels]`. */
+  vectors: Tensor;
+  /** f32 `[codes, channels]`. */
+  codebook: Tensor;
+}): Tensor {
   const [codes, channels] = codebook.shape;
   const rows = vectors.reshape([-1, channels]); // [N, channels]
   const halfNorms = codebook.square().sum(1).mul(0.5); // [codes]

@@ -5,7 +5,7 @@ import { codeVectors, nearestCodes } from './nearest-codes.js';
 export interface Quantised {
   /** i32 [batch, height, width] */
   codes: Tensor;
-  /** [batch, height, width, channels]: the codes' vectors in value, the encoder's vectors in gradient. */
+  /** `[batch, height, width, channels]`: the codes' vectors in value, the encoder's vectors in gradient. */
   quantised: Tensor;
   /** The codes' vectors, [batch, height, width, channels]: their gradient reaches the codebook. */
   codeVectors: Tensor;

@@ -13,7 +13,7 @@ function attention(shape: AttentionShape, inputs: AttentionInputs): KernelRun<Op
   return {
     inputs: inputs as Record<'q' | 'k' | 'v', Float32Array> & AttentionInputs,
     outputs: { output: rows * shape.headDim, lse: rows },
-    kernel: (buffers) => ({ kind: 'attention', ...shape, ...buffers }),
+    kernel: (buffers) => ({ kind: 'attention', sharedKeys: false, ...shape, ...buffers }),
   };
 }
 
@@ -47,6 +47,7 @@ test('keys that no query sees may hold anything', async () => {
 test('a head too wide for the scratch is refused', () => {
   const kernel = {
     kind: 'attention',
+    sharedKeys: false,
     batch: 1,
     queries: 1,
     keys: 1,

@@ -27,7 +27,7 @@ export function checkHeadDim(headDim: number): void {
 }
 
 export function encodeAttention(kernel: AttentionKernel, context: EncodeContext): Command[] {
-  const { batch, queries, keys, heads, kvHeads, headDim } = kernel;
+  const { batch, queries, keys, heads, kvHeads, headDim, sharedKeys } = kernel;
   checkHeadDim(headDim);
   const rowwise = queries <= MOST_SINGLE_QUERIES && keys <= MOST_KEYS_AT_ONCE;
   // Blocks are independent of each other: how many make a tile does not change the result.
@@ -38,5 +38,7 @@ export function encodeAttention(kernel: AttentionKernel, context: EncodeContext)
   for (const buffer of [kernel.q, kernel.k, kernel.v, kernel.begin, kernel.end, kernel.output, kernel.lse]) {
     args.push(context.address(buffer));
   }
+  // Keys from one of the batch to the next.
+  args.push(sharedKeys ? 0 : keys);
   return [{ kernel: KernelId.attention, tiles: Math.ceil(blocks / perTile), args }];
 }

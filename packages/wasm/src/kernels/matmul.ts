@@ -105,7 +105,8 @@ function blockCommands(
     right.depthBytes = context.tileColumns * 4;
   }
 
-  const plan = planBlocks(product);
+  // A sum over positions (the gradient of a weight) alone: else a row would depend on how many rows there are.
+  const plan = planBlocks(product, { cutDepth: a.transpose });
   const partBytes = batch * m * n * 4;
   const output = plan.parts === 1 ? context.address(product.output) : context.scratch(partBytes * plan.parts);
   const units = batch * plan.parts * plan.rowBlocks * plan.columnBlocks;

@@ -61,7 +61,7 @@ export class AttentionTiles {
   readonly #loaded = new Set<StorageArray>();
 
   constructor(
-    readonly shape: AttentionShape,
+    readonly shape: AttentionShape & { sharedKeys?: boolean },
     readonly plan: TilePlan,
   ) {
     this.width = Math.ceil(shape.headDim / 4);
@@ -73,14 +73,14 @@ export class AttentionTiles {
 
   /** Binds a query-sided (q, output, dOutput, dq) or key-sided (k, v, dk, dv) buffer. WGSL `batch` and `head` give its head. */
   operand(bindings: BindingSet, buffer: number, name: string, side: 'query' | 'key'): HeadOperand {
-    const { queries, keys, heads, kvHeads, headDim } = this.shape;
+    const { queries, keys, heads, kvHeads, headDim, sharedKeys = false } = this.shape;
     const unit = this.storageType === 'vec4f' ? headDim / 4 : headDim;
     const array = bindings.buffer(buffer, name, this.storageType);
     this.#loaded.add(array);
     const [length, count, head] = side === 'query' ? [queries, heads, 'head'] : [keys, kvHeads, 'kv_head'];
     return {
       array,
-      base: `(batch * ${length * count}u + ${head}) * ${unit}u`,
+      base: `(batch * ${side === 'key' && sharedKeys ? 0 : length * count}u + ${head}) * ${unit}u`,
       stride: count * unit,
       length,
     };

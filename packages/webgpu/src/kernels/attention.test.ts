@@ -127,6 +127,7 @@ describe.each(CASES)('$name', (shape) => {
     const run = new KernelRun(backends[variant]!);
     const kernel: AttentionKernel = {
       kind: 'attention',
+      sharedKeys: false,
       ...attention,
       q: run.input(inputs.q),
       k: run.input(inputs.k),
@@ -174,7 +175,7 @@ test('one buffer may be query, key and value', async () => {
   const run = new KernelRun(backends.software!);
   const [q, output, lse] = [run.input(x), run.output(x.length), run.output(66)];
   const operands = { q, k: q, v: q, begin: run.input(begin), end: run.input(end), output, lse };
-  const [result] = await run.run([{ kind: 'attention', ...shape, ...operands }], [output]);
+  const [result] = await run.run([{ kind: 'attention', sharedKeys: false, ...shape, ...operands }], [output]);
   expect(largestError(result!, attentionReference(shape, { q: x, k: x, v: x, begin, end }).output)).toBeLessThan(3e-6);
 });
 
@@ -188,7 +189,10 @@ test('NaN in a query, a key or a value reaches all who see it', async () => {
   const [output, lse] = [run.output(160), run.output(20)];
   const operands = { q: run.input(q), k: run.input(k), v: run.input(v), output, lse };
   const intervals = { begin: run.input(new Int32Array(20)), end: run.input(end) };
-  const [result, sums] = await run.run([{ kind: 'attention', ...shape, ...operands, ...intervals }], [output, lse]);
+  const [result, sums] = await run.run(
+    [{ kind: 'attention', sharedKeys: false, ...shape, ...operands, ...intervals }],
+    [output, lse],
+  );
   for (let i = 0; i < 20; i++) expect(Number.isNaN(sums![i])).toBe([3, 10, 11].includes(i));
   for (const i of [3, 10, 11]) expect(result!.subarray(i * 8, i * 8 + 8).every(Number.isNaN)).toBe(true);
 });

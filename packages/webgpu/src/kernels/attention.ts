@@ -1,6 +1,6 @@
 /**
  * @file Fused attention with an interval of keys per query: q, output [batch, queries, heads, headDim];
- * k, v [batch, keys, kvHeads, headDim]; begin, end i32 [batch, queries]; lse [batch, queries, heads].
+ * k, v [batch (or, shared, 1), keys, kvHeads, headDim]; begin, end i32 [batch, queries]; lse [batch, queries, heads].
  * output = softmax(scale q k^T over begin <= j < end) v, lse = log sum exp of those scores; an empty interval gives 0, 0.
  */
 import type { AttentionKernel } from '@transfusion/tensor';

@@ -16,11 +16,13 @@ export interface AttentionShape {
 
 /**
  * Fused attention with an interval of keys per query. Layouts: q, output [batch, queries, heads, headDim];
- * k, v [batch, keys, kvHeads, headDim]; begin, end i32 [batch, queries]: query i sees keys begin <= j < end, clamped to
+ * k, v [batch or, shared, 1, keys, kvHeads, headDim]; begin, end i32 [batch, queries]: query i sees keys begin <= j < end, clamped to
  * [0, keys]. lse [batch, queries, heads] = log sum exp of the scaled scores. An empty interval gives output 0, lse 0.
  */
 export interface AttentionKernel extends AttentionShape {
   kind: 'attention';
+  /** k and v are [1, keys, kvHeads, headDim], the same for the whole batch. */
+  sharedKeys: boolean;
   q: BufferIndex;
   k: BufferIndex;
   v: BufferIndex;
@@ -80,7 +82,8 @@ export const attentionGrad: KernelDescriptor<AttentionGradKernel> = {
   flops: (kernel) => 10 * visibleElements(kernel),
 };
 
-/** Elements of keys that queries see, if half of the keys are visible: which are is data. */
-function visibleElements({ batch, heads, queries, keys, headDim }: AttentionShape): number {
-  return ((batch * heads * queries * keys) / 2) * headDim;
+/** Elements of keys that queries see, if half of the keys are visible (of shared ones, half of an equal part): which are is data. */
+function visibleElements(kernel: AttentionShape & { sharedKeys?: boolean }): number {
+  const { batch, heads, queries, keys, headDim, sharedKeys = false } = kernel;
+  return (((sharedKeys ? 1 : batch) * heads * queries * keys) / 2) * headDim;
 }
