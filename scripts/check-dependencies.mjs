@@ -16,7 +16,7 @@ const longestFile = 500;
 const backends = ['wasm', 'webgpu'];
 const layers = [
   ['core'],
-  ['tensor'],
+  ['tensor', 'distributed'],
   ['nn'],
   ['transformer', 'vae', 'tokenizer', 'losses', 'schedulers', 'data', 'checkpoint'],
   ['sampler', 'hub'],

@@ -41,6 +41,22 @@ export async function setup({ types = false, webgpu = false, computing = false, 
   }
   record({ install });
 
+  // All at once: the first computes, the last waits for a network.
+  const environments = await Promise.all([
+    setupBuild(stamp, install, types),
+    webgpu && setupWebGpu(stamp, install),
+    nodes && setupNodes(),
+  ]);
+  const environment = Object.assign({}, ...environments);
+  for (const [name, reason] of Object.entries(environment)) {
+    if (name.startsWith('TRANSFUSION_NO_NODE_')) console.log(`no tests on Node ${reason}`);
+  }
+  const executable = computing ? await computingNode() : process.execPath;
+  return { seconds: (performance.now() - started) / 1000, environment, executable };
+}
+
+/** JavaScript of every workspace, or types as well. */
+async function setupBuild(stamp, install, types) {
   const build = hash(buildInputs(), install);
   const outputs = buildOutputs();
   const hasTypes = stamp.types === build && outputs.every(existsSync);
@@ -52,13 +68,6 @@ export async function setup({ types = false, webgpu = false, computing = false, 
     else await stage('building packages', () => runNode(['scripts/build-javascript.mjs']));
     record({ build, types: types ? build : undefined });
   }
-
-  const environment = {
-    ...(webgpu && (await setupWebGpu(stamp, install))),
-    ...(nodes && (await setupNodes())),
-  };
-  const executable = computing ? await computingNode() : process.execPath;
-  return { seconds: (performance.now() - started) / 1000, environment, executable };
 }
 
 /**
@@ -83,14 +92,13 @@ async function setupWebGpu(stamp, install) {
 
 /** The Nodes of test/nodes.test.ts: where each is, or why it is not there. Those in the environment come first. */
 async function setupNodes() {
-  const environment = {};
-  for (const major of nodeMajors.filter((major) => !process.env[`TRANSFUSION_NODE_${major}`])) {
+  const wanted = nodeMajors.filter((major) => !process.env[`TRANSFUSION_NODE_${major}`]);
+  const environments = wanted.map(async (major) => {
     const { version, executable, reason } = await fetchedNode(major);
-    if (executable) environment[`TRANSFUSION_NODE_${major}`] = executable;
-    else environment[`TRANSFUSION_NO_NODE_${major}`] = reason;
-    if (reason) console.log(`no tests on Node ${version}: ${reason}`);
-  }
-  return environment;
+    if (executable) return { [`TRANSFUSION_NODE_${major}`]: executable };
+    return { [`TRANSFUSION_NO_NODE_${major}`]: `${version}: ${reason}` };
+  });
+  return Object.assign({}, ...(await Promise.all(environments)));
 }
 
 function buildWithTypes() {

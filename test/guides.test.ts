@@ -42,6 +42,16 @@ const programs: Record<string, Guide> = {
       expect(JSON.parse(lines.at(-1)!)).toMatchObject({ step: 2, diffusion: expect.any(Number) });
     },
   },
+  'stream-a-dataset.md': {
+    instead: [['steps: 4000, batch: { rows: 8 }', 'steps: 2, batch: { rows: 2 }']],
+    check(printed) {
+      const [first, ...rest] = printed.trim().split('\n');
+      expect(first).toMatch(/^4 pictures, shards [0-9a-f]{8}$/);
+      expect(rest.at(-2)).toMatch(/^epoch 1 begins with /);
+      expect(rest.at(-1)).toMatch(/^step 2: diffusion loss \d\.\d\d$/);
+      expect(printed.match(/\(3072 bytes\)/g)).toHaveLength(4);
+    },
+  },
   'edit.md': {
     check(_, folder) {
       const [variant, hat, edited] = ['variant', 'hat', 'edited'].map((name) => values(join(folder, `${name}.png`)));

@@ -110,7 +110,7 @@ test('saveRun and loadRun give back every bit of the state', async () => {
     const config = await resolveConfig(transfusionKind, { preset: 'tiny', set: ['name=bits'] });
     const cacheFolder = join(folder, '.cache', 'data');
     const { session, record } = await transfusionKind.open(config, { backend, cacheFolder });
-    for (let step = 0; step < 2; step++) await session.runner.run(step + 1, session.batches(step));
+    for (let step = 0; step < 2; step++) await session.runner.run(step + 1, await session.batches(step));
     const before = await readState(session.state);
     await saveRun(join(runs, 'bits'), session, record, { step: 2, trainSeconds: 0.5 });
     session.dispose();
@@ -119,7 +119,7 @@ test('saveRun and loadRun give back every bit of the state', async () => {
     expect(loaded.state).toEqual({ step: 2, trainSeconds: 0.5, config, data: record.data });
     const { session: resumed } = await transfusionKind.open(config, { backend, cacheFolder, resume: loaded });
     expect(stateDifference(await readState(resumed.state), before)).toEqual({ error: 0, where: 'nowhere' });
-    expect(resumed.batches(2)).toEqual(session.batches(2));
+    expect(await resumed.batches(2)).toEqual(await session.batches(2));
     resumed.dispose();
   } finally {
     await backend.dispose();

@@ -3,8 +3,12 @@
 // A closed pipe, as of `| head`, must not end what is at work.
 process.stdout.on('error', () => {});
 
+/** The stage whose line is begun and not ended. Of stages that run beside each other one at a time has a line. */
+let shown;
+
 /**
- * Prints the name of a stage, runs it, and ends the line with the seconds it took, counting them on a terminal.
+ * Prints the name of a stage, runs it, and ends the line with the seconds it took, counting them on a terminal. Of several
+ * at once, each has a whole line at its end.
  *
  * @template Result
  * @param {string} name
@@ -13,17 +17,37 @@ process.stdout.on('error', () => {});
  */
 export async function stage(name, work) {
   const started = performance.now();
-  const line = () => `${name} ... ${((performance.now() - started) / 1000).toFixed(1)} s`;
-  process.stdout.write(`${name} ... `);
-  const ticking = process.stdout.isTTY ? setInterval(() => process.stdout.write(`\r${line()}`), 1000) : undefined;
+  const seconds = () => `${((performance.now() - started) / 1000).toFixed(1)} s`;
+  const own = Symbol(name);
+  const { isTTY } = process.stdout;
+  const tick = () => {
+    shown ??= own;
+    if (shown === own) process.stdout.write(`\r${name} ... ${seconds()}`);
+  };
+  const end = (text) => {
+    if (shown === own && !isTTY) process.stdout.write(`${text}\n`);
+    else process.stdout.write(`${lineStart()}${name} ... ${text}\n`);
+    shown = undefined;
+  };
+  if (shown === undefined) {
+    shown = own;
+    process.stdout.write(`${name} ... `);
+  }
+  const ticking = isTTY ? setInterval(tick, 1000) : undefined;
   try {
     const result = await work();
-    process.stdout.write(process.stdout.isTTY ? `\r${line()}\n` : `${line().slice(name.length + 5)}\n`);
+    end(seconds());
     return result;
   } catch (error) {
-    process.stdout.write('failed\n');
+    end('failed');
     throw error;
   } finally {
     clearInterval(ticking);
   }
+}
+
+/** What leads from the line that is begun to an empty one. */
+function lineStart() {
+  if (process.stdout.isTTY) return '\r\x1b[K';
+  return shown === undefined ? '' : '\n';
 }

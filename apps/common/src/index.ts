@@ -9,7 +9,14 @@ export { type GivenImageSampling, imageSampling, withImageSampling } from './ima
 export { modelPath } from './model-path.js';
 export { backendChoice, number, numberAbove, rootCommand, runCommand, wholeNumber, withBackend } from './options.js';
 export { encodePicture, opacityPicture, PICTURE_FORMATS, type PictureBytes, type PictureFormat } from './pictures.js';
-export { createProgress, formatSeconds, type Progress, type ProgressOptions, withProgress } from './progress.js';
+export {
+  createProgress,
+  formatSeconds,
+  type Progress,
+  type ProgressOptions,
+  quietProgress,
+  withProgress,
+} from './progress.js';
 export { shellQuoted } from './shell-quoted.js';
 export { tellMissing } from './tell-missing.js';
 export { runInTerminal, type Terminal } from './terminal.js';

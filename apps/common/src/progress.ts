@@ -17,7 +17,15 @@ export interface ProgressOptions {
   stream?: NodeJS.WriteStream;
 }
 
+let isQuiet = false;
+
+/** Shows no progress any more: of processes that do the same, one shows it. */
+export function quietProgress(): void {
+  isQuiet = true;
+}
+
 export function createProgress(options: ProgressOptions): Progress {
+  if (isQuiet) return { update() {}, stop() {} };
   const stream = options.stream ?? process.stderr;
   return stream.isTTY ? bar(options, stream) : lines(options, stream);
 }

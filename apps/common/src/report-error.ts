@@ -7,6 +7,8 @@ import type { Terminal } from './terminal.js';
 const RUNTIME_CODES = new Set([
   'CHECKPOINT_WRITE_FAILED',
   'DATA_CACHE_UNWRITABLE',
+  'DISTRIBUTED_MPI',
+  'DISTRIBUTED_RANK_LOST',
   'OUTPUT_UNWRITABLE',
   'HUB_ANSWER',
   'HUB_CACHE',

@@ -8,6 +8,9 @@ import { transfusionKind } from './kinds/transfusion.js';
 const CONFIGURED: Record<string, { schema: z.ZodType; presets: Readonly<Record<string, unknown>> }> = {
   train: transfusionKind,
   encode: transfusionKind,
+  init: transfusionKind,
+  plan: transfusionKind,
+  shard: transfusionKind,
   demo: transfusionKind,
   vae: autoencoderKind,
   // Of pictures to look at; its model is what it was trained as.

@@ -1,11 +1,13 @@
 /** @file The command line: what `trainer` can do, in the words of --help. */
 import {
   adapterPath,
+  type BackendChoice,
   backendChoice,
   GIVEN_MODEL,
   HUB_MODEL,
   imageSampling,
   number,
+  numberAbove,
   repeatable,
   rootCommand,
   runCommand,
@@ -15,6 +17,8 @@ import {
   withImageSampling,
 } from '@transfusion/app-common';
 import { schedulerNames } from '@transfusion/sampler';
+import type { TrainingSession } from '@transfusion/training';
+import type { LoadedRun } from '@transfusion/training/node';
 import { Argument, type Command, InvalidArgumentError, Option } from 'commander';
 import { z } from 'zod';
 import { cardCommand } from './commands/card-command.js';
@@ -24,30 +28,59 @@ import { evaluateCommand } from './commands/evaluate-command.js';
 import { exportCommand } from './commands/export-command.js';
 import { exportTask } from './commands/export-task.js';
 import { HUB_DTYPES, hubExportCommand } from './commands/hub-export-command.js';
+import { initCommand } from './commands/init-command.js';
+import { type LaunchRanksOptions, launchRanks } from './commands/launch-ranks.js';
 import { mergeCommand } from './commands/merge-command.js';
+import { planCommand } from './commands/plan-command.js';
 import { reconstructCommand } from './commands/reconstruct-command.js';
+import { shardCommand } from './commands/shard-command.js';
 import { studyCommand } from './commands/study-command.js';
-import { trainCommand } from './commands/train-command.js';
+import { newRunFolder, type TrainCommandOptions, trainCommand } from './commands/train-command.js';
 import { DEFAULT_ENCODERS } from './evaluate/judge.js';
 import { PART_NAMES } from './evaluate/part.js';
 import { DEFAULT_GRID } from './evaluate/sweep-part.js';
+import {
+  ENCODE_EXAMPLES,
+  EVALUATE_EXAMPLES,
+  EVALUATOR_EXAMPLES,
+  EXPORT_EXAMPLES,
+  INIT_EXAMPLES,
+  PLAN_EXAMPLES,
+  SHARD_EXAMPLES,
+  TRAIN_EXAMPLES,
+  VAE_EXAMPLES,
+} from './examples.js';
 import { hints } from './hints.js';
 import { autoencoderKind } from './kinds/autoencoder.js';
 import { evaluatorKind } from './kinds/evaluator.js';
+import type { AnyRunConfig, Kind } from './kinds/kind.js';
 import { transfusionKind } from './kinds/transfusion.js';
+import { quantity, type Unit } from './plan/quantity.js';
 import { presets } from './presets/index.js';
+import { leaveRanks, namedTerminal, refuseRanks, terminalOfRank } from './ranks.js';
 
 /** Runs the command line and returns the exit code: 0 done (or saved when told to stop), 1 failed while running, 2 bad input. */
 export async function run(argv: readonly string[], terminal: Terminal): Promise<number> {
-  return runCommand(program(terminal), argv, terminal, hints);
+  let ofRanks = 0;
+  const launch: Launch = async (options) => {
+    ofRanks = await launchRanks({ ...options, argv }, terminal);
+  };
+  const root = program(terminalOfRank(terminal), launch);
+  const code = (await runCommand(root, argv, namedTerminal(terminal), hints)) || ofRanks;
+  await leaveRanks(code);
+  return code;
 }
 
-function program(terminal: Terminal): Command {
+/** Starts the command as ranks, which have told what there is to tell. */
+type Launch = (options: Omit<LaunchRanksOptions, 'argv'>) => Promise<void>;
+
+function program(terminal: Terminal, launch: Launch): Command {
   const root = rootCommand('trainer', terminal).description(
     'Trains Transfusion models: one transformer that predicts text and diffuses images.',
   );
+  root.hook('preAction', (_, command) => refuseRanks(command.name()));
   const presetNames = Object.keys(presets).join(', ');
-  runOptions(root.command('train').description('train a model, or go on with a run'), transfusionKind)
+  withRanks(runOptions(root.command('train').description('train a model, or go on with a run'), transfusionKind))
     .option(
       '--finetune <folder>',
       `start from the weights, tokenizer, codec and sizes of this model: a folder, or ${HUB_MODEL}`,
@@ -57,16 +90,12 @@ function program(terminal: Terminal): Command {
       'take the times of a dozen steps by kind of kernel, write Chrome traces, and save nothing else',
     )
     .addHelpText('after', TRAIN_EXAMPLES)
-    .action(async (options) => {
-      const { config: file, ...others } = options;
-      await trainCommand(transfusionKind, { ...others, file, backend: backendChoice(options) }, terminal);
-    });
-  runOptions(root.command('vae').description('train an autoencoder, KL or VQ, or go on with a run'), autoencoderKind)
+    .action((options) => trainAsRanks(transfusionKind, options));
+  withRanks(
+    runOptions(root.command('vae').description('train an autoencoder, KL or VQ, or go on with a run'), autoencoderKind),
+  )
     .addHelpText('after', VAE_EXAMPLES)
-    .action(async (options) => {
-      const { config: file, ...others } = options;
-      await trainCommand(autoencoderKind, { ...others, file, backend: backendChoice(options) }, terminal);
-    });
+    .action((options) => trainAsRanks(autoencoderKind, options));
   runOptions(
     root
       .command('evaluator')
@@ -78,10 +107,12 @@ function program(terminal: Terminal): Command {
       const { config: file, ...others } = options;
       await trainCommand(evaluatorKind, { ...others, file, backend: backendChoice(options) }, terminal);
     });
-  withBackend(
-    root
-      .command('encode')
-      .description("keep the latents of a configuration's pictures in a folder, for `train` to read"),
+  withRanks(
+    withBackend(
+      root
+        .command('encode')
+        .description("keep the latents of a configuration's pictures in a folder, for `train` to read"),
+    ),
   )
     .option('--preset <name>', `a named configuration of \`train\`: ${presetNames}`)
     .option('--config <file>', 'a JSON file with a configuration of `train`; it overrides the preset')
@@ -92,9 +123,24 @@ function program(terminal: Terminal): Command {
     .option('--runs <folder>', 'where runs are kept; decoded pictures are kept beside it', 'runs')
     .addHelpText('after', ENCODE_EXAMPLES)
     .action(async (options) => {
-      const { config: file, ...others } = options;
+      const { config: file, ranks, maxRestarts, ...others } = options;
+      if (ranks !== undefined) return launch({ ranks, maxRestarts });
       await encodeCommand({ ...others, file, backend: backendChoice(options) }, terminal);
     });
+  root
+    .command('shard')
+    .description("write a configuration's pictures into tar shards, for `train` to stream from a disk or a server")
+    .option('--preset <name>', `a named configuration of \`train\`: ${presetNames}`)
+    .option('--config <file>', 'a JSON file with a configuration of `train`; it overrides the preset')
+    .addOption(
+      repeatable('--set <key=value>', 'one field, may be repeated: --set data.imageSize=64', collect).default([]),
+    )
+    .requiredOption('--out <folder>', 'where the shards and their index.json go')
+    .option('--name <name>', "the beginning of the shards' names; default: that of the dataset")
+    .option('--samples-per-shard <n>', 'pictures of a shard', wholeNumber(1, 1_000_000), 1000)
+    .option('--runs <folder>', 'where runs are kept; decoded pictures are kept beside it', 'runs')
+    .addHelpText('after', SHARD_EXAMPLES)
+    .action(async ({ config: file, ...options }) => shardCommand({ ...options, file }, terminal));
   withBackend(
     root
       .command('reconstruct')
@@ -181,6 +227,66 @@ function program(terminal: Terminal): Command {
     .option('--license <id>', 'of the weights, as SPDX has it; what they learned from keeps its licences', 'MIT');
   withCard(card).action(async (options) => cardCommand(options, terminal));
   root
+    .command('plan')
+    .description('memory, bytes and time of a run on any number of ranks, on paper; and what breaks first')
+    .option('--preset <name>', `a named configuration of \`train\`: ${presetNames}`)
+    .option('--size <name>', "one of the paper's that is a preset: 1.4B or 7B")
+    .option('--config <file>', 'a JSON file with a configuration of `train`; it overrides the preset')
+    .addOption(repeatable('--set <key=value>', 'one field, may be repeated: --set precision=f16', collect).default([]))
+    .option(
+      '--ranks <list>',
+      'processes with a device each; a row for each number (default: those of 1,8,16,32,64 that can share a step)',
+      listOf(wholeNumber(1, 65_536)),
+    )
+    .addOption(measured('--flops <rate>', 'of a device', 'FLOP/s', '20TFLOP/s'))
+    .option('--efficiency <share>', 'of that, in the kernels of training', numberAbove(0, 1), 1)
+    .addOption(measured('--link <rate>', 'of each rank to the others, each way', 'B/s', '25GB/s'))
+    .addOption(measured('--host-link <rate>', "between a device and its host's memory", 'B/s', '25GB/s'))
+    .addOption(measured('--latency <time>', 'of a message between two ranks', 's', '5us'))
+    .addOption(measured('--device-memory <bytes>', 'of a device', 'B', '80GB'))
+    .addOption(measured('--binding <bytes>', 'the largest buffer that a device binds', 'B', '2GiB'))
+    .option('--host-memory <bytes>', 'of a host, for each rank on it (default: not looked at)', quantity('B'))
+    .addOption(
+      new Option('--exchange <type>', 'of gradients and parameters on their way')
+        .choices(['f32', 'f16'])
+        .default('f32'),
+    )
+    .addOption(
+      new Option('--averages <where>', 'the first rank has all moving averages, or each owner its own alone')
+        .choices(['first-rank', 'owners'])
+        .default('first-rank'),
+    )
+    .option(
+      '--micro-batch <rows>',
+      "of a micro-batch; a step keeps its rows (default: the configuration's)",
+      wholeNumber(1),
+    )
+    .option('--vocabulary <n>', "token ids (default: the tokenizer's; of the paper's sizes 32,000)", wholeNumber(1))
+    .option('--inner-steps <n>', 'of DiLoCo, to compare with', wholeNumber(1), 500)
+    .option('--json', 'everything as JSON')
+    .addHelpText('after', PLAN_EXAMPLES)
+    .action(async ({ config: file, ...options }) => planCommand({ ...options, file }, terminal));
+  root
+    .command('init')
+    .description('an untrained model as a folder, made and written tensor by tensor: larger than memory if need be')
+    .option('--preset <name>', `a named configuration of \`train\`: ${presetNames}`)
+    .option('--config <file>', 'a JSON file with a configuration of `train`; it overrides the preset')
+    .addOption(
+      repeatable(
+        '--set <key=value>',
+        'one field, may be repeated: --set tokenizer.file=tokenizer.json',
+        collect,
+      ).default([]),
+    )
+    .requiredOption('--out <folder>', 'a new folder')
+    .addOption(new Option('--dtype <type>', 'how weights are stored').choices(['f32', 'f16']).default('f32'))
+    .option('--vocabulary <n>', "token ids (default: the tokenizer's; of the paper's sizes 32,000)", wholeNumber(1))
+    .option('--max-shard <bytes>', 'of a file, such as 5GB (default: 256 MB)', quantity('B'))
+    .addHelpText('after', INIT_EXAMPLES)
+    .action(async ({ config: file, maxShard, ...options }) =>
+      initCommand({ ...options, file, maxShardBytes: maxShard }, terminal),
+    );
+  root
     .command('merge')
     .description('a model with LoRAs as a plain model folder: W + scale B A')
     .requiredOption('--model <folder>', 'the model, or a LoRA whose model is where it says')
@@ -228,10 +334,46 @@ function program(terminal: Terminal): Command {
       terminal.out(JSON.stringify(z.toJSONSchema(schema, { io: 'input' }), null, 2));
     });
   return root;
+
+  async function trainAsRanks<
+    Config extends AnyRunConfig,
+    Session extends TrainingSession,
+    Loaded extends LoadedRun<Config>,
+  >(kind: Kind<Config, Session, Loaded>, given: TrainOptions): Promise<void> {
+    const { config: file, ranks, maxRestarts, ...others } = given;
+    const options = { ...others, file, backend: backendChoice(given) };
+    if (ranks === undefined || given.dryRun) await trainCommand(kind, { ...options, ranks }, terminal);
+    else await launch({ ranks, maxRestarts, newRun: await newRunFolder(kind, options, terminal) });
+  }
+}
+
+/** As the options of `train` and `vae` are parsed. */
+type TrainOptions = Omit<TrainCommandOptions, 'backend' | 'file'> &
+  BackendChoice & { config?: string; ranks?: number; maxRestarts: number };
+
+/** What starts a command several times. */
+function withRanks(command: Command): Command {
+  return command
+    .option(
+      '--ranks <n>',
+      'share the work among so many processes under mpirun, on this machine: the same result, bit for bit',
+      wholeNumber(1, 4096),
+    )
+    .option(
+      '--max-restarts <n>',
+      'with --ranks: go on from the last checkpoint when a rank is lost, so often at most',
+      wholeNumber(0, 1000),
+      0,
+    );
 }
 
 /** By command. */
 const SCHEMAS = { train: transfusionKind.schema, vae: autoencoderKind.schema, evaluator: evaluatorKind.schema };
+
+function measured(flags: string, description: string, unit: Unit, usual: string): Option {
+  const parse = quantity(unit);
+  return new Option(flags, description).argParser(parse).default(parse(usual), usual);
+}
 
 /** What a run of any kind is started with. */
 function runOptions(command: Command, { presets }: { presets: Readonly<Record<string, unknown>> }): Command {
@@ -271,63 +413,6 @@ function withCard(command: Command): Command {
     )
     .addOption(repeatable('--limit <text>', 'of the model; may be repeated', collect).default([]));
 }
-
-const EXPORT_EXAMPLES = `
-Examples:
-  trainer export --run runs/emoji --out emoji                          for use here, in half the bytes
-  trainer export --hub emoji --run runs/emoji --name OWNER/emoji --license MIT --picture drawn.png
-  trainer export --hub emoji --model runs/emoji/model --license MIT --dtype bf16 --overwrite
-  hf upload OWNER/emoji emoji .                                        Hugging Face's own program; then --model hf://OWNER/emoji`;
-
-const TRAIN_EXAMPLES = `
-Examples:
-  trainer train --preset tiny                      seconds; shows that everything works
-  trainer train --preset emoji --dry-run           what training on all emoji would take
-  trainer train --preset emoji --set seed=1        train; Ctrl-C saves and leaves
-  trainer train --resume runs/emoji                go on
-  trainer train --preset emoji-64                  draws, captions and edits; then trainer evaluate --run runs/emoji-64
-  trainer train --preset emoji --profile           where the time of a step goes
-  trainer train --finetune runs/emoji/model --set name=mine --set data.dataset=folder --set data.folder=pictures
-  trainer train --finetune hf://owner/name --set name=mine --set data.dataset=folder --set data.folder=pictures
-  trainer train --finetune runs/emoji/model --set name=style --set lora.rank=8   adapters alone: runs/style/model is a LoRA`;
-
-const ENCODE_EXAMPLES = `
-Example:
-  trainer encode --preset emoji-latent --out latents/emoji
-  trainer train --preset emoji-latent --set data.latents=latents/emoji`;
-
-const VAE_EXAMPLES = `
-Examples:
-  trainer vae --preset tiny                                  seconds; shows that everything works
-  trainer vae --preset emoji-64-kl                           the autoencoder of models/emoji-64-kl; hours on two cores
-  trainer vae --resume runs/emoji-64-kl                      go on
-  trainer vae --preset emoji-64-kl --set data.dataset=folder --set data.folder=pictures --set name=mine`;
-
-const EVALUATOR_EXAMPLES = `
-Examples:
-  trainer evaluator --preset tiny                            seconds; shows that everything works
-  trainer evaluator --preset emoji-64-encoder                pictures and captions in one space; half an hour on two cores
-  trainer evaluator --preset fashion-mnist-classifier --set data.folder=fashion-mnist
-  trainer export --run runs/emoji-64-encoder --out emoji-64-encoder`;
-
-const EVALUATE_EXAMPLES = `
-Parts, each written as it is done, in this order:
-  text        perplexity and bits per byte of held-out texts, and of captions with and without their picture
-  captions    what is written of held-out pictures: exactly right, the right name, CIDEr
-  drawings    is a drawing of a held-out caption nearest to its own picture; distances of drawings and real pictures
-  edits       are held-out emoji drawn in the style asked for
-  sweep       the same captions with each guidance, number of steps and sampler
-  timesteps   losses along the noise
-  attention   where the model looks
-What does not apply to a run's data is left out, and said so. Parts that were made before of the same weights and options
-are kept, so the same command goes on where it was stopped; --only makes some of them, also again.
-
-Examples:
-  trainer evaluate --run runs/emoji-64                          all of it; then open runs/emoji-64/evaluation/report.html
-  trainer evaluate --run runs/emoji-64 --count 32 --only drawings,captions     a first look, also while it trains
-  trainer evaluate --run runs/emoji-64 --only sweep --sweep-guidance 1,2,4 --sweep-steps 25 --sweep-schedulers heun
-  trainer evaluate --run runs/mine --encoder runs/my-encoder/model
-  trainer card --model runs/emoji-64/model --evaluation runs/emoji-64/evaluation/evaluation.json --out README.md`;
 
 /** Parses a list with commas. */
 function listOf<One>(parse: (text: string) => One) {

@@ -23,5 +23,12 @@ export { decodeText } from './text.js';
 export { toFloat32 } from './to-float32.js';
 export { UrlSource, type UrlSourceOptions } from './url-source.js';
 export { weightsFingerprint } from './weights-fingerprint.js';
-export { encodeSafetensors, type ShortDtype, type TensorData, writeSafetensors } from './write-safetensors.js';
+export {
+  encodeSafetensors,
+  type LazyTensor,
+  type ShortDtype,
+  type TensorData,
+  type WritableTensor,
+  writeSafetensors,
+} from './write-safetensors.js';
 export { encodeWeights, type WeightFile } from './write-shards.js';

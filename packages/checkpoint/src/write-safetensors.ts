@@ -17,6 +17,18 @@ export interface TensorData<Data extends Numbers = Numbers> {
   dtype?: ShortDtype;
 }
 
+/** A tensor that is made when it is written, and not kept: of a model that is larger than memory. */
+export interface LazyTensor {
+  shape: number[];
+  /** Its values; asked for once for each time that its file is written. */
+  values: () => Float32Array;
+  /** As `TensorData` has it. */
+  dtype?: ShortDtype;
+}
+
+/** What can be written. */
+export type WritableTensor = TensorData | LazyTensor;
+
 /** The types of two bytes that f32 are stored in. */
 export type ShortDtype = 'F16' | 'BF16';
 
@@ -45,12 +57,41 @@ function littleEndianBytes(data: Numbers | Uint16Array): Uint8Array {
   return swapped;
 }
 
-function encodeData({ data, dtype }: TensorData): Uint8Array {
-  if (dtype === undefined) return littleEndianBytes(data);
+/** Values of two bytes that are made together. */
+const SHORT_VALUES = 2 ** 22;
+
+function* encodeData({ data, dtype }: TensorData): Generator<Uint8Array> {
+  if (dtype === undefined) {
+    yield littleEndianBytes(data);
+    return;
+  }
   const { bits } = SHORT[dtype];
-  const short = new Uint16Array(data.length);
-  for (let i = 0; i < data.length; i++) short[i] = bits(data[i]);
-  return littleEndianBytes(short);
+  for (let begin = 0; begin < data.length || begin === 0; begin += SHORT_VALUES) {
+    const part = data.subarray(begin, begin + SHORT_VALUES);
+    const short = new Uint16Array(part.length);
+    for (let i = 0; i < part.length; i++) short[i] = bits(part[i]);
+    yield littleEndianBytes(short);
+  }
+}
+
+const isLazy = (tensor: WritableTensor): tensor is LazyTensor => 'values' in tensor;
+
+/** How a tensor is stored, and how many values it has: before lazy ones are made, by what they say. @throws as `checkTensor` */
+function checkWritable(name: string, tensor: WritableTensor): { dtype: Dtype; elements: number } {
+  if (!isLazy(tensor)) return { dtype: checkTensor(name, tensor), elements: tensor.data.length };
+  const { shape, dtype } = tensor;
+  // Everything but the values: an empty tensor of that name and type.
+  const stored = checkTensor(name, { shape: [0], data: new Float32Array(0), dtype });
+  return { dtype: stored, elements: checkShape(name, shape) };
+}
+
+/** @throws CheckpointError CHECKPOINT_CONTENT also where what was made is not what was said */
+function madeTensor(name: string, tensor: WritableTensor): TensorData {
+  if (!isLazy(tensor)) return tensor;
+  const { shape, values, dtype } = tensor;
+  const made = { shape, data: values(), dtype };
+  checkTensor(name, made);
+  return made;
 }
 
 /** @returns how it is stored @throws CheckpointError CHECKPOINT_CONTENT */
@@ -63,12 +104,7 @@ function checkTensor(name: string, { shape, data, dtype }: TensorData): Dtype {
       'convert them, for example with Float32Array.from(data)',
     );
   }
-  if (!Array.isArray(shape) || !shape.every((axis) => Number.isInteger(axis) && axis >= 0)) {
-    throw contentError(
-      `${tensor}: its shape is ${Array.isArray(shape) ? `[${shape.join(', ')}]` : describeKind(shape)}, expected a list of whole numbers from 0`,
-    );
-  }
-  const elements = shape.reduce((product, axis) => product * axis, 1);
+  const elements = checkShape(name, shape);
   if (elements !== data.length) {
     throw contentError(`${tensor}: shape [${shape.join(', ')}] has ${elements} elements, its data ${data.length}`);
   }
@@ -86,6 +122,16 @@ function checkTensor(name: string, { shape, data, dtype }: TensorData): Dtype {
     );
   }
   return dtype;
+}
+
+/** @returns how many elements it has @throws CheckpointError CHECKPOINT_CONTENT */
+function checkShape(name: string, shape: unknown): number {
+  if (!Array.isArray(shape) || !shape.every((axis) => Number.isInteger(axis) && axis >= 0)) {
+    throw contentError(
+      `tensor ${JSON.stringify(name)}: its shape is ${Array.isArray(shape) ? `[${shape.join(', ')}]` : describeKind(shape)}, expected a list of whole numbers from 0`,
+    );
+  }
+  return shape.reduce((product, axis) => product * axis, 1);
 }
 
 function contentError(message: string, fix?: string): CheckpointError {
@@ -109,30 +155,30 @@ function checkArguments(tensors: unknown, metadata: object): void {
 }
 
 /** The tensors' names, in the order in which they are written, so that equal contents give equal files. */
-function sortedNames(tensors: Map<string, TensorData>): string[] {
+function sortedNames(tensors: Map<string, WritableTensor>): string[] {
   return [...tensors.keys()].sort((a, b) => (a < b ? -1 : 1));
 }
 
 /** Bytes that each tensor takes in a file, in the order of files. @throws CheckpointError as `encodeSafetensors` */
-export function checkTensors(tensors: Map<string, TensorData>): Map<string, number> {
+export function checkTensors(tensors: Map<string, WritableTensor>): Map<string, number> {
   checkArguments(tensors, {});
   return new Map(
     sortedNames(tensors).map((name) => {
-      const tensor = tensors.get(name)!;
-      return [name, (DTYPE_BITS[checkTensor(name, tensor)] / 8) * tensor.data.length];
+      const { dtype, elements } = checkWritable(name, tensors.get(name)!);
+      return [name, (DTYPE_BITS[dtype] / 8) * elements];
     }),
   );
 }
 
 /**
- * The pieces of a safetensors file, in order: a header, then each tensor's bytes (views; only F16 and BF16 are copies, of one
- * tensor at a time). Tensors are ordered by name.
+ * The pieces of a safetensors file, in order: a header, then each tensor's bytes (views; only F16 and BF16 are copies, a part at a
+ * time). Tensors are ordered by name. A lazy one is made when its bytes are asked for.
  *
- * @throws CheckpointError before the first piece: CHECKPOINT_CONTENT: a tensor's data are of another kind, or do not fit
+ * @throws CheckpointError before the first piece (of a lazy tensor's values, before they): CHECKPOINT_CONTENT: a tensor's data are of another kind, or do not fit
  *   its shape; a finite value is too large for F16 or BF16 (infinities and NaN are kept); CHECKPOINT_ARGUMENT: no Map
  */
 export function* encodeSafetensors(
-  tensors: Map<string, TensorData>,
+  tensors: Map<string, WritableTensor>,
   metadata: Record<string, string> = {},
 ): Generator<Uint8Array> {
   checkArguments(tensors, metadata);
@@ -141,14 +187,14 @@ export function* encodeSafetensors(
   let offset = 0;
   for (const name of names) {
     const tensor = tensors.get(name)!;
-    const dtype = checkTensor(name, tensor);
-    const { shape, data } = tensor;
-    const end = offset + (DTYPE_BITS[dtype] / 8) * data.length;
+    const { dtype, elements } = checkWritable(name, tensor);
+    const { shape } = tensor;
+    const end = offset + (DTYPE_BITS[dtype] / 8) * elements;
     entries.push([name, { dtype, shape, data_offsets: [offset, end] }]);
     offset = end;
   }
   yield encodeHeader(Object.fromEntries(entries));
-  for (const name of names) yield encodeData(tensors.get(name)!);
+  for (const name of names) yield* encodeData(madeTensor(name, tensors.get(name)!));
 }
 
 /** A safetensors file as one array. @throws as `encodeSafetensors` */

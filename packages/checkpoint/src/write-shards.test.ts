@@ -136,3 +136,48 @@ describe('read', () => {
     }
   });
 });
+
+describe('tensors that are made when they are written', () => {
+  const lazy = (tensors: Map<string, TensorData<Float32Array>>, made: string[] = [], dtype?: 'F16') =>
+    new Map(
+      [...tensors].map(([name, { shape, data }]) => {
+        const values = () => {
+          made.push(name);
+          return data;
+        };
+        return [name, { shape, values, dtype }] as const;
+      }),
+    );
+
+  test('give the same files, one tensor at a time', () => {
+    const made: string[] = [];
+    const files = encodeWeights('model', lazy(six, made), { maxShardBytes: 40 });
+    expect(made).toEqual([]);
+    const [first, second] = [...files.values()] as Iterable<Uint8Array>[];
+    const whole = write(six, 40);
+    expect(bytesOf(first)).toEqual([...whole.values()][0]);
+    expect(made).toEqual(['a']);
+    const pieces = second[Symbol.iterator]();
+    pieces.next();
+    expect(made).toEqual(['a']);
+    pieces.next();
+    expect(made).toEqual(['a', 'b']);
+    const all = [...encodeWeights('model', lazy(six), { maxShardBytes: 40 })];
+    expect(new Map(all.map(([name, file]) => [name, bytesOf(file)]))).toEqual(whole);
+  });
+
+  test('in two bytes too', async () => {
+    const half = new Map([...six].map(([name, tensor]) => [name, { ...tensor, dtype: 'F16' as const }]));
+    const [[, file]] = [...encodeWeights('model', lazy(six, [], 'F16'))];
+    expect(bytesOf(file)).toEqual([...write(half).values()][0]);
+  });
+
+  test('that turn out otherwise than they said are refused by name', () => {
+    const short = new Map([['a', { shape: [3], values: () => new Float32Array(2) }]]);
+    const [[, file]] = [...encodeWeights('model', short)];
+    expect(() => bytesOf(file)).toThrow('tensor "a": shape [3] has 3 elements, its data 2');
+    expect(() => encodeWeights('model', new Map([['a', { shape: [-1], values: () => new Float32Array(1) }]]))).toThrow(
+      'tensor "a": its shape is [-1]',
+    );
+  });
+});

@@ -1,7 +1,7 @@
 /** @file Weights as files: one, or several with an index where they are large, as Hugging Face's libraries write them. */
 import { CheckpointError } from './errors.js';
 import { indexFile, shardFile, singleFile } from './shard-names.js';
-import { checkTensors, encodeSafetensors, type TensorData } from './write-safetensors.js';
+import { checkTensors, encodeSafetensors, type WritableTensor } from './write-safetensors.js';
 
 /**
  * Bytes of the tensors of one file, at most; a tensor of more has one to itself. Browsers hold this much at once, caches
@@ -22,7 +22,7 @@ export type WeightFile = string | Iterable<Uint8Array>;
  */
 export function encodeWeights(
   base: string,
-  tensors: Map<string, TensorData>,
+  tensors: Map<string, WritableTensor>,
   { maxShardBytes = MAX_SHARD_BYTES }: { maxShardBytes?: number } = {},
 ): Map<string, WeightFile> {
   if (!(maxShardBytes >= 1)) {

@@ -79,5 +79,24 @@ export { RandomPurpose } from './random-purpose.js';
 export { type ExampleChoice, epochOrder, epochWalk, exampleSampler, splitHeldOut } from './sampling.js';
 export { type ImageContext, imagesInRow, type PartSize, type Section, sectionsOf } from './sections.js';
 export { squaredError } from './squared-error.js';
+export { type ByteSource, memorySource } from './stream/byte-source.js';
+export { type HttpSourceOptions, openHttpSource } from './stream/http-source.js';
+export { ImageStream, type ImageStreamOptions, type StreamedImage } from './stream/image-stream.js';
+export { openShard, type Shard, type ShardPiece } from './stream/open-shard.js';
+export type { ShardIndex, ShardKind, ShardSample } from './stream/shard-index.js';
+export {
+  type StreamBatch,
+  type StreamBatchesOptions,
+  type StreamedPicture,
+  type StreamState,
+  streamBatches,
+} from './stream/stream-batches.js';
+export {
+  type StreamBlock,
+  type StreamOrderOptions,
+  type StreamWalk,
+  streamBlocks,
+  streamWalk,
+} from './stream/stream-order.js';
 export type { TextDataset, TextDocument } from './text-dataset.js';
 export { drawTimesteps } from './timesteps.js';

@@ -15,4 +15,5 @@ export const RandomPurpose = {
   otherCaptions: 0x6461_000a,
   edits: 0x6461_0010,
   emojiCaptions: 0x6461_0011,
+  pieceOrder: 0x6461_0012,
 } as const;

@@ -56,6 +56,8 @@ export function exampleSampler(options: {
   documentDropout?: number;
   /** Of the draws, for a second walk beside another; default: `example` and `epochOrder` of `RandomPurpose`. */
   purposes?: { choice: number; order: number };
+  /** The example at a position of the walk; default: `epochWalk`. */
+  exampleAt?: (position: number) => number;
 }): (step: number, positions?: { from: number; count: number }) => ExampleChoice[] {
   const { seed, examples, examplesPerStep, imageFirstProbability = 0.2, captionDropout = 0.1 } = options;
   const { documentDropout = captionDropout, purposes } = options;
@@ -66,7 +68,7 @@ export function exampleSampler(options: {
       fix: 'use a larger data set, or hold out a smaller part of it',
     });
   }
-  const exampleAt = epochWalk({ seed, examples, purpose: purposes?.order });
+  const { exampleAt = epochWalk({ seed, examples, purpose: purposes?.order }) } = options;
   return (step, { from, count } = { from: step * examplesPerStep, count: examplesPerStep }) => {
     const stream = new PhiloxStream(seed, purposes?.choice ?? RandomPurpose.example, step);
     return Array.from({ length: count }, (_, i) => {

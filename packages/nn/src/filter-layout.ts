@@ -10,28 +10,22 @@ export function storedFilterShape([height, width, inputs, outputs]: Shape): numb
 }
 
 /** From a file's order; `shape` is [height, width, inputs, outputs]. */
-export function filterFromStored(stored: Float32Array, shape: Shape): Float32Array {
-  return reordered(stored, shape, (ours, theirs) => [ours, theirs]);
+export function filterFromStored(stored: Float32Array, [height, width, inputs, outputs]: Shape): Float32Array {
+  return reversed(stored, [outputs, inputs, height * width]);
 }
 
 /** To a file's order; `shape` is [height, width, inputs, outputs]. */
-export function filterToStored(filter: Float32Array, shape: Shape): Float32Array {
-  return reordered(filter, shape, (ours, theirs) => [theirs, ours]);
+export function filterToStored(filter: Float32Array, [height, width, inputs, outputs]: Shape): Float32Array {
+  return reversed(filter, [height * width, inputs, outputs]);
 }
 
-function reordered(
-  source: Float32Array,
-  [height, width, inputs, outputs]: Shape,
-  choose: (ours: number, theirs: number) => [to: number, from: number],
-): Float32Array {
+/** With its axes, [a, b, c], in the order [c, b, a]. */
+function reversed(source: Float32Array, [a, b, c]: Shape): Float32Array {
   const result = new Float32Array(source.length);
-  const taps = height * width;
-  for (let tap = 0; tap < taps; tap++) {
-    for (let i = 0; i < inputs; i++) {
-      for (let o = 0; o < outputs; o++) {
-        const [to, from] = choose((tap * inputs + i) * outputs + o, (o * inputs + i) * taps + tap);
-        result[to] = source[from];
-      }
+  let to = 0;
+  for (let k = 0; k < c; k++) {
+    for (let j = 0; j < b; j++) {
+      for (let i = 0; i < a; i++) result[to++] = source[(i * b + j) * c + k];
     }
   }
   return result;

@@ -63,6 +63,7 @@ export {
   createParameters,
   type Initialiser,
   initialise,
+  initialised,
   isParameterSpec,
   linearWeight,
   ParameterSpec,

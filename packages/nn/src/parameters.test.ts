@@ -1,5 +1,5 @@
-import { flattenTree, normals } from '@transfusion/tensor';
-import { countParameters, initialise, linearSpec, vector, weight } from './index.js';
+import { type Backend, flattenTree, normals } from '@transfusion/tensor';
+import { countParameters, createParameters, initialise, initialised, linearSpec, vector, weight } from './index.js';
 
 const isArray = (value: unknown): value is Float32Array => value instanceof Float32Array;
 const specs = {
@@ -45,4 +45,20 @@ describe('initialise', () => {
     expect(new Set(blocks[0].gain)).toEqual(new Set([1]));
     expect([...out.weight, ...out.bias].every((x) => x === 0)).toBe(true);
   });
+});
+
+test('one at a time has the same bits', () => {
+  const all = flattenTree<Float32Array>(initialise(specs, 7), isArray);
+  const each = new Map([...initialised(specs, 7)].map(({ path, values }) => [path, values()]));
+  expect([...each]).toEqual([...all]);
+});
+
+test('a parameter that a device has no buffer for is named before anything is allocated', () => {
+  const createBuffer = jest.fn();
+  const limits = { maxBufferBytes: 4 * 1000 };
+  const backend = { limits, createBuffer } as unknown as Backend;
+  expect(() => createParameters(backend, { parameters: { norm: vector(40), embedding: weight([50, 40], 1) } })).toThrow(
+    'parameters.embedding [50, 40] needs 7.8 KiB; a buffer of this device has at most 3.9 KiB (on WebGPU: maxStorageBufferBindingSize), and a tensor is not split over several',
+  );
+  expect(createBuffer).not.toHaveBeenCalled();
 });

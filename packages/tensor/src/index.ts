@@ -33,7 +33,15 @@ export { normals, PhiloxStream, uniforms } from './philox.js';
 export { type ChromeTrace, chromeTrace } from './profile/chrome-trace.js';
 export { formatProfile, type ProfileRow, summarise } from './profile/summary.js';
 export type * from './program/backend.js';
-export { checkBufferSize, checkProgram, checkRunInputs, checkStates, checkWrite, inputsOf } from './program/checks.js';
+export {
+  checkBufferSize,
+  checkProgram,
+  checkRead,
+  checkRunInputs,
+  checkStates,
+  checkWrite,
+  inputsOf,
+} from './program/checks.js';
 export * from './program/faults.js';
 export { typeRegisters } from './program/kernels/expression.js';
 export type * from './program/kernels/index.js';

@@ -20,9 +20,10 @@ import {
   mapTree,
   type Precision,
   type Tensor,
+  type Variable,
 } from '@transfusion/tensor';
 import type { BatchTensors, Objective, ObjectiveLosses } from './objective.js';
-import type { Optimised, TrainState } from './train-state.js';
+import type { Optimised, OwnedState, TrainState } from './train-state.js';
 
 export interface StepOptions {
   optimizer: AdamWOptions;
@@ -93,6 +94,87 @@ export function compileAccumulate(backend: Backend, state: TrainState, objective
   });
 }
 
+/** With accumulation: puts the sum of gradients aside, and starts again from zero. See `sumActions`. */
+export function compileKeep(backend: Backend, { gradients, kept }: TrainState, level: number) {
+  return compile({
+    backend,
+    name: 'keep a sum of gradients',
+    inputs: {},
+    state: { gradients, kept: kept![level] },
+    fn: (_, state) => {
+      const own = state as { gradients: unknown; kept: unknown };
+      const copies = flattenTree<Tensor>(own.gradients, isTensor);
+      return {
+        outputs: {},
+        updates: {
+          kept: mapTree(own.kept, isTensor, (_, path) => copies.get(path)!.mul(1)),
+          gradients: zerosLike(own.gradients),
+        },
+      };
+    },
+  });
+}
+
+/** With accumulation: adds what was put aside to the sum of gradients. */
+export function compileAddKept(backend: Backend, { gradients, kept }: TrainState, level: number) {
+  return compile({
+    backend,
+    name: 'add a sum of gradients',
+    inputs: {},
+    state: { gradients, kept: kept![level] },
+    fn: (_, state) => {
+      const own = state as { gradients: unknown; kept: unknown };
+      const others = flattenTree<Tensor>(own.kept, isTensor);
+      const gradients = mapTree(own.gradients, isTensor, (sum, path) => sum.add(others.get(path)!));
+      return { outputs: {}, updates: { gradients } };
+    },
+  });
+}
+
+/** With ranks: the sum of the squares of each of these gradients, by path. */
+export function compileSquares(backend: Backend, gradients: Readonly<Record<string, Variable>>) {
+  return compile({
+    backend,
+    name: 'squares of gradients',
+    inputs: {},
+    state: gradients,
+    fn: (_, state) => ({
+      outputs: mapTree(state as Record<string, Tensor>, isTensor, (gradient) => gradient.square().sum()),
+    }),
+  });
+}
+
+/**
+ * With ranks: the optimizer step of the parameters that this rank owns; the sum of all gradients starts again from zero. The
+ * global norm is among the inputs, since no rank has all summed gradients.
+ */
+export function compileOwnedUpdate(
+  backend: Backend,
+  { owned, gradients, lossScale }: OwnedState,
+  objective: Objective,
+  options: StepOptions,
+) {
+  return compile({
+    backend,
+    name: 'optimizer step of a rank',
+    inputs: { norm: f32(1), ...updateInputs(objective) },
+    state: { ...owned, gradients, lossScale },
+    fn: ({ norm, ...numbers }, tensors) => {
+      const own = tensors as unknown as Traced;
+      const { norm: clipped, updates } = update({
+        ...{ objective, options, numbers, state: own },
+        gradients: { model: own.gradients, norm: norm.reshape([]) },
+      });
+      const outputs = { norm: clipped, ...scaleOutput(own.lossScale) };
+      return { outputs, updates: { ...updates, gradients: zerosLike(own.gradients) } };
+    },
+  });
+}
+
+function zerosLike<T>(tree: T): T {
+  return mapTree(tree, isTensor, ({ shape }: Tensor) => fill(shape, 0)) as T;
+}
+
 /** With accumulation: the optimizer step; the sum starts again from zero. */
 export function compileUpdate(backend: Backend, state: TrainState, objective: Objective, options: StepOptions) {
   return compile({
@@ -109,8 +191,8 @@ export function compileUpdate(backend: Backend, state: TrainState, objective: Ob
         gradients: { model: own.gradients },
         numbers,
       });
-      const gradients = mapTree(own.gradients, isTensor, ({ shape }) => fill(shape, 0));
-      return { outputs: { norm, ...scaleOutput(own.lossScale) }, updates: { ...updates, gradients } };
+      const outputs = { norm, ...scaleOutput(own.lossScale) };
+      return { outputs, updates: { ...updates, gradients: zerosLike(own.gradients) } };
     },
   });
 }
@@ -133,6 +215,8 @@ export function compileLosses(
 /** Trees: of the model's parameters, and of the discriminator's. */
 interface Gradients {
   model: unknown;
+  /** Of the model's; default: computed. */
+  norm?: Tensor;
   discriminator?: unknown;
 }
 
@@ -154,7 +238,7 @@ function update(parts: {
   numbers: UpdateTensors;
 }) {
   const { objective, options, state, gradients, numbers } = parts;
-  const norm = globalNorm(gradients.model);
+  const norm = gradients.norm ?? globalNorm(gradients.model);
   const { nextScale, ...clipped } = clip(norm, options, state.lossScale);
   const next = optimise(options, objective.parameters, state, {
     gradients: gradients.model,

@@ -27,6 +27,15 @@ export async function inParts<Item, Result>(
   return results;
 }
 
+/** What each of `ranks` does of `items`: whole parts, dealt out in turn, so that a part has the same items however many share them. */
+export function partsOfRanks<Item>(items: readonly Item[], ranks: number): Item[][] {
+  const byRank = Array.from({ length: ranks }, (): Item[] => []);
+  for (let start = 0; start < items.length; start += PART) {
+    byRank[(start / PART) % ranks].push(...items.slice(start, start + PART));
+  }
+  return byRank;
+}
+
 /** `count` of a list, evenly spread over it. */
 export function spread<One>(list: readonly One[], count: number): One[] {
   const few = Math.min(count, list.length);

@@ -40,6 +40,7 @@ export {
   runLearningRateSchema,
 } from './learning-rate.js';
 export { type Progress, type TrainingSinks, type TrainOptions, type TrainResult, train } from './loop.js';
+export type { ModelFiles, NamedTensor } from './model-files.js';
 export {
   type BatchArrays,
   type BatchTensors,
@@ -59,20 +60,37 @@ export {
   seedSchema,
   stepOptionsOf,
 } from './optimisation.js';
-export { describeMemory, mebibytes, planRun, type RunPlan, type StepPlan } from './plan-step.js';
+export { describeMemory, mebibytes, type PlanOptions, planRun, type RunPlan, type StepPlan } from './plan-step.js';
 export { profileSteps, type StepsProfile } from './profile-steps.js';
+export { assignOwners, ownedLoads } from './ranks/owners.js';
+export type { RankPlace } from './ranks/rank-group.js';
+export type { SessionRanks } from './ranks/session-ranks.js';
+export { BINDING_LIMITS, unbindable } from './scale/binding-limits.js';
+export { type DilocoCost, type DilocoOptions, dilocoCost } from './scale/diloco.js';
 export {
-  type ModelFiles,
-  type NamedTensor,
+  bucketLoads,
+  type ExchangeOptions,
+  exchangeHostBytes,
+  exchangeSeconds,
+  type StepTraffic,
+  stepTraffic,
+} from './scale/exchange.js';
+export type { Pressure } from './scale/pressures.js';
+export { type RankMemory, type RankMemoryOptions, rankMemories } from './scale/rank-memory.js';
+export { type RankMachine, type ScaleOptions, type ScalePlan, scalePlan } from './scale/scale-plan.js';
+export { type SizedBuffer, type StepNeeds, stepNeeds } from './scale/step-needs.js';
+export { type Machine, type StepTime, type StepTimeOptions, stepTime } from './scale/step-time.js';
+export {
+  checkRanks,
   openState,
   type ResumePoint,
   type TrainingSession,
   type TrainingTask,
 } from './session.js';
 export { heldOutFields } from './split.js';
+export type { ProgramProfile } from './step-programs.js';
 export {
   createStepRunner,
-  type ProgramProfile,
   type StepResult,
   type StepRunner,
   type StepRunnerOptions,
@@ -103,6 +121,8 @@ export type {
   DocumentExample,
   Example,
   Split,
+  StreamedExample,
+  StreamedExamples,
   TrainingDocument,
   TrainingExample,
 } from './transfusion/examples.js';

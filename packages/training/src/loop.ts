@@ -19,7 +19,7 @@ export interface TrainingSinks {
   progress?(step: number, logged: Record<string, number>): void;
   /** Every `sampleEvery` steps: shows what the model does, and returns scores for the metrics. Told to stop, it may throw `signal.reason`. */
   sample?(step: number, signal?: AbortSignal): Promise<Record<string, unknown>>;
-  /** Every `checkpointEvery` steps, at the end, and when told to stop. */
+  /** Every `checkpointEvery` steps, at the end, and when told to stop; with ranks, on all of them. */
   save?(progress: Progress): Promise<void>;
 }
 
@@ -47,11 +47,12 @@ export interface TrainResult extends Progress {
 }
 
 /**
- * Trains until `session.optimisation.steps`.
+ * Trains until `session.optimisation.steps`. With ranks, all call it with the same options; those that report nothing leave out
+ * `metrics`, `progress` and `sample`.
  * @throws TransfusionError TRAINING_DIVERGED
  */
 export async function train(options: TrainOptions): Promise<TrainResult> {
-  const { session, signal, logEvery = 10, checkpointEvery = Number.POSITIVE_INFINITY, sampleEvery = 0 } = options;
+  const { session, logEvery = 10, checkpointEvery = Number.POSITIVE_INFINITY, sampleEvery = 0 } = options;
   const { steps } = session.optimisation;
   const { step = 0, trainSeconds = 0 } = options.start ?? {};
   const progress: Progress = { step, trainSeconds };
@@ -59,18 +60,23 @@ export async function train(options: TrainOptions): Promise<TrainResult> {
   let logged: Record<string, number> = {};
   let learningRate = Number.NaN;
   const here = () => ({ step: progress.step, learningRate });
-  const leave = async (finished: boolean): Promise<TrainResult> => {
+  const save = async () => {
     await asDivergence(here(), async () => options.save?.({ ...progress }));
+    await session.ranks?.waitForFirst();
+  };
+  const leave = async (finished: boolean): Promise<TrainResult> => {
+    await save();
     const { step, trainSeconds } = progress;
     const speeds = speedsOf(session, trainSeconds > 0 ? step / trainSeconds : 0);
     return { step, trainSeconds, logged, speeds, finished };
   };
-  let batches = progress.step < steps ? session.batches(progress.step) : [];
+  let batches = progress.step < steps ? await session.batches(progress.step) : [];
   while (progress.step < steps) {
     // A step on the CPU takes no turn of the event loop: without this one, signals would wait for the end.
     await nextTask();
-    if (signal?.aborted) return leave(false);
+    if (await stops(options)) return leave(false);
     const begun = performance.now();
+    const communicated = session.ranks?.communicator.milliseconds ?? 0;
     // Both are waited for: who frees the state after an error must not do so under a step.
     const [ran, made] = await Promise.allSettled([runStep(options, progress.step, batches), following()]);
     const { means, latest } = fulfilled(ran);
@@ -79,7 +85,10 @@ export async function train(options: TrainOptions): Promise<TrainResult> {
     progress.step++;
     const seconds = (performance.now() - begun) / 1000;
     progress.trainSeconds += seconds;
-    meter.add(means, seconds);
+    const { ranks } = session;
+    // The share of a step in which this rank waited for the others, or for what they sent.
+    const share = ranks && { communication: (ranks.communicator.milliseconds - communicated) / (1000 * seconds) };
+    meter.add({ ...means, ...share }, seconds);
     const { step } = progress;
     if (step % logEvery === 0 || step === steps) {
       logged = meter.read();
@@ -89,12 +98,12 @@ export async function train(options: TrainOptions): Promise<TrainResult> {
     // Until the first logged interval ends, what there is so far.
     options.progress?.(step, Object.keys(logged).length > 0 ? logged : meter.read());
     if (sampleEvery > 0 && step % sampleEvery === 0) {
+      await session.ranks?.gatherAverages();
       const scores = await asDivergence(here(), () => sampled(options, step));
+      await session.ranks?.waitForFirst();
       if (Object.keys(scores).length > 0) await options.metrics?.({ step, ...scores });
     }
-    if (step % checkpointEvery === 0 && step < steps) {
-      await asDivergence(here(), async () => options.save?.({ ...progress }));
-    }
+    if (step % checkpointEvery === 0 && step < steps) await save();
   }
   return leave(true);
 
@@ -102,6 +111,12 @@ export async function train(options: TrainOptions): Promise<TrainResult> {
   async function following(): Promise<BatchArrays[]> {
     return progress.step + 1 < steps ? session.batches(progress.step + 1) : [];
   }
+}
+
+/** Whether this process, or with ranks any of them, was told to stop. */
+async function stops({ session: { ranks }, signal }: TrainOptions): Promise<boolean> {
+  const isTold = signal?.aborted ?? false;
+  return ranks ? ranks.anyStops(isTold) : isTold;
 }
 
 /** The scores; none where it was told to stop. */

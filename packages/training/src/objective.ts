@@ -40,6 +40,8 @@ export interface Objective<Inputs = unknown, Parameters = unknown, Discriminator
   readonly counters?: Record<string, unknown>;
   /** What a micro-batch gives: a tree of `TensorSpec`. */
   readonly inputs: Inputs;
+  /** Those of the inputs, f32 of one element, that count over all micro-batches of a step. */
+  readonly totals?: readonly string[];
   losses(state: TracedState<Parameters, Discriminator, Constants>, batch: BatchTensors<Inputs>): ObjectiveLosses;
   /** Work between steps, compiled. */
   upkeep?(backend: Backend, state: ObjectiveVariables): Promise<Upkeep>;

@@ -33,6 +33,20 @@ export const emaSchema = z
   })
   .prefault({});
 
+export const dilocoSchema = z
+  .strictObject({
+    innerSteps: z.int().min(1).default(100).describe('steps that a rank takes by itself before ranks meet'),
+    learningRate: z.number().positive().default(0.7).describe('of the outer step'),
+    momentum: z.number().min(0).lt(1).default(0.9).describe("of the outer step, Nesterov's"),
+  })
+  .nullable()
+  .default(null)
+  .describe(
+    'ranks meet now and then instead of at every step (DiLoCo), for slow links; the result then depends on their number; null: at every step',
+  );
+
+export type DilocoConfig = NonNullable<z.output<typeof dilocoSchema>>;
+
 export type EmaConfig = z.output<typeof emaSchema>;
 
 /** What the compiled step is made of, apart from its objective. */
@@ -43,6 +57,8 @@ export interface Optimisation extends RunLength {
   accumulation?: number;
   /** Default 'f32'. */
   precision?: Precision;
+  /** How ranks meet; default: at every step. */
+  diloco?: DilocoConfig | null;
 }
 
 export function stepOptionsOf({ optimizer, accumulation = 1, precision }: Optimisation): StepOptions {

@@ -218,7 +218,7 @@ describe('the terms that a step says something of', () => {
     const config = transfusionTrainingConfig({ model, batch: { rows: 2 }, data: { heldOutFraction: 0 } });
     const task = transfusionTask({ config, ...data, imageSize: 8, tokenizer });
     const session = await openTransfusionSession({ task, backend });
-    expect(session.termsOf({ language: 2, diffusion: 3 }, session.batches(0))).toEqual(wanted);
+    expect(session.termsOf({ language: 2, diffusion: 3 }, await session.batches(0))).toEqual(wanted);
     session.dispose();
   });
 
@@ -230,9 +230,9 @@ describe('the terms that a step says something of', () => {
     });
     const task = autoencoderTask({ config, size });
     const session = await openAutoencoderSession({ task, backend, images: { train: pictures, heldOut: [] } });
-    const { terms } = await session.runner.run(1, session.batches(0));
+    const { terms } = await session.runner.run(1, await session.batches(0));
     expect(Object.keys(terms).sort()).toEqual(['kl', 'l1']);
-    expect(session.termsOf(terms, session.batches(0))).toEqual(terms);
+    expect(session.termsOf(terms, await session.batches(0))).toEqual(terms);
     session.dispose();
   });
 

@@ -12,12 +12,16 @@ interface Sizes {
 
 async function plan(
   { layers, channels, ...batch }: Sizes,
-  { checkpointActivations, precision }: { checkpointActivations?: boolean; precision?: Precision } = {},
+  {
+    checkpointActivations,
+    precision,
+    accumulation = 1,
+  }: { checkpointActivations?: boolean; precision?: Precision; accumulation?: number } = {},
 ): Promise<StepPlan> {
   const { sizes, optimisation } = syntheticRun();
   const model = { ...sizes.model, layers, channels, heads: 4, feedForward: undefined };
   const run = withSizes({ ...sizes, model, batch: { ...sizes.batch, ...batch }, checkpointActivations }, optimisation);
-  return (await planRun(run.phases, { ...run.options, precision }, 1)).step;
+  return (await planRun(run.phases, { ...run.options, precision, accumulation }, 1)).step;
 }
 
 const MIB = 2 ** 20;
@@ -50,9 +54,38 @@ describe('the memory plan of a training step', () => {
     expect(await perLayer(true)).toBeLessThan(6 * MIB);
   });
 
+  test('with accumulation a layer more costs no gradients: they are added to their sums at once', async () => {
+    const of = (layers: number) =>
+      plan({ layers, channels: 256, sequenceLength: 256, rows: 8 }, { checkpointActivations: true, accumulation: 4 });
+    // Its input alone: 2,048 positions of 256 channels.
+    expect(((await of(12)).liveBytes - (await of(4)).liveBytes) / 8).toBeLessThan(2.1 * MIB);
+  });
+
   test("precision 'f16' takes less", async () => {
     const sizes = { layers: 6, channels: 256, sequenceLength: 256, rows: 8 };
     const [wide, half] = [await plan(sizes), await plan(sizes, { precision: 'f16' })];
     expect(half.arenaBytes).toBeLessThan(0.7 * wide.arenaBytes);
+  });
+
+  test('for a device: a buffer that it cannot bind is refused, with its name', async () => {
+    const { sizes, optimisation } = syntheticRun();
+    const { phases, options } = withSizes({ ...sizes, batch: { ...sizes.batch, rows: 64 } }, optimisation);
+    const limits = {
+      alignment: 256,
+      maxArenaBytes: 2 ** 31,
+      maxBufferBytes: 2 ** 14,
+      maxExpressionInputs: 7,
+      f16: false,
+    };
+    const withBuffers = (maxBufferBytes: number) =>
+      planRun(phases, { ...options, limits: { ...limits, maxBufferBytes } }, 1);
+    await expect(withBuffers(2 ** 14)).rejects.toThrow(
+      'parameters.timestepEmbedding.first.weight [32, 256] needs 32.0 KiB; a buffer of this device has at most 16.0 KiB',
+    );
+    // All parameters fit, and not what is made of them.
+    await expect(withBuffers(2 ** 15)).rejects.toThrow(
+      /^OUT_OF_MEMORY: '\w+' needs .* KiB; a buffer of this backend has at most 32.0 KiB/,
+    );
+    await expect(withBuffers(2 ** 20)).resolves.toBeDefined();
   });
 });

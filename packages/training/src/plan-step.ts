@@ -1,6 +1,7 @@
 /** @file The FLOPs and memory of a run's steps, worked out without a device. */
 import {
   type Backend,
+  type BackendLimits,
   BYTES_PER_ELEMENT,
   type DeviceBuffer,
   flattenTree,
@@ -9,9 +10,11 @@ import {
   sizeOf,
   type Variable,
 } from '@transfusion/tensor';
-import { compileAccumulate, compileStep, compileUpdate, type StepOptions } from './compile-step.js';
+import { compileOwnedUpdate, compileStep, compileUpdate, type StepOptions } from './compile-step.js';
 import type { Objective, Phase } from './objective.js';
-import { createTrainState } from './train-state.js';
+import { microBatchesOf, type RankPlace, rankGroup, shareOf } from './ranks/rank-group.js';
+import { compileGradientSum } from './step-programs.js';
+import { createTrainState, ownedState } from './train-state.js';
 
 export interface StepPlan {
   /** Of an optimizer step. */
@@ -33,14 +36,24 @@ export interface RunPlan {
   totalFlops: number;
 }
 
+export interface PlanOptions extends StepOptions {
+  limits?: BackendLimits;
+  place?: RankPlace;
+  /** Ranks meet now and then: each has a whole state. */
+  diloco?: unknown;
+}
+
 /**
  * What a run will take, by compiling its steps for nothing.
  * @param constants weights that are not trained, as `TrainingTask` has them; without them they are neither used nor counted
- * @throws what its objectives throw, before the step at which their phase starts
+ * @param options `limits` of the device that it will be on (default: none that matters); `place` among the ranks that share the
+ *   run: memory is then that of this one, and work that of all
+ * @throws what its objectives throw, before the step at which their phase starts; RANKS_*; OutOfMemoryError: a buffer is larger than
+ *   the limits allow
  */
 export async function planRun(
   phases: readonly Phase[],
-  options: StepOptions,
+  options: PlanOptions,
   steps: number,
   constants?: unknown,
 ): Promise<RunPlan> {
@@ -58,27 +71,46 @@ export async function planRun(
 async function planStep(
   phases: readonly Phase[],
   objective: Objective,
-  options: StepOptions & { constants?: unknown },
+  options: PlanOptions & { constants?: unknown },
 ): Promise<StepPlan> {
-  const { backend, plan } = planningBackend();
-  const state = createTrainState(backend, phases, { ...options, values: new Map() });
+  const { place, accumulation } = options;
+  const { backend, plan } = planningBackend(options);
+  const group = place && rankGroup(place, phases);
+  const own = place ? microBatchesOf(accumulation, place).count : accumulation;
+  const share = group && !options.diloco ? shareOf(group) : undefined;
+  const state = createTrainState(backend, phases, { ...options, accumulation: own, share, values: new Map() });
   const constants = flattenTree<Variable>(state.constants, isVariable);
   for (const { shape } of constants.values()) plan.constantBytes += sizeOf(shape) * BYTES_PER_ELEMENT;
   plan.stateBytes -= plan.constantBytes;
-  if (options.accumulation === 1) {
+  if (own === 1 && !share) {
     await compileStep(backend, state, objective, options);
-    return plan;
+    return { ...plan, flops: plan.flops * accumulation };
   }
-  await compileAccumulate(backend, state, objective, options);
-  const { flops } = plan;
-  await compileUpdate(backend, state, objective, options);
-  return { ...plan, flops: flops * options.accumulation };
+  const { flops } = await compileGradientSum(backend, state, objective, { ...options, accumulation: own });
+  if (share) await compileOwnedUpdate(backend, ownedState(state, share), objective, options);
+  else await compileUpdate(backend, state, objective, options);
+  return { ...plan, flops: (flops / own) * accumulation };
 }
 
 const NOTHING: StepPlan = { flops: 0, stateBytes: 0, constantBytes: 0, arenaBytes: 0, liveBytes: 0 };
 
-/** A backend with limits as a CPU has them, on which nothing is allocated and nothing can run; and what it was given. */
-function planningBackend(): { backend: Backend; plan: StepPlan } {
+/** Limits as a CPU has them, but for its memory. */
+const BOUNDLESS: BackendLimits = {
+  alignment: 64,
+  maxArenaBytes: 2 ** 40,
+  maxBufferBytes: 2 ** 40,
+  maxExpressionInputs: 16,
+  f16: true,
+};
+
+/** A backend on which nothing is allocated and nothing can run; and what it was given. */
+export function planningBackend({
+  limits = BOUNDLESS,
+  onProgram,
+}: {
+  limits?: BackendLimits;
+  onProgram?: (program: Program) => void;
+} = {}): { backend: Backend; plan: StepPlan } {
   const plan: StepPlan = { ...NOTHING };
   const refuse = () => Promise.reject(new Error('nothing runs while planning'));
   const createBuffer = (elements: number): DeviceBuffer => {
@@ -93,10 +125,11 @@ function planningBackend(): { backend: Backend; plan: StepPlan } {
   const backend: Backend = {
     name: 'plan',
     description: 'plans only',
-    limits: { alignment: 64, maxArenaBytes: 2 ** 40, maxBufferBytes: 2 ** 40, maxExpressionInputs: 16, f16: true },
+    limits,
     createBuffer,
     async load(program) {
       add(program);
+      onProgram?.(program);
       return { run: refuse, profile: refuse, dispose() {} };
     },
     stats: () => ({ liveBytes: 0, liveBuffers: 0, builtKernels: 0, buildSeconds: 0, builtBindGroups: 0 }),

@@ -1,6 +1,6 @@
 /** @file Where the time of training steps goes. */
 import type { TrainingSession } from './session.js';
-import type { ProgramProfile } from './step-runner.js';
+import type { ProgramProfile } from './step-programs.js';
 
 /** Steps before the profiled ones, in which memory and caches settle. */
 const WARM_UP_STEPS = 2;
@@ -19,13 +19,13 @@ export interface StepsProfile {
 export async function profileSteps(session: TrainingSession, firstStep: number): Promise<StepsProfile> {
   const { runner } = session;
   let step = firstStep;
-  for (; step < firstStep + WARM_UP_STEPS; step++) await runner.run(step + 1, session.batches(step));
+  for (; step < firstStep + WARM_UP_STEPS; step++) await runner.run(step + 1, await session.batches(step));
   const begun = performance.now();
-  for (const last = step + PROFILED_STEPS; step < last; step++) await runner.run(step + 1, session.batches(step));
+  for (const last = step + PROFILED_STEPS; step < last; step++) await runner.run(step + 1, await session.batches(step));
   const milliseconds = (performance.now() - begun) / PROFILED_STEPS;
   const programs: ProgramProfile[] = [];
   for (const last = step + PROFILED_STEPS; step < last; step++) {
-    merge(programs, await runner.profile(step + 1, session.batches(step)));
+    merge(programs, await runner.profile(step + 1, await session.batches(step)));
   }
   return { milliseconds, steps: PROFILED_STEPS, programs };
 }

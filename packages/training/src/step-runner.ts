@@ -1,11 +1,14 @@
 /** @file Runs optimizer steps: one program per step, or accumulated gradients and then an update. */
 import { adamwHyper } from '@transfusion/nn';
-import type { Backend, KernelSpan, Program } from '@transfusion/tensor';
-import { compileAccumulate, compileStep, compileUpdate, type StepOptions } from './compile-step.js';
+import type { Backend } from '@transfusion/tensor';
 import { checkFinite } from './diverged.js';
 import { runLearningRate } from './learning-rate.js';
 import { type BatchArrays, type Objective, type Phase, phaseAt } from './objective.js';
 import { emaDecayAt, type Optimisation, stepOptionsOf } from './optimisation.js';
+import type { Diloco } from './ranks/diloco.js';
+import { compileRankedPrograms } from './ranks/programs.js';
+import { microBatchesOf, type RankGroup } from './ranks/rank-group.js';
+import { compilePrograms, type ProgramProfile, type StepPrograms } from './step-programs.js';
 import type { TrainState } from './train-state.js';
 
 export interface StepResult {
@@ -25,19 +28,14 @@ export interface StepRunner {
   readonly flops: number;
   /** Bytes of scratch memory. */
   readonly arenaBytes: number;
-  /** Trains on the batches of one step. Steps count from 1. @throws TransfusionError TRAINING_DIVERGED */
+  /**
+   * Trains on the batches of one step, or with ranks on this rank's, whose totals it fills in. Steps count from 1.
+   * @throws TransfusionError TRAINING_DIVERGED
+   */
   run(step: number, batches: readonly BatchArrays[]): Promise<StepResult>;
   /** Trains on the batches of one step, taking the times of all kernels. */
   profile(step: number, batches: readonly BatchArrays[]): Promise<ProgramProfile[]>;
   dispose(): void;
-}
-
-/** Kernel times of a program, one list for each run of it. */
-export interface ProgramProfile {
-  program: Program;
-  runs: KernelSpan[][];
-  /** How the times were taken. */
-  clock: string;
 }
 
 export interface StepRunnerOptions {
@@ -47,14 +45,25 @@ export interface StepRunnerOptions {
   optimisation: Optimisation;
   /** The step to start at, from 0: what is not needed from there on is not compiled. */
   firstStep?: number;
+  /** The ranks that share the work; `state` was created with its share. */
+  group?: RankGroup;
+  /** How they meet, where that is not at every step; `state` is then whole. */
+  diloco?: Diloco;
 }
 
 export async function createStepRunner(options: StepRunnerOptions): Promise<StepRunner> {
-  const { backend, state, phases, optimisation, firstStep = 0 } = options;
+  const { backend, state, phases, optimisation, firstStep = 0, group, diloco } = options;
   const learningRate = runLearningRate(optimisation);
   const stepOptions = stepOptionsOf(optimisation);
   let phase = phaseAt(phases, firstStep);
-  let programs = await compilePrograms(backend, state, phase.objective, stepOptions);
+  const compiled = async (objective: Objective): Promise<StepPrograms> => {
+    if (!group) return compilePrograms(backend, state, objective, stepOptions);
+    if (!diloco) return compileRankedPrograms(backend, state, objective, { ...stepOptions, group });
+    const { count: accumulation } = microBatchesOf(stepOptions.accumulation, group.communicator);
+    const own = await compilePrograms(backend, state, objective, { ...stepOptions, accumulation });
+    return { ...own, flops: own.flops * group.communicator.size };
+  };
+  let programs = await compiled(phase.objective);
   const upkeep = await phase.objective.upkeep?.(backend, state).catch((error: unknown) => {
     programs.dispose();
     throw error;
@@ -76,7 +85,7 @@ export async function createStepRunner(options: StepRunnerOptions): Promise<Step
     if (wanted === phase) return;
     programs.dispose();
     phase = wanted;
-    programs = await compilePrograms(backend, state, phase.objective, stepOptions);
+    programs = await compiled(phase.objective);
   };
 
   return {
@@ -89,6 +98,7 @@ export async function createStepRunner(options: StepRunnerOptions): Promise<Step
     async run(step, batches) {
       await enter(step);
       const { terms, norm, lossScale } = await programs.run(batches, numbers(step));
+      await diloco?.stepped();
       const rate = learningRate(step);
       // A scale that cannot fall further does not explain the overflow.
       const skipped = lossScale !== undefined && lossScale > 1;
@@ -106,93 +116,4 @@ export async function createStepRunner(options: StepRunnerOptions): Promise<Step
       upkeep?.dispose();
     },
   };
-}
-
-type StepNumbers = Record<string, Float32Array>;
-
-/** The compiled functions of a phase. */
-interface Programs {
-  flops: number;
-  arenaBytes: number;
-  run(
-    batches: readonly BatchArrays[],
-    numbers: StepNumbers,
-  ): Promise<{ terms: Record<string, number>; norm: number; lossScale?: number }>;
-  profile(batches: readonly BatchArrays[], numbers: StepNumbers): Promise<ProgramProfile[]>;
-  dispose(): void;
-}
-
-/** A compiled function whose inputs follow from the objective. */
-interface AnyCompiled {
-  run(inputs: unknown): Promise<{ terms: Record<string, Float32Array>; norm: Float32Array; lossScale?: Float32Array }>;
-  profile(inputs: unknown): Promise<{ spans: KernelSpan[]; clock: string }>;
-  readonly program: Program;
-  dispose(): void;
-}
-
-function compilePrograms(
-  backend: Backend,
-  state: TrainState,
-  objective: Objective,
-  options: StepOptions,
-): Promise<Programs> {
-  return options.accumulation > 1
-    ? accumulatedPrograms(backend, state, objective, options)
-    : fusedProgram(backend, state, objective, options);
-}
-
-async function fusedProgram(...step: Parameters<typeof compileStep>): Promise<Programs> {
-  const compiled = (await compileStep(...step)) as AnyCompiled;
-  return {
-    flops: compiled.program.flops,
-    arenaBytes: arenaBytesOf([compiled]),
-    async run([batch], numbers) {
-      const { terms, norm, lossScale } = await compiled.run({ batch, ...numbers });
-      return { terms: firsts(terms), norm: norm[0], lossScale: lossScale?.[0] };
-    },
-    async profile([batch], numbers) {
-      const { spans, clock } = await compiled.profile({ batch, ...numbers });
-      return [{ program: compiled.program, runs: [spans], clock }];
-    },
-    dispose: () => compiled.dispose(),
-  };
-}
-
-async function accumulatedPrograms(...step: Parameters<typeof compileStep>): Promise<Programs> {
-  const accumulate = (await compileAccumulate(...step)) as unknown as AnyCompiled;
-  const update = (await compileUpdate(...step)) as unknown as AnyCompiled;
-  return {
-    flops: accumulate.program.flops * step[3].accumulation,
-    arenaBytes: arenaBytesOf([accumulate, update]),
-    async run(batches, numbers) {
-      const sums: Record<string, number> = {};
-      for (const batch of batches) {
-        const { terms } = await accumulate.run({ batch });
-        for (const [name, value] of Object.entries(firsts(terms))) sums[name] = (sums[name] ?? 0) + value;
-      }
-      const { norm, lossScale } = await update.run(numbers);
-      return { terms: sums, norm: norm[0], lossScale: lossScale?.[0] };
-    },
-    async profile(batches, numbers) {
-      const parts: KernelSpan[][] = [];
-      for (const batch of batches) parts.push((await accumulate.profile({ batch })).spans);
-      const { spans, clock } = await update.profile(numbers);
-      return [
-        { program: accumulate.program, runs: parts, clock },
-        { program: update.program, runs: [spans], clock },
-      ];
-    },
-    dispose() {
-      accumulate.dispose();
-      update.dispose();
-    },
-  };
-}
-
-function firsts(terms: Record<string, Float32Array>): Record<string, number> {
-  return Object.fromEntries(Object.entries(terms).map(([name, [value]]) => [name, value]));
-}
-
-function arenaBytesOf(compiled: readonly AnyCompiled[]): number {
-  return compiled.flatMap(({ program }) => program.arenaBytes).reduce((sum, bytes) => sum + bytes, 0);
 }

@@ -3,7 +3,7 @@ import { TransfusionError } from '@transfusion/core';
 import {
   createLossScale,
   createParameters,
-  initialise,
+  initialised,
   isParameterSpec,
   type LossScale,
   type ParameterSpec,
@@ -19,7 +19,9 @@ import {
   sizeOf,
   type Variable,
 } from '@transfusion/tensor';
+import { lazyValues } from './lazy-values.js';
 import type { Phase } from './objective.js';
+import { keptSums } from './ranks/tree-sum.js';
 
 /** Parameters and their moments. */
 export interface Optimised<Parameters = unknown> {
@@ -38,6 +40,8 @@ export interface TrainState<Parameters = unknown, Leaf = Variable> extends Optim
   counters?: Record<string, Leaf>;
   /** Sum of gradients, where batches are accumulated. */
   gradients?: Parameters;
+  /** Sums of gradients that are put aside while others are added up: see `sumActions`. */
+  kept?: Parameters[];
   /** Where the precision is f16. */
   lossScale?: LossScale<Leaf>;
   /** Weights that are not trained. */
@@ -54,24 +58,56 @@ export interface ConstantWeight {
 export type StateValues = ReadonlyMap<string, Float32Array>;
 
 export interface StateOptions {
-  /** Micro-batches of a step. */
+  /** Micro-batches of a step; of ranks, those of this one. */
   accumulation: number;
   precision?: Precision;
+  /** Where ranks share the work. */
+  share?: StateShare;
+}
+
+/** What a rank has of the state besides all parameters and gradients. */
+export interface StateShare {
+  /** Whether it keeps the moments and the average of the parameter of this path. */
+  owns(path: string): boolean;
+  /** Whether it has room for the averages of all. */
+  averages: 'owned' | 'all';
+}
+
+/** What a rank updates: trees by path. */
+export interface OwnedState {
+  owned: Pick<TrainState, 'parameters' | 'm' | 'v' | 'ema'>;
+  /** Of all parameters. */
+  gradients: unknown;
+  lossScale?: LossScale<Variable>;
 }
 
 /** The shapes of what a checkpoint holds, apart from the scale of the loss. */
-function persistentSpec(phases: readonly Phase[]) {
+function persistentSpec(phases: readonly Phase[], share?: StateShare) {
   const objectives = phases.map(({ objective }) => objective);
-  const optimised = (specs: unknown) => ({ parameters: specs, m: specs, v: specs });
   const [{ parameters }] = objectives;
+  const owned = share ? ownedPart<ParameterSpec>(parameters, isParameterSpec, share) : parameters;
+  const optimised = (specs: unknown, moments = specs) => ({ parameters: specs, m: moments, v: moments });
   const discriminator = objectives.find((each) => each.discriminator)?.discriminator;
   const counters = objectives.find((each) => each.counters)?.counters;
   return {
-    ...optimised(parameters),
-    ema: parameters,
+    ...optimised(parameters, owned),
+    ema: share?.averages === 'owned' ? owned : parameters,
     ...(discriminator ? { discriminator: optimised(discriminator) } : {}),
     ...(counters ? { counters } : {}),
   };
+}
+
+/** The leaves that a rank owns, by path. */
+function ownedPart<Leaf>(tree: unknown, leaf: (value: unknown) => value is Leaf, { owns }: StateShare) {
+  return Object.fromEntries([...flattenTree<Leaf>(tree, leaf)].filter(([path]) => owns(path)));
+}
+
+/** What a rank updates, of a state that was created with this share. */
+export function ownedState({ parameters, m, v, ema, gradients, lossScale }: TrainState, share: StateShare): OwnedState {
+  const [ownParameters, ownM, ownV, ownEma] = [parameters, m, v, ema].map((tree) =>
+    ownedPart<Variable>(tree, isVariable, share),
+  );
+  return { owned: { parameters: ownParameters, m: ownM, v: ownV, ema: ownEma }, gradients, lossScale };
 }
 
 /** Variables of a run. */
@@ -81,6 +117,7 @@ export function createTrainState(
   {
     accumulation,
     precision,
+    share,
     values,
     constants,
   }: StateOptions & {
@@ -90,9 +127,11 @@ export function createTrainState(
     constants?: unknown;
   },
 ): TrainState {
-  const spec = persistentSpec(phases);
+  const spec = persistentSpec(phases, share);
   const state = createParameters(backend, spec, values) as unknown as TrainState;
-  if (accumulation > 1) state.gradients = createParameters(backend, spec.parameters);
+  const gradients = () => createParameters(backend, spec.parameters);
+  if (accumulation > 1 || share) state.gradients = gradients();
+  if (keptSums(accumulation) > 0) state.kept = Array.from({ length: keptSums(accumulation) }, gradients);
   if (precision === 'f16') state.lossScale = createLossScale(backend, scaleOf(values));
   if (constants) state.constants = mapTree(constants, isConstantWeight, (each) => createVariable(backend, each));
   return state;
@@ -102,31 +141,33 @@ export function destroyTrainState(state: TrainState): void {
   for (const variable of flattenTree<Variable>(state, isVariable).values()) variable.destroy();
 }
 
-const isArray = (value: unknown): value is Float32Array => value instanceof Float32Array;
 const isConstantWeight = (value: unknown): value is ConstantWeight =>
-  isArray((value as Partial<ConstantWeight> | null)?.data);
+  (value as Partial<ConstantWeight> | null)?.data instanceof Float32Array;
 
 /**
- * What a new run starts from: random weights, a pure function of the seed, in the place of which `given` may have some.
+ * What a new run starts from: random weights, a pure function of the seed, in the place of which `given` may have some. Made when they
+ * are asked for: see `lazyValues`.
  * @param given by path of a parameter
  */
-export function initialValues(
-  phases: readonly Phase[],
-  seed: number,
-  given: StateValues = new Map(),
-): Map<string, Float32Array> {
+export function initialValues(phases: readonly Phase[], seed: number, given: StateValues = new Map()): StateValues {
   const { parameters, discriminator } = persistentSpec(phases);
+  const makers = new Map<string, () => Float32Array>();
+  let elements = 0;
   // One call for both, so that they do not start with the same numbers.
-  const random = initialise({ parameters, discriminator: discriminator?.parameters }, seed);
-  const values = new Map<string, Float32Array>();
-  for (const [path, own] of flattenTree<Float32Array>(random.parameters, isArray)) {
-    for (const part of ['parameters', 'ema']) values.set(`${part}.${path}`, given.get(path) ?? own);
+  for (const { path, spec, values } of initialised({ parameters, discriminator: discriminator?.parameters }, seed)) {
+    elements += sizeOf(spec.shape);
+    const own = path.replace(/^(parameters|discriminator)\./, '');
+    if (path.startsWith('discriminator.')) makers.set(`discriminator.parameters.${own}`, values);
+    else {
+      const make = () => given.get(own) ?? values();
+      for (const part of ['parameters', 'ema']) makers.set(`${part}.${own}`, make);
+    }
   }
-  for (const [path, own] of flattenTree<Float32Array>(random.discriminator, isArray)) {
-    values.set(`discriminator.parameters.${path}`, own);
-  }
-  return values;
+  return lazyValues(makers, elements);
 }
+
+/** Of DiLoCo, by path of a parameter. */
+export const OUTER_MOMENTUM = 'outer.';
 
 const SCALE_NAMES = ['lossScale.scale', 'lossScale.goodSteps'];
 
@@ -135,7 +176,9 @@ export function checkStateValues(phases: readonly Phase[], values: StateValues):
   const specs = flattenTree<ParameterSpec>(persistentSpec(phases), isParameterSpec);
   for (const [path, { shape }] of specs) checkSize(values, path, shape);
   for (const name of values.keys()) {
-    if (!specs.has(name) && !SCALE_NAMES.includes(name)) throw foreign(`${name} is not a tensor of this model`);
+    const parameter = name.startsWith(OUTER_MOMENTUM) && specs.get(`parameters.${name.slice(OUTER_MOMENTUM.length)}`);
+    if (parameter) checkSize(values, name, parameter.shape);
+    else if (!specs.has(name) && !SCALE_NAMES.includes(name)) throw foreign(`${name} is not a tensor of this model`);
   }
   // A run that was trained in f32 so far has none.
   if (SCALE_NAMES.some((name) => values.has(name))) for (const name of SCALE_NAMES) checkSize(values, name, [1]);

@@ -162,6 +162,7 @@ describe('buffers', () => {
     const buffer = backend.createBuffer(5);
     buffer.write(Int32Array.of(7, -8), 3);
     expect([...new Int32Array(await buffer.read())]).toEqual([0, 0, 0, 7, -8]);
+    expect([...new Int32Array(await buffer.read(2, 4))]).toEqual([0, 7]);
     await expectCode(() => buffer.write(new Float32Array(3), 3), 'BUFFER_RANGE');
     await expectCode(() => buffer.write(new Float32Array(1), -1), 'BUFFER_RANGE');
   });

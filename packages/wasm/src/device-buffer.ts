@@ -1,5 +1,12 @@
 /** @file A buffer in wasm memory that outlives programs. */
-import { BYTES_PER_ELEMENT, bufferDestroyed, checkWrite, type DeviceBuffer, type HostArray } from '@transfusion/tensor';
+import {
+  BYTES_PER_ELEMENT,
+  bufferDestroyed,
+  checkRead,
+  checkWrite,
+  type DeviceBuffer,
+  type HostArray,
+} from '@transfusion/tensor';
 import type { Runtime } from './runtime.js';
 
 /** Runs are over when `run` returns, so writes, reads and destruction are always in order. */
@@ -29,8 +36,10 @@ export class WasmBuffer implements DeviceBuffer {
     this.runtime.write(address + offset * BYTES_PER_ELEMENT, data);
   }
 
-  async read(): Promise<ArrayBuffer> {
-    return this.runtime.read(this.address, this.elements * BYTES_PER_ELEMENT);
+  async read(begin = 0, end = this.elements): Promise<ArrayBuffer> {
+    const address = this.address;
+    checkRead(this.elements, begin, end);
+    return this.runtime.read(address + begin * BYTES_PER_ELEMENT, (end - begin) * BYTES_PER_ELEMENT);
   }
 
   destroy(): void {

@@ -101,7 +101,7 @@ describe('running', () => {
       const input = ones(3);
       results.push(executable.run([input]));
       input.fill(1000);
-      const reading = state.read();
+      const [reading, part] = [state.read(), state.read(1, 2)];
       results.push(executable.run([ones(3)]));
       const scaled = (await Promise.all(results)).map(([output]) => floats(output));
       expect(scaled).toEqual([
@@ -112,6 +112,7 @@ describe('running', () => {
         [10, 26, 46],
       ]);
       expect(floats(await reading)).toEqual([4, 12, 22]);
+      expect(floats(await part)).toEqual([12]);
       const before = backend.stats();
       await Promise.all([1, 2, 3, 4, 5].map(() => executable.run([ones(3)])));
       expect(backend.stats()).toEqual(before);

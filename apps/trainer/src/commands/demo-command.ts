@@ -80,7 +80,7 @@ async function fittedConfig(wanted: RunConfig, backend: Backend, options: DemoCo
   try {
     for (let step = 0; step < 12; step++) {
       const begun = performance.now();
-      await session.runner.run(step + 1, session.batches(step));
+      await session.runner.run(step + 1, await session.batches(step));
       seconds.push((performance.now() - begun) / 1000);
     }
   } finally {

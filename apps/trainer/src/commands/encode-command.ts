@@ -16,6 +16,7 @@ import { resolveConfig } from '../config/resolve-config.js';
 import { loadPictures } from '../data/examples.js';
 import { readCodec } from '../data/run-codec.js';
 import { transfusionKind } from '../kinds/transfusion.js';
+import { backendOfRank, openRanks } from '../ranks.js';
 
 export interface EncodeCommandOptions extends ConfigSources {
   out: string;
@@ -53,11 +54,12 @@ export async function encodeCommand(options: EncodeCommandOptions, terminal: Ter
       fix: 'choose a dataset of pictures: --set data.dataset=folder --set data.folder=PATH',
     });
   }
-  const backend = await openBackend(options.backend, terminal);
+  const communicator = await openRanks(terminal);
+  const backend = await openBackend(backendOfRank(options.backend, communicator), terminal);
   try {
     const { signal } = terminal;
     // Both flips, whatever the run does: a folder serves runs with and without mirrored pictures. Documents are never mirrored.
-    const given = { backend, codec, images, flip: loaded.images.length > 0, folder: out, signal };
+    const given = { backend, codec, images, flip: loaded.images.length > 0, folder: out, signal, communicator };
     const result = await withProgress({ label: 'encode', total: images.length }, (onProgress) =>
       encodeLatents({ ...given, onProgress }),
     );

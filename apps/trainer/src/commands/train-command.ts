@@ -9,12 +9,20 @@ import {
   type Terminal,
 } from '@transfusion/app-common';
 import { TransfusionError } from '@transfusion/core';
-import { describeMemory, learningRateAdvice, type StepPlan, type TrainingSession } from '@transfusion/training';
+import {
+  checkRanks,
+  describeMemory,
+  learningRateAdvice,
+  type Optimisation,
+  type StepPlan,
+  type TrainingSession,
+} from '@transfusion/training';
 import { type LoadedRun, runFiles } from '@transfusion/training/node';
 import { resolveConfig } from '../config/resolve-config.js';
 import { alreadyDone, refuseExisting, resumedConfig } from '../config/resumed-config.js';
 import type { AnyRunConfig, Kind, OpenedRun, RunResult } from '../kinds/kind.js';
 import { trainRun } from '../kinds/train-run.js';
+import { backendOfRank, openRanks, rankHere } from '../ranks.js';
 import { profileTraining } from '../report/profile.js';
 
 export interface TrainCommandOptions extends ConfigSources {
@@ -27,6 +35,8 @@ export interface TrainCommandOptions extends ConfigSources {
   /** Start over where there is a run of that name. */
   overwrite?: boolean;
   dryRun?: boolean;
+  /** With `dryRun`: how many ranks would share the run. */
+  ranks?: number;
   /** Take the times of some steps instead of training. */
   profile?: boolean;
   backend: BackendChoice;
@@ -56,14 +66,22 @@ export async function trainCommand<
   const folder = options.resume ?? join(options.runs, config.name);
   const context = { cacheFolder: join(options.runs, '..', '.cache', 'data'), terminal };
   if (options.dryRun) {
-    terminal.out(await kind.plan(config, { ...context, resume }));
+    const size = options.ranks ?? rankHere()?.size;
+    terminal.out(
+      await kind.plan(config, { ...context, resume, place: size === undefined ? undefined : { rank: 0, size } }),
+    );
     return undefined;
   }
-  if (!resume && !options.overwrite && !options.profile) await refuseExisting(folder);
-  const backend = await openBackend(options.backend, terminal);
+  checkRanks(config as Pick<Optimisation, 'diloco'>, rankHere() !== undefined);
+  const communicator = await openRanks(terminal);
+  const isFirst = (communicator?.rank ?? 0) === 0;
+  if (!resume && !options.overwrite && !options.profile && isFirst) await refuseExisting(folder);
+  // Nobody makes files before the first one has looked.
+  await communicator?.barrier();
+  const backend = await openBackend(backendOfRank(options.backend, communicator), terminal);
   try {
     const onPlan = (plan: StepPlan) => terminal.log(describeMemory(plan));
-    const run = await kind.open(config, { ...context, backend, onPlan, resume });
+    const run = await kind.open(config, { ...context, backend, onPlan, resume, communicator });
     try {
       terminal.log(`kernels ready in ${backend.stats().buildSeconds.toFixed(1)} s`);
       if (options.profile) {
@@ -77,6 +95,16 @@ export async function trainCommand<
   } finally {
     await backend.dispose();
   }
+}
+
+/** The folder that a new run will have; undefined where one is gone on with. */
+export async function newRunFolder<Config extends AnyRunConfig>(
+  kind: Pick<Kind<Config, TrainingSession, LoadedRun<Config>>, 'schema' | 'presets' | 'complete'>,
+  options: TrainCommandOptions,
+  terminal: Terminal,
+): Promise<string | undefined> {
+  if (options.resume !== undefined) return undefined;
+  return join(options.runs, (await startedConfig(kind, options, terminal)).name);
 }
 
 async function startedConfig<Config extends AnyRunConfig>(

@@ -1,7 +1,7 @@
 /** @file The configuration of `trainer evaluator`: that of the training, and which pictures, and how often it reports. */
 import { evaluatorDataFields, evaluatorFields } from '@transfusion/evaluation';
 import { z } from 'zod';
-import { imageDataFields, nameSchema, reportFields } from './shared-fields.js';
+import { checkShards, imageDataFields, nameSchema, reportFields } from './shared-fields.js';
 
 const dataSchema = z
   .strictObject({
@@ -11,6 +11,7 @@ const dataSchema = z
     dataset: imageDataFields.dataset.default('emoji-styles'),
     imageSize: imageDataFields.imageSize.default(64),
   })
+  .superRefine(checkShards)
   .prefault({});
 
 export const evaluatorRunConfigSchema = z.strictObject({

@@ -33,8 +33,14 @@ const CONDITIONS: { fields: (keyof Data)[]; needs: string; isMet: (data: Data) =
   },
   {
     fields: ['otherCaptions'],
-    needs: 'emoji with captions, data.dataset=emoji, emoji-styles or emoji-all',
-    isMet: ({ dataset, captions }) => ['emoji', 'emoji-styles', 'emoji-all'].includes(dataset) && captions !== 'none',
+    needs: 'emoji with captions, data.dataset=emoji, emoji-styles or emoji-all, or shards of them',
+    isMet: ({ dataset, captions }) =>
+      ['emoji', 'emoji-styles', 'emoji-all', 'shards'].includes(dataset) && captions !== 'none',
+  },
+  {
+    fields: ['streamed', 'captionField'],
+    needs: 'data.dataset=shards',
+    isMet: ({ dataset }) => dataset === 'shards',
   },
   {
     fields: ['documentDropout'],

@@ -29,7 +29,7 @@ export async function resolveConfig<Config extends AnyRun>(
   const source = file ?? (preset === undefined ? 'configuration' : `preset ${preset}`);
   const config = fitted(parseConfig(schema, value, where ?? (set.length > 0 ? `${source} with --set` : source)));
   // Runs from before there was a choice have none: theirs is the list.
-  const mayGrow = config.data.dataset === 'folder' || (config.data.documents ?? null) !== null;
+  const mayGrow = ['folder', 'shards'].includes(config.data.dataset) || (config.data.documents ?? null) !== null;
   const heldOutBy = config.data.heldOutBy ?? (mayGrow ? 'name' : 'list');
   return { ...config, data: { ...config.data, heldOutBy } };
 }

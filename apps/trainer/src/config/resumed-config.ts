@@ -10,7 +10,7 @@ import { type AnyRun, changeConfig } from './resolve-config.js';
 /** Fields that do not change what was computed so far. Of folders, the contents are what counts. */
 const HARMLESS = [
   ...['steps', 'checkpointEvery', 'logEvery', 'sample.every', 'sample.images', 'sample.scored'],
-  ...['data.folder', 'data.latents', 'data.texts', 'data.documents'],
+  ...['data.folder', 'data.shards', 'data.latents', 'data.texts', 'data.documents'],
   // A run that diverged goes on from its last checkpoint more carefully.
   ...['learningRate.learningRate', 'learningRate.finalLearningRate', 'learningRate.warmupSteps'],
   ...['learningRate.totalSteps', 'learningRate.decaySteps', 'optimizer.maxGradientNorm'],

@@ -7,7 +7,15 @@ import {
   transfusionFields,
 } from '@transfusion/training';
 import { z } from 'zod';
-import { checkCells, datasets, imageDataFields, nameSchema, reportFields, sampleFields } from './shared-fields.js';
+import {
+  checkCells,
+  checkShards,
+  datasets,
+  imageDataFields,
+  nameSchema,
+  reportFields,
+  sampleFields,
+} from './shared-fields.js';
 
 const [LEAST_SIDE, MOST_SIDE] = [4, 512];
 
@@ -42,6 +50,12 @@ const dataSchema = z
       .describe(
         `${transfusionDataFields.announceSizes.description}; null: where imageSizes has several, and a model to start from has tokens for them`,
       ),
+    streamed: z
+      .boolean()
+      .default(true)
+      .describe(
+        'of shards: pictures are read and encoded when their batch comes, so that a dataset may be larger than memory; false: all are held',
+      ),
     captions: z
       .enum(['required', 'optional', 'none'])
       .default('required')
@@ -69,6 +83,8 @@ const dataSchema = z
       .describe('a folder of latents that `trainer encode` wrote; null: encode when the run starts'),
   })
   .superRefine(checkCells)
+  .superRefine(checkShards)
+  .superRefine(checkStreamed)
   .superRefine(({ dataset, documents, documentShare }, context) => {
     const isOneKind =
       dataset === 'none' || dataset === 'emoji-edits' || (dataset !== 'emoji-all' && documents === null);
@@ -95,6 +111,27 @@ const dataSchema = z
     });
   })
   .prefault({});
+
+/** What is streamed is not at hand when a run starts. */
+function checkStreamed(
+  {
+    dataset,
+    streamed,
+    documents,
+    latents,
+  }: { dataset: string; streamed: boolean; documents: string | null; latents: string | null },
+  context: Pick<z.RefinementCtx, 'addIssue'>,
+): void {
+  if (dataset !== 'shards' || !streamed) return;
+  const issue = (path: string, message: string) => context.addIssue({ code: 'custom', path: [path], message });
+  if (documents !== null)
+    issue('documents', 'documents are not mixed with shards that are streamed: set streamed=false, or leave them out');
+  if (latents !== null)
+    issue(
+      'latents',
+      'pictures of streamed shards are encoded when their batch comes: set streamed=false, or leave it out',
+    );
+}
 
 const tokenizerSchema = z
   .strictObject({

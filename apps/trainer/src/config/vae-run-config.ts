@@ -1,7 +1,7 @@
 /** @file The configuration of `trainer vae`: that of the training, and which pictures, and how often it reports. */
 import { autoencoderDataFields, autoencoderFields, autoencoderLossFields } from '@transfusion/training';
 import { z } from 'zod';
-import { checkCells, imageDataFields, nameSchema, reportFields, sampleFields } from './shared-fields.js';
+import { checkCells, checkShards, imageDataFields, nameSchema, reportFields, sampleFields } from './shared-fields.js';
 
 const dataSchema = z
   .strictObject({
@@ -11,6 +11,7 @@ const dataSchema = z
     imageSize: imageDataFields.imageSize.default(64),
   })
   .superRefine(checkCells)
+  .superRefine(checkShards)
   .prefault({});
 
 export const vaeRunConfigSchema = z.strictObject({

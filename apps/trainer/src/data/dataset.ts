@@ -22,6 +22,7 @@ import {
   loadEmoji,
   loadFashionMnist,
   loadImageFolder,
+  loadShards,
   loadTexts,
   loadWordnet,
 } from '@transfusion/data/node';
@@ -147,7 +148,7 @@ export async function loadMixedDocuments(
 }
 
 /** Shows how far `work` is, lets the terminal's signal end it, and puts its errors in the words of a configuration. */
-async function withProgress<Result>(
+export async function withProgress<Result>(
   label: string,
   terminal: LoadDatasetOptions['terminal'],
   work: (onProgress: (done: number, total: number) => void) => Promise<Result>,
@@ -175,6 +176,7 @@ function inFields(error: unknown): unknown {
       'give it as documents: --set data.documents=PATH, without data.texts',
     )
     .replace('read it as texts (loadTexts)', 'give it as texts: --set data.texts=PATH, without data.documents')
+    .replace('(captionField)', '(data.captionField)')
     .replaceAll(/captions: '(\w+)'/g, '--set data.captions=$1')
     .replaceAll(/allowBroken, (\S+) would do/g, '--set data.allowBroken=$1 would do');
   const message = error.message.slice(`${error.code}: `.length).replace(`\n  fix: ${error.fix}`, '');
@@ -203,6 +205,12 @@ async function load(
       return loadFashionMnist({ folder: folderOf(config), ...options });
     case 'folder':
       return loadImageFolder({ folder: folderOf(config), captions: config.captions, sizes: config.sizes, ...options });
+    case 'shards': {
+      refuseFolder(config);
+      const { readImage: _, ...own } = options;
+      const captionField = config.captionField ?? undefined;
+      return loadShards({ shards: config.shards ?? [], captionField, captions: config.captions, ...own });
+    }
   }
 }
 

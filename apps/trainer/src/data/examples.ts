@@ -16,6 +16,7 @@ import { Tokenizer } from '@transfusion/tokenizer';
 import { trainByteLevelBpe } from '@transfusion/tokenizer/train';
 import { announcesSizes, imageSizesOf, type RunConfig } from '../config/run-config.js';
 import { type LoadDatasetOptions, loadDataset, loadEmojiEdits, loadMixedDocuments, loadPlainTexts } from './dataset.js';
+import { openStreamedData, type StreamedData } from './streamed-data.js';
 
 export interface Examples {
   /** In the dataset's order. */
@@ -24,6 +25,8 @@ export interface Examples {
   documents: SourceDocument[];
   texts: TextDocument[];
   tokenizer: Tokenizer;
+  /** Of shards: what is read when its batch comes. `images` are then those that are evaluated or shown. */
+  streamed?: StreamedData;
 }
 
 /** The pictures with captions, and the documents, that a run is configured to learn from. @throws TransfusionError DATA_* */
@@ -60,22 +63,30 @@ export async function loadExamples(
       fix: 'say where texts are: --set data.texts=PATH, or documents: --set data.documents=PATH, or choose a dataset of pictures',
     });
   }
-  const { images, documents } = await loadPictures(config, options);
+  const streamed = isStreamed(config) ? await openStreamedData(config, options) : undefined;
+  const { images, documents } = streamed
+    ? { images: streamed.shown, documents: [] }
+    : await loadPictures(config, options);
   const texts = path === null ? [] : await loadPlainTexts(path, config.data, options);
   const all = [
-    ...images.flatMap(({ caption, otherCaptions = [] }) => [
+    ...(streamed?.stream.images ?? images).flatMap(({ caption, otherCaptions = [] }) => [
       ...(caption === undefined ? [] : [caption]),
       ...otherCaptions,
     ]),
     ...documents.flatMap(({ parts }) => parts.flatMap((part) => (part.kind === 'text' ? part.text : []))),
     ...texts.map(({ text }) => text),
   ];
-  if (options.tokenizer) return { images, documents, texts, tokenizer: options.tokenizer };
+  if (options.tokenizer) return { images, documents, texts, tokenizer: options.tokenizer, streamed };
   const specialTokens = announcesSizes(config.data)
     ? occurringSizes({ images, documents }, imageSizesOf(config.data)).map(imageSizeToken)
     : [];
   const tokenizer = await makeTokenizer(config, { texts: all, specialTokens }, options.terminal);
-  return { images, documents, texts, tokenizer };
+  return { images, documents, texts, tokenizer, streamed };
+}
+
+/** Whether pictures are read when their batch comes. */
+export function isStreamed({ data }: Pick<RunConfig, 'data'>): boolean {
+  return data.dataset === 'shards' && data.streamed;
 }
 
 /** The sizes that pictures have, in the order of `sizes` where these are given. */
@@ -97,13 +108,18 @@ async function makeTokenizer(
   terminal: LoadDatasetOptions['terminal'],
 ): Promise<Tokenizer> {
   const { file } = tokenizer;
-  if (file !== null) return new Tokenizer(await readTokenizer(file), { where: file, specialTokens });
+  if (file !== null) return tokenizerOf(file, specialTokens);
   const characters = texts.reduce((sum, { length }) => sum + length, 0);
   if (characters > MANY_CHARACTERS)
     terminal?.log(`training the tokenizer on ${characters.toLocaleString('en')} characters`);
   const { vocabularySize } = tokenizer;
   const json = await trainByteLevelBpe({ texts, vocabularySize, signal: terminal?.signal });
   return new Tokenizer(json, { specialTokens });
+}
+
+/** @throws TransfusionError CONFIG_FILE, TOKENIZER_* */
+export async function tokenizerOf(file: string, specialTokens: readonly string[] = []): Promise<Tokenizer> {
+  return new Tokenizer(await readTokenizer(file), { where: file, specialTokens });
 }
 
 async function readTokenizer(file: string): Promise<string> {

@@ -42,6 +42,8 @@ export function datasetWords({ config: { data } }: Pick<Examination, 'config'>):
       return 'Fashion-MNIST';
     case 'folder':
       return 'pictures of a folder';
+    case 'shards':
+      return 'pictures of shards';
     case 'none':
       return data.documents === null ? 'texts' : 'documents';
   }

@@ -26,7 +26,7 @@ import { type VaeRunConfig, vaeRunConfigSchema } from '../config/vae-run-config.
 import { loadDataset } from '../data/dataset.js';
 import { autoencoderPresets } from '../presets/autoencoders.js';
 import { comparisonGrid } from '../report/comparison-grid.js';
-import type { Kind, OpenedRun, OpenOptions, RunContext } from './kind.js';
+import type { Kind, OpenedRun, OpenOptions, PlanContext, RunContext } from './kind.js';
 
 type LoadedAutoencoder = LoadedAutoencoderRun<VaeRunConfig>;
 type AutoencoderRun = OpenedRun<VaeRunConfig, AutoencoderSession>;
@@ -56,16 +56,21 @@ export const autoencoderKind: Kind<VaeRunConfig, AutoencoderSession, LoadedAutoe
 };
 
 async function open(config: VaeRunConfig, options: OpenOptions<LoadedAutoencoder>): Promise<AutoencoderRun> {
-  const { backend, resume, terminal, onPlan } = options;
+  const { backend, resume, terminal, onPlan, communicator } = options;
   const task = await prepare(config, { log: terminal?.log, isResumed: resume !== undefined });
-  const { step } = await planRun(task.phases, stepOptionsOf(task.optimisation), config.steps);
+  const { step } = await planRun(
+    task.phases,
+    { ...stepOptionsOf(task.optimisation), limits: backend.limits, place: communicator },
+    config.steps,
+    task.constants,
+  );
   const images = await loadImages(config, options);
   const data = fingerprintOf([...images.train, ...images.heldOut]);
   const changed = resume && changedData(resume.state, data);
   if (changed !== undefined) terminal?.log(changed);
   onPlan?.(step);
   const point = resume && { step: resume.state.step, values: resume.values };
-  const session = await openAutoencoderSession({ task, backend, images, resume: point });
+  const session = await openAutoencoderSession({ task, backend, images, resume: point, communicator });
   return { config, session, record: { kind: 'autoencoder', config, data } };
 }
 
@@ -98,10 +103,11 @@ export async function loadImages(config: Pick<VaeRunConfig, 'data'>, context: Ru
   return splitImages(config, images);
 }
 
-async function plan(config: VaeRunConfig, context: RunContext): Promise<string> {
+async function plan(config: VaeRunConfig, context: PlanContext<LoadedAutoencoder>): Promise<string> {
   const task = await prepare(config);
   const { autoencoder } = task;
-  const { step, totalFlops } = await planRun(task.phases, stepOptionsOf(task.optimisation), config.steps);
+  const options = { ...stepOptionsOf(task.optimisation), place: context.place };
+  const { step, totalFlops } = await planRun(task.phases, options, config.steps);
   const { train, heldOut } = await loadImages(config, context);
   return [
     JSON.stringify({ ...config, resolvedAutoencoder: autoencoder }, null, 2),

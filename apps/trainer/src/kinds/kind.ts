@@ -1,7 +1,8 @@
 /** @file What a command needs to know of a kind of run; training, resuming, planning and reporting are the same for all. */
 import type { ConfigSources, Terminal } from '@transfusion/app-common';
+import type { Communicator } from '@transfusion/distributed';
 import type { Backend } from '@transfusion/tensor';
-import type { StepPlan, TrainingSession, TrainResult } from '@transfusion/training';
+import type { RankPlace, StepPlan, TrainingSession, TrainResult } from '@transfusion/training';
 import type { LoadedRun, RunRecord } from '@transfusion/training/node';
 import type { z } from 'zod';
 import type { AnyRun } from '../config/resolve-config.js';
@@ -26,6 +27,14 @@ export interface OpenOptions<Loaded> extends RunContext {
   resume?: Loaded;
   /** Told what the run will take, before any of it is allocated. */
   onPlan?: (plan: StepPlan) => void;
+  /** Of the ranks that share the run. */
+  communicator?: Communicator;
+}
+
+export interface PlanContext<Loaded> extends RunContext {
+  resume?: Loaded;
+  /** The rank whose memory it is, of those that would share the run. */
+  place?: RankPlace;
 }
 
 /** A run with its data, on a backend. */
@@ -44,7 +53,7 @@ export interface Kind<Config extends AnyRunConfig, Session extends TrainingSessi
   load(folder: string): Promise<Loaded>;
   open(config: Config, options: OpenOptions<Loaded>): Promise<OpenedRun<Config, Session>>;
   /** The resolved configuration, parameters, work and memory, without a device: as text. */
-  plan(config: Config, context: RunContext & { resume?: Loaded }): Promise<string>;
+  plan(config: Config, context: PlanContext<Loaded>): Promise<string>;
   /** What it is trained on, for a person. */
   describe(run: OpenedRun<Config, Session>): string[];
   /** Beside the progress bar. */

@@ -15,7 +15,7 @@ export interface TrainRunOptions {
   signal: AbortSignal;
 }
 
-/** Trains until `config.steps`. */
+/** Trains until `config.steps`. With ranks, all call it, and the first one reports. */
 export async function trainRun<Config extends AnyRunConfig, Session extends TrainingSession>(
   kind: Kind<Config, Session, LoadedRun<Config>>,
   run: OpenedRun<Config, Session>,
@@ -24,15 +24,20 @@ export async function trainRun<Config extends AnyRunConfig, Session extends Trai
   const { config, session, record } = run;
   const { samples } = runFiles(folder);
   const sinks = await runFolderSinks({ folder, session, record, start });
+  const isFirst = (session.ranks?.communicator.rank ?? 0) === 0;
   const bar = createProgress({ label: 'train', total: config.steps, start: start?.step ?? 0 });
   const result = await train({
     ...{ session, start, signal, ...sinks },
     ...{ logEvery: config.logEvery, checkpointEvery: config.checkpointEvery, sampleEvery: config.sample.every },
     progress: (step, logged) => bar.update(step, kind.progress(logged)),
-    async sample(step, stop) {
-      await mkdir(samples, { recursive: true });
-      return kind.sample(run, join(samples, `step-${step}`), stop);
-    },
+    ...(isFirst && {
+      async sample(step: number, stop?: AbortSignal) {
+        await mkdir(samples, { recursive: true });
+        return kind.sample(run, join(samples, `step-${step}`), stop);
+      },
+    }),
   }).finally(() => bar.stop());
-  return { ...result, summary: result.finished ? await kind.finish?.(run, folder, signal) : undefined };
+  const summary = result.finished && isFirst ? await kind.finish?.(run, folder, signal) : undefined;
+  await session.ranks?.waitForFirst();
+  return { ...result, summary };
 }

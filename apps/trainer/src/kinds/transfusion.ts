@@ -17,9 +17,11 @@ import {
   type NamedPicture,
   openTransfusionSession,
   PIXELS,
+  type PlanOptions,
   patchSizeOf,
   picturesOfTheirOwn,
   planRun,
+  type StepOptions,
   splitTogether,
   stepOptionsOf,
   type TransfusionSession,
@@ -29,12 +31,14 @@ import {
 } from '@transfusion/training';
 import {
   changedData,
+  checkSameShards,
   type Fingerprint,
   fingerprintOf,
   type LoadedTransfusionRun,
   loadTransfusionRun,
   type RunBase,
   readScaledLatents,
+  streamedFingerprint,
 } from '@transfusion/training/node';
 import { transfusionSpec } from '@transfusion/transformer';
 import { finetunedConfig } from '../config/finetuned-config.js';
@@ -44,7 +48,7 @@ import { loadExamples, occurringSizes } from '../data/examples.js';
 import { type RunCodec, readRunCodec } from '../data/run-codec.js';
 import { presets } from '../presets/index.js';
 import { writeSamples } from '../report/samples.js';
-import type { Kind, OpenedRun, OpenOptions, RunContext } from './kind.js';
+import type { Kind, OpenedRun, OpenOptions, PlanContext, RunContext } from './kind.js';
 
 export type LoadedTransfusion = LoadedTransfusionRun<RunConfig>;
 export type TransfusionRun = OpenedRun<RunConfig, TransfusionSession>;
@@ -56,12 +60,14 @@ export const transfusionKind: Kind<RunConfig, TransfusionSession, LoadedTransfus
   load: (folder) => loadTransfusionRun(folder, runConfigSchema),
   open,
   plan,
-  describe({ session: { examples, documents, texts, sizes }, config: { finetune } }) {
+  describe({ session: { examples, streamed, documents, texts, sizes }, config: { finetune } }) {
     const counts = ({ train, heldOut }: { train: unknown[]; heldOut: unknown[] }, what: string) =>
       train.length + heldOut.length > 0 ? [`${train.length} ${what} to train on, ${heldOut.length} held out`] : [];
     const lora = sizes.lora ? [`${describeTrained(sizes)} beside the weights of ${finetune}`] : [];
     const all = [
-      ...counts(examples, 'pictures'),
+      ...(streamed === undefined
+        ? counts(examples, 'pictures')
+        : [describeStreamed(streamed, examples.heldOut.length)]),
       ...counts(documents, 'documents'),
       ...counts(texts, 'rows of plain text'),
     ];
@@ -78,14 +84,15 @@ export const transfusionKind: Kind<RunConfig, TransfusionSession, LoadedTransfus
 };
 
 async function open(config: RunConfig, options: OpenOptions<LoadedTransfusion>): Promise<TransfusionRun> {
-  const { backend, resume, terminal, onPlan } = options;
+  const { backend, resume, terminal, onPlan, communicator } = options;
   const { task, codec, data, base } = await prepareRun(config, options);
-  if (onPlan) onPlan((await planTask(task)).step);
+  if (onPlan) onPlan((await planTask(task, { limits: backend.limits, place: communicator })).step);
+  if (resume && task.streamed) checkSameShards(resume.state, data);
   const changed = resume && changedData(resume.state, data);
   if (changed !== undefined) terminal?.log(changed);
   const point = resume && { step: resume.state.step, values: resume.values };
   const kept = codec.latents && (await keptLatents(task, codec.stored, codec.latents));
-  const parts = { task, backend, resume: point, ...kept };
+  const parts = { task, backend, resume: point, communicator, ...kept };
   const { signal } = terminal ?? {};
   const session = kept
     ? await openTransfusionSession({ ...parts, signal })
@@ -93,8 +100,16 @@ async function open(config: RunConfig, options: OpenOptions<LoadedTransfusion>):
   return { config, session, record: { kind: 'transfusion', config, data, base } };
 }
 
-function planTask({ phases, optimisation, config, constants }: TransfusionTask) {
-  return planRun(phases, stepOptionsOf(optimisation), config.steps, constants);
+function planTask(
+  { phases, optimisation, config, constants }: TransfusionTask,
+  on: Omit<PlanOptions, keyof StepOptions> = {},
+) {
+  const options = { ...stepOptionsOf(optimisation), ...on, diloco: optimisation.diloco };
+  return planRun(phases, options, config.steps, constants);
+}
+
+function describeStreamed(trained: number, heldOut: number): string {
+  return `${trained} pictures to train on, read when their batch comes; ${heldOut} held out and evaluated`;
 }
 
 /** What is trained of a model. */
@@ -154,7 +169,7 @@ export async function prepareRun(
   const sizes = imageSizesOf(config.data) ?? [{ width: side, height: side }];
   for (const size of sizes) latentGrid(size, patchSizeOf(config), codec.stored.config);
   const loaded = await loadExamples(config, { ...context, tokenizer: source?.tokenizer });
-  const { images, documents, texts } = loaded;
+  const { images, streamed, documents, texts } = loaded;
   const used = occurringSizes(loaded, sizes);
   const unused = sizes.filter((size) => !used.includes(size));
   if (used.length > 0 && unused.length > 0) {
@@ -169,7 +184,10 @@ export async function prepareRun(
   const parts = { ...loaded, imageSize, codec: codec.stored, log };
   const task = transfusionTask({ config: training, ...parts, base, seen: resume?.seen });
   const started = base?.name === undefined ? undefined : { path: base.name, fingerprint: base.fingerprint };
-  return { task, codec, data: fingerprintOf(images, texts, documents), base: resume?.state.base ?? started };
+  const fingerprint = streamed
+    ? streamedFingerprint({ pictures: streamed.stream.images.length, shards: streamed.hash }, texts)
+    : fingerprintOf(images, texts, documents);
+  return { task, codec, data: fingerprint, base: resume?.state.base ?? started };
 }
 
 /** The model to start from; of a resumed run only where it trains a LoRA, else its weights are its own. @throws TransfusionError LORA_BASE */
@@ -209,18 +227,18 @@ function describeSizes({ pipeline, examples }: TransfusionTask): string {
   return `${counts}; ${pipeline.image.announced ? 'announced by tokens' : 'not announced'}`;
 }
 
-async function plan(config: RunConfig, context: RunContext & { resume?: LoadedTransfusion }): Promise<string> {
+async function plan(config: RunConfig, context: PlanContext<LoadedTransfusion>): Promise<string> {
   const { task } = await prepareRun(config, context);
   const { pipeline, texts } = task;
   const { batch } = task.sizes;
   const { examples, documents } = splitTogether(task.config, task.examples, task.documents);
   const options = stepOptionsOf(task.optimisation);
-  const { step, totalFlops } = await planTask(task);
+  const { step, totalFlops } = await planTask(task, { place: context.place });
   const lines = [
     JSON.stringify({ ...config, resolvedModel: pipeline.model }, null, 2),
     '',
     ...learningRateAdvice(config),
-    `examples          ${examples.train.length} to train on, ${examples.heldOut.length} held out`,
+    `examples          ${task.streamed?.examples.length ?? examples.train.length} to train on, ${examples.heldOut.length} held out`,
     ...(task.documents.length > 0
       ? [`documents         ${documents.train.length} to train on, ${documents.heldOut.length} held out`]
       : []),
@@ -234,7 +252,7 @@ async function plan(config: RunConfig, context: RunContext & { resume?: LoadedTr
     `batch             ${batch.rows} rows x ${batch.sequenceLength} positions x ${options.accumulation}`,
     `work per step     ${(step.flops / 1e9).toFixed(2)} GFLOP, ${(totalFlops / 1e12).toFixed(1)} TFLOP in all`,
     ...(step.constantBytes > 0 ? [`memory: constant  ${mebibytes(step.constantBytes)} (weights that stay)`] : []),
-    `memory: state     ${mebibytes(step.stateBytes)} (weights, two moments, average${options.accumulation > 1 ? ', gradients' : ''})`,
+    `memory: state     ${mebibytes(step.stateBytes)} (weights, two moments, average${options.accumulation > 1 ? ', gradients' : ''}${context.place ? `; of the first of ${context.place.size} ranks` : ''})`,
     `memory: scratch   ${mebibytes(step.arenaBytes)} (activations and gradients; ${mebibytes(step.liveBytes)} in use at once)`,
   ];
   return lines.join('\n');

@@ -5,6 +5,7 @@ import { demo } from './demo.js';
 import { emoji } from './emoji.js';
 import { emoji64 } from './emoji-64.js';
 import { emojiLatent } from './emoji-latent.js';
+import { paper1b, paper7b } from './paper.js';
 import { tiny } from './tiny.js';
 
 export const presets: Readonly<Record<string, RunConfigInput>> = {
@@ -14,4 +15,6 @@ export const presets: Readonly<Record<string, RunConfigInput>> = {
   'emoji-64': emoji64,
   'emoji-latent': emojiLatent,
   tiny,
+  '1.4b': paper1b,
+  '7b': paper7b,
 };

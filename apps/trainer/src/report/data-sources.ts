@@ -65,12 +65,13 @@ const SOURCES: Readonly<Record<RunConfig['data']['dataset'], readonly DataSource
     },
   ],
   folder: [],
+  shards: [],
   none: [],
 };
 
 /** What a run learned from. Of files that the run was given nobody but their owner knows the licence: they are named alone. */
 export function dataSources({ data }: Pick<RunConfig, 'data'>): readonly DataSource[] {
-  const files = [data.folder, data.texts, data.documents].flatMap((path) => path ?? []);
+  const files = [data.folder, ...(data.shards ?? []), data.texts, data.documents].flatMap((path) => path ?? []);
   return [
     ...SOURCES[data.dataset],
     ...files.filter((path) => data.dataset !== 'fashion-mnist' || path !== data.folder).map(ownFile),

@@ -8,7 +8,7 @@ import { CheckpointError } from '../errors.js';
 import type { Tensors } from '../read-safetensors.js';
 import { SUMS_FILE } from '../sha256-sums.js';
 import { DIFFUSERS_WEIGHTS, MODEL_WEIGHTS, singleFile, weightCandidates, weightNames } from '../shard-names.js';
-import type { TensorData } from '../write-safetensors.js';
+import type { WritableTensor } from '../write-safetensors.js';
 import { encodeWeights } from '../write-shards.js';
 import type { FileContent } from './durable-files.js';
 import { openCheckpoint } from './open-checkpoint.js';
@@ -31,7 +31,7 @@ const MARKS = [
 ];
 
 /** Tensors to write, by name. */
-export type TensorMap = Map<string, TensorData>;
+export type TensorMap = Map<string, WritableTensor>;
 
 export interface SaveModelOptions {
   /** The folder; made if it is missing, replaced if it is a model folder. */

@@ -2,9 +2,9 @@
 import { posix, win32 } from 'node:path';
 import { z } from 'zod';
 import type { ImageRole } from '../document.js';
+import { IS_TEXT } from '../too-many-broken.js';
 import { type Split, splitOfWords } from './folder-split.js';
 import { parseJsonLine } from './json-line.js';
-import { IS_TEXT } from './too-many-broken.js';
 
 const pathSchema = z
   .string()

@@ -6,13 +6,13 @@ import type { SourceDocument, SourceImage, SourceText } from '../document.js';
 import type { DocumentDataset } from '../document-dataset.js';
 import type { BrokenFile } from '../image-dataset.js';
 import type { ImageSize } from '../image-size.js';
+import { tooManyBroken } from '../too-many-broken.js';
 import { type DocumentRow, type DocumentRowPart, parseDocumentRow } from './document-row.js';
 import { fileInside } from './file-inside.js';
 import type { ListedFile } from './list-folder.js';
 import { type LoadImagesOptions, loadImages } from './load-images.js';
 import { readInput } from './read-input.js';
 import { readLines } from './text-lines.js';
-import { tooManyBroken } from './too-many-broken.js';
 
 /** The file of a folder. */
 const IN_FOLDER = 'documents.jsonl';

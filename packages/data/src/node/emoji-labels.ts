@@ -23,9 +23,13 @@ export function normalizeHexcode(hexcode: string): string {
   return hexcode.toLowerCase().replaceAll('-fe0f', '');
 }
 
+/** What was read last: checking takes longer than all the rest, and a process that opens several runs reads the same file. */
+let last: { text: string; labels: readonly EmojiLabel[] } | undefined;
+
 /** @throws TransfusionError DATA_UNREADABLE, DATA_CAPTIONS_FORMAT */
-export async function readEmojiLabels(path: string): Promise<EmojiLabel[]> {
+export async function readEmojiLabels(path: string): Promise<readonly EmojiLabel[]> {
   const text = await readInput('captions', path, () => readFile(path, 'utf8'));
+  if (last?.text === text) return last.labels;
   let json: unknown;
   try {
     json = JSON.parse(text);
@@ -40,7 +44,9 @@ export async function readEmojiLabels(path: string): Promise<EmojiLabel[]> {
       fix: 'give the path of emojibase-data/en/data.json',
     });
   }
-  return parsed.data.flatMap(({ label, hexcode, skins = [], tags = [] }) =>
+  const labels = parsed.data.flatMap(({ label, hexcode, skins = [], tags = [] }) =>
     [{ label, hexcode }, ...skins].map((each) => ({ hexcode: each.hexcode, label: each.label.toLowerCase(), tags })),
   );
+  last = { text, labels };
+  return labels;
 }

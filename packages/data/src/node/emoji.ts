@@ -49,17 +49,18 @@ export async function loadEmoji(options: EmojiOptions): Promise<ImageDataset> {
   const labels = await readEmojiLabels(captionsFile);
   const drawings = await Promise.all(styles.map(listDrawings));
   const selected = selectEmoji(labels, drawings, options);
-  const drawn = selected.flatMap(({ hexcode, label, tags }) =>
-    drawings.flatMap(({ fileOf, style }): Picture[] => {
-      const file = fileOf.get(normalizeHexcode(hexcode));
-      if (file === undefined) return [];
-      const caption = style.words ? `${label}, ${style.words}` : label;
-      const otherCaptions = emojiCaptions({ label, tags, words: style.words, otherWords: style.otherWords });
-      const group = withoutSkinTones(hexcode);
-      return [{ caption, otherCaptions, name: caption, group, path: join(style.folder, file) }];
-    }),
-  );
-  const pictures = drawn.slice(0, options.count);
+  const drawn = selected.flatMap(({ hexcode, ...words }) => {
+    const key = normalizeHexcode(hexcode);
+    return drawings.flatMap(({ fileOf, style }) => {
+      const file = fileOf.get(key);
+      return file === undefined ? [] : [{ hexcode, ...words, style, path: join(style.folder, file) }];
+    });
+  });
+  const pictures = drawn.slice(0, options.count).map(({ hexcode, label, tags, style, path }): Picture => {
+    const caption = style.words ? `${label}, ${style.words}` : label;
+    const otherCaptions = emojiCaptions({ label, tags, words: style.words, otherWords: style.otherWords });
+    return { caption, otherCaptions, name: caption, group: withoutSkinTones(hexcode), path };
+  });
   const manifests = await Promise.all(styles.map(({ folder }) => packageManifest(folder)));
   const { decoded, broken } = await loadImages({
     ...options,
@@ -92,18 +93,21 @@ function withoutSkinTones(hexcode: string): string {
   return normalizeHexcode(hexcode).replaceAll(/-1f3f[b-f]/g, '');
 }
 
-function selectEmoji(labels: EmojiLabel[], drawings: Drawings[], options: EmojiOptions): EmojiLabel[] {
+function selectEmoji(labels: readonly EmojiLabel[], drawings: Drawings[], options: EmojiOptions): EmojiLabel[] {
   const { hexcodes, skinTones = true, captionsFile } = options;
   const folders = drawings.map(({ style }) => style.folder).join(', ');
-  const isDrawn = (hexcode: string) => drawings.some(({ fileOf }) => fileOf.has(normalizeHexcode(hexcode)));
-  const drawn = labels.filter(({ hexcode }) => isDrawn(hexcode));
+  const isDrawn = (key: string) => drawings.some(({ fileOf }) => fileOf.has(key));
+  const drawn = labels.filter(({ hexcode }) => isDrawn(normalizeHexcode(hexcode)));
   if (hexcodes) {
+    // Of several the first.
+    const byKey = new Map(drawn.toReversed().map((emoji) => [normalizeHexcode(emoji.hexcode), emoji]));
     return hexcodes.map((hexcode) => {
-      const emoji = drawn.find((candidate) => normalizeHexcode(candidate.hexcode) === normalizeHexcode(hexcode));
+      const key = normalizeHexcode(hexcode);
+      const emoji = byKey.get(key);
       if (emoji) return emoji;
       throw new TransfusionError({
         code: 'DATA_EMOJI_MISSING',
-        message: `emoji ${hexcode} has no ${isDrawn(hexcode) ? `caption in ${captionsFile}` : `picture in ${folders}`}`,
+        message: `emoji ${hexcode} has no ${isDrawn(key) ? `caption in ${captionsFile}` : `picture in ${folders}`}`,
       });
     });
   }

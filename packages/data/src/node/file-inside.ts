@@ -2,9 +2,9 @@
 import { readdir, realpath, stat } from 'node:fs/promises';
 import { dirname, isAbsolute, join, relative, sep } from 'node:path';
 import { reason } from '@transfusion/core';
+import { NO_PICTURE } from '../too-many-broken.js';
 import type { ListedFile } from './list-folder.js';
 import { nearNames } from './near-name.js';
-import { NO_PICTURE } from './too-many-broken.js';
 
 /**
  * The file called `name`, relative to `folder`, with `/`. Where it, or what a link leads to, is outside of the folder, is no file or

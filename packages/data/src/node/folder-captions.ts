@@ -1,14 +1,13 @@
 /** @file The captions of a folder of pictures: in captions files there, or in a text file beside each picture. */
 import { posix, resolve } from 'node:path';
 import { TransfusionError } from '@transfusion/core';
-import { type CaptionsOf, formatError } from './caption-row.js';
+import type { CaptionsOf } from './caption-row.js';
 import { readCaption, readCaptionsFile } from './image-captions.js';
 import type { ListedFile } from './list-folder.js';
 import { withoutExtension } from './picture-names.js';
 
 /** In any folder; the first that a folder has is read. `metadata` as in Hugging Face's imagefolder. */
-const CAPTIONS_FILES = ['captions.jsonl', 'captions.csv', 'metadata.jsonl', 'metadata.csv'];
-const PARQUET = 'metadata.parquet';
+const CAPTIONS_FILES = ['captions.jsonl', 'captions.csv', 'metadata.jsonl', 'metadata.csv', 'metadata.parquet'];
 /** Of the text file beside a picture; the first that there is is read. */
 const BESIDE = ['.txt', '.TXT', '.caption'];
 
@@ -33,7 +32,7 @@ export const noCaptions: FolderCaptions = {
   captionsOf: async () => ({ captions: [] }),
   roleOf: (name, isPicture) => {
     const isBeside = BESIDE.includes(posix.extname(name)) && isPicture(withoutExtension(name));
-    return isBeside || [...CAPTIONS_FILES, PARQUET].includes(posix.basename(name)) ? 'used' : undefined;
+    return isBeside || CAPTIONS_FILES.includes(posix.basename(name)) ? 'used' : undefined;
   },
 };
 
@@ -74,8 +73,7 @@ export async function findCaptions(
     roleOf: (name, isPicture) => {
       const file = files.get(name);
       if (file && read.has(resolve(file.path))) return 'used';
-      if ([...CAPTIONS_FILES, PARQUET].includes(posix.basename(name)))
-        return { reason: 'another captions file is read instead' };
+      if (CAPTIONS_FILES.includes(posix.basename(name))) return { reason: 'another captions file is read instead' };
       if (!BESIDE.includes(posix.extname(name))) return undefined;
       const stem = withoutExtension(name);
       if (!isPicture(stem)) return { reason: 'there is no picture of that name beside it' };
@@ -89,11 +87,10 @@ export async function findCaptions(
 /** Paths by the folder they are in, which is '' for the one of pictures. */
 function findCaptionsFiles(files: ReadonlyMap<string, ListedFile>): Map<string, string> {
   const places = new Map<string, string>();
-  for (const kind of [...CAPTIONS_FILES, PARQUET]) {
+  for (const kind of CAPTIONS_FILES) {
     for (const file of files.values()) {
       const folder = folderOf(file.name);
       if (posix.basename(file.name) !== kind || places.has(folder)) continue;
-      if (kind === PARQUET) throw parquetError(file.path);
       if (file.problem) throw unreadable(file);
       places.set(folder, file.path);
     }
@@ -115,15 +112,6 @@ function folderOf(name: string): string {
 function foldersAbove(name: string): string[] {
   const folder = folderOf(name);
   return folder === '' ? [''] : [folder, ...foldersAbove(folder)];
-}
-
-function parquetError(path: string): TransfusionError {
-  const { code, message } = formatError(path, 'captions in Parquet are not read');
-  return new TransfusionError({
-    code,
-    message: message.slice(code.length + 2).split('\n', 1)[0],
-    fix: "write them as JSON lines beside it, in Python: pandas.read_parquet('metadata.parquet').to_json('metadata.jsonl', orient='records', lines=True)",
-  });
 }
 
 function unreadable(file: ListedFile): TransfusionError {

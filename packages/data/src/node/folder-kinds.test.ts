@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import sharp from 'sharp';
 import { encodePng, splitDataset } from '../index.js';
+import { textParquet } from '../testing/parquet-file.js';
 import { type ImageFolderOptions, loadImageFolder } from './index.js';
 
 const solid = (value: number) => encodePng({ width: 4, height: 4, data: new Float32Array(48).fill(value / 127.5 - 1) });
@@ -162,15 +163,38 @@ describe("Hugging Face's imagefolder", () => {
     await expect(load()).rejects.toThrow(/DATA_CAPTIONS_FORMAT: .*Max Record Size/);
   });
 
-  test('metadata.parquet is refused, with what to do', async () => {
-    await put('a.png', solid(1));
-    await put('metadata.parquet', 'PAR1');
-    await expect(load()).rejects.toThrow(
-      /DATA_CAPTIONS_FORMAT: .*metadata\.parquet: captions in Parquet are not read\n.*to_json\('metadata\.jsonl'/,
-    );
+  test.each([true, false])('metadata.parquet, of columns marked as text: %p', async (isText) => {
+    for (const name of ['a.png', 'd.png']) await put(name, solid(1));
+    const row = (name: string, text: string | null) => ({ label: 'x', my_file_name: name, text });
+    const rows = [row('a.png', 'größe  of an ape'), row('d.png', null), row('a.png', 'apes')];
+    await put('metadata.parquet', textParquet(rows, { isText, rowsPerGroup: 2 }));
+    expect(await captions()).toEqual([
+      ['a.png', 'größe of an ape'],
+      ['a.png', 'apes'],
+    ]);
+    expect(within((await load()).broken)).toEqual([['d.png', 'no caption in metadata.parquet']]);
     await put('metadata.jsonl', '{"file_name": "a.png", "text": "an ape"}');
     expect(await captions()).toEqual([['a.png', 'an ape']]);
     expect(within((await load()).leftOut)).toEqual([['metadata.parquet', 'another captions file is read instead']]);
+  });
+
+  test('metadata.parquet is refused: cut off, without text, a name outside', async () => {
+    await put('a.png', solid(1));
+    const whole = textParquet([{ file_name: '../a.png', text: 'a' }]);
+    const refused: [Uint8Array, RegExp][] = [
+      [new TextEncoder().encode('PAR1'), /metadata\.parquet: it has 4 bytes, too few for Parquet/],
+      [whole.slice(0, -1), /metadata\.parquet: it does not end as Parquet does/],
+      [
+        textParquet([{ file_name: 'a.png', label: 'a' }]),
+        /it has no `text` \(or `caption`\); it has "file_name", "label"/,
+      ],
+      [whole, /metadata\.parquet, row 0: file_name: leaves the folder/],
+    ];
+    for (const [bytes, message] of refused) {
+      await put('metadata.parquet', bytes);
+      await expect(load()).rejects.toThrow(message);
+      await expect(load()).rejects.toThrow(/^DATA_CAPTIONS_FORMAT: /);
+    }
   });
 
   test('metadata of folders, names relative to it, text files elsewhere', async () => {
@@ -260,7 +284,9 @@ describe('names and contents', () => {
       ['c.HEIC', 128],
     ]);
     expect(within(broken)).toEqual([['d.heic', expect.stringMatching(/a HEIC file, .* save it as JPEG or PNG$/)]]);
-    expect(within(leftOut)).toEqual([['e.zip', 'an archive is not looked into: unpack it']]);
+    expect(within(leftOut)).toEqual([
+      ['e.zip', 'an archive is not looked into: unpack it, or give it as a shard where it is a tar archive'],
+    ]);
   });
 
   test('a name without a picture says what is near', async () => {

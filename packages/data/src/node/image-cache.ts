@@ -5,9 +5,9 @@
 import { randomUUID } from 'node:crypto';
 import { type FileHandle, mkdir, open, rename, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { reason, TransfusionError } from '@transfusion/core';
 import { z } from 'zod';
 import { type ImageSize, isSameSize } from '../image-size.js';
+import { cacheUnwritable } from './cache-unwritable.js';
 
 const MAGIC = 'transfusion images 2\n';
 const NEWLINE = 10;
@@ -128,11 +128,6 @@ export async function writeImageCache(
     await rename(temporary, path);
   } catch (error) {
     await rm(temporary, { force: true }).catch(() => {});
-    throw new TransfusionError({
-      code: 'DATA_CACHE_UNWRITABLE',
-      message: `cannot write ${path}: ${reason(error)}`,
-      fix: 'give a writable cache folder with enough space',
-      cause: error,
-    });
+    throw cacheUnwritable(path, error);
   }
 }

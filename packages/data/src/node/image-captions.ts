@@ -13,6 +13,7 @@ import {
 } from './caption-row.js';
 import { decodeText } from './decode-text.js';
 import type { ListedFile } from './list-folder.js';
+import { readCaptionParquet } from './parquet-captions.js';
 import { readInput } from './read-input.js';
 
 /** Most bytes of a captions file: about a million captions. */
@@ -34,16 +35,22 @@ export async function readCaption(file: ListedFile): Promise<{ caption: string }
 }
 
 /**
- * The captions in a file: CSV where its name ends so, else JSON lines.
+ * The captions in a file: CSV or Parquet where its name ends so, else JSON lines.
  *
  * @param beside see `parseRow`
  * @throws TransfusionError DATA_UNREADABLE, DATA_CAPTIONS_FORMAT
  */
 export async function readCaptionsFile(path: string, beside: string): Promise<CaptionsOf> {
+  if (/\.parquet$/i.test(path)) return orNothing(await readCaptionParquet(path, beside), path);
   const { size } = await readInput('captions', path, () => stat(path));
   if (size > MOST_BYTES) throw formatError(path, `it has ${size} bytes, the most is ${MOST_BYTES}`);
   const bytes = await readInput('captions', path, () => readFile(path));
   const found = /\.csv$/i.test(path) ? parseCaptionTable(bytes, path, beside) : parseCaptionLines(bytes, path, beside);
+  return orNothing(found, path);
+}
+
+/** @throws TransfusionError DATA_CAPTIONS_FORMAT */
+function orNothing(found: CaptionsOf, path: string): CaptionsOf {
   if (found.size > 0) return found;
   // It would hide the text files beside the pictures.
   throw new TransfusionError({

@@ -3,6 +3,7 @@ import { basename, join } from 'node:path';
 import { TransfusionError } from '@transfusion/core';
 import type { BrokenFile, CaptionedImage, ImageDataset } from '../image-dataset.js';
 import type { ImageSize } from '../image-size.js';
+import { NO_CAPTION, NO_PICTURE } from '../too-many-broken.js';
 import { type FolderCaptions, findCaptions, noCaptions } from './folder-captions.js';
 import { folderSplit, type Split } from './folder-split.js';
 import { countKinds, reasonLeftOut } from './left-out.js';
@@ -10,7 +11,6 @@ import { type ListedFile, listFolder } from './list-folder.js';
 import { type LoadImagesOptions, loadImages } from './load-images.js';
 import { nearNames } from './near-name.js';
 import { isPicture, withoutExtension } from './picture-names.js';
-import { NO_CAPTION, NO_PICTURE } from './too-many-broken.js';
 
 const CAPTIONS = ['required', 'optional', 'none'] as const;
 
@@ -27,7 +27,7 @@ export interface ImageFolderOptions extends LoadImagesOptions {
    * be given then.
    */
   sizes?: readonly ImageSize[];
-  /** A file of captions to use instead of those in the folder, `.csv` or JSON lines, with names relative to the folder. */
+  /** A file of captions to use instead of those in the folder, `.csv`, `.parquet` or JSON lines, with names relative to the folder. */
   captionsFile?: string;
 }
 
@@ -38,7 +38,7 @@ interface Picture {
 }
 
 /**
- * Loads a folder of pictures, sorted by name. Captions are in `captions.jsonl`, `captions.csv`, `metadata.jsonl` or `metadata.csv`
+ * Loads a folder of pictures, sorted by name. Captions are in `captions.jsonl`, `captions.csv`, or `metadata.jsonl`, `.csv` or `.parquet`
  * of the folder or a subfolder, else in NAME.txt or NAME.caption beside each picture. All captions of a picture are one group.
  * Folders such as `train` and `test` give a split, where there are both; `count` is then of pictures to train on, and as large a
  * share of the held-out ones is taken. Decoded pictures in `cacheFolder` are read back while no file's size or time of change is

@@ -1,8 +1,11 @@
 /** @file Why a file is not tried: by its name. */
 
 const REASONS: [names: RegExp, reason: string][] = [
-  [/\.parquet$/i, 'a Parquet file is not looked into: save the pictures in it as files'],
-  [/\.(zip|tar|tgz|gz|bz2|xz|7z|rar)$/i, 'an archive is not looked into: unpack it'],
+  [/\.parquet$/i, 'a Parquet file is not looked into: give it as a shard, or save the pictures in it as files'],
+  [
+    /\.(zip|tar|tgz|gz|bz2|xz|7z|rar)$/i,
+    'an archive is not looked into: unpack it, or give it as a shard where it is a tar archive',
+  ],
   [/\.(mp4|m4v|mov|mkv|webm|avi|mpe?g)$/i, 'a film: save its pictures as files'],
 ];
 

@@ -5,9 +5,9 @@ import { TransfusionError } from '@transfusion/core';
 import { type RgbImage, toBytes } from '../image/rgb-image.js';
 import type { BrokenFile } from '../image-dataset.js';
 import type { ImageSize } from '../image-size.js';
+import { tooManyBroken } from '../too-many-broken.js';
 import { type DecodedImage, type DecodedImages, readImageCache, writeImageCache } from './image-cache.js';
 import { readFittedImage } from './read-image.js';
-import { tooManyBroken } from './too-many-broken.js';
 
 /** Raised when decoding or resizing changes, so that old caches are not read. */
 const CACHE_VERSION = 3;

@@ -4,6 +4,7 @@ import { basename } from 'node:path';
 import { reason, TransfusionError } from '@transfusion/core';
 import type { BrokenFile } from '../image-dataset.js';
 import type { TextDataset, TextDocument } from '../text-dataset.js';
+import { IS_DOCUMENT, tooManyBroken } from '../too-many-broken.js';
 import { decodeText } from './decode-text.js';
 import { folderSplit, type Split, splitOfWords } from './folder-split.js';
 import { parseJsonLine } from './json-line.js';
@@ -11,7 +12,6 @@ import { countKinds } from './left-out.js';
 import { type ListedFile, listFolder } from './list-folder.js';
 import { readInput } from './read-input.js';
 import { readLines } from './text-lines.js';
-import { IS_DOCUMENT, tooManyBroken } from './too-many-broken.js';
 
 const DOCUMENT = /\.(txt|md)$/i;
 const LINES = /\.(jsonl|ndjson)(\.gz)?$/i;

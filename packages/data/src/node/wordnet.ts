@@ -4,10 +4,10 @@ import { join } from 'node:path';
 import { reason, TransfusionError } from '@transfusion/core';
 import type { BrokenFile } from '../image-dataset.js';
 import type { TextDataset, TextDocument } from '../text-dataset.js';
+import { tooManyBroken } from '../too-many-broken.js';
 import { decodeText } from './decode-text.js';
 import { readInput } from './read-input.js';
 import { readLines } from './text-lines.js';
-import { tooManyBroken } from './too-many-broken.js';
 
 /** By part of speech. */
 const FILES = ['data.noun', 'data.verb', 'data.adj', 'data.adv'];

@@ -344,6 +344,35 @@ describe('state', () => {
     ).toBe(1);
   });
 
+  test('sums of gradients are brought up to date one by one, and what they are made of is not kept', async () => {
+    const backend = openInterpreter();
+    const [rows, width] = [8, 16];
+    const liveBytes = async (layers: number) => {
+      const list = (value: number) =>
+        Array.from({ length: layers }, () =>
+          createVariable(backend, { shape: [width, width], data: new Float32Array(width * width).fill(value) }),
+        );
+      const state = { weights: list(0.01), sums: list(1) };
+      const { program, run } = await compile({
+        ...{ backend, name: 'accumulate', state },
+        inputs: { x: f32(rows, width) },
+        fn: ({ x }, { weights, sums }) => {
+          const loss = weights.reduce((input, weight) => input.matmul(weight), x as Tensor).sum();
+          const gradients = grad(loss, weights as Tensor[]);
+          return { outputs: { loss }, updates: { sums: (sums as Tensor[]).map((sum, i) => sum.add(gradients[i])) } };
+        },
+      });
+      await run({ x: new Float32Array(rows * width).fill(1) });
+      // Every product of all ones with a matrix of c is width * c.
+      const gradient = rows * (width * 0.01) ** (layers - 1);
+      for (const sum of state.sums) expect((await sum.read())[5]).toBeCloseTo(1 + gradient, 5);
+      return program.liveBytes;
+    };
+    const perLayer = ((await liveBytes(12)) - (await liveBytes(4))) / 8;
+    // The input of each layer, and neither its gradient nor that of its weight.
+    expect(perLayer).toBe(4 * rows * width);
+  });
+
   test('integers move in and out of state', async () => {
     const backend = openInterpreter();
     const state = { i: createVariable(backend, { shape: [3], dtype: 'i32', data: Int32Array.of(2, 0, 1) }) };

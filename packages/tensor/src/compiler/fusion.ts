@@ -9,8 +9,8 @@ export interface FusionPlan {
   inlined: ReadonlySet<GraphNode>;
   /** Elementwise nodes computed as the epilogue of a product (matrix product, convolution): node -> product. */
   epilogues: ReadonlyMap<GraphNode, GraphNode>;
-  /** Those products: they are computed where the elementwise node is. */
-  deferred: ReadonlySet<GraphNode>;
+  /** Those products: product -> node. They are computed where the elementwise node is. */
+  deferred: ReadonlyMap<GraphNode, GraphNode>;
 }
 
 export function isElementwise(node: GraphNode): boolean {
@@ -44,7 +44,8 @@ export function planFusion(order: readonly GraphNode[], results: ReadonlySet<Ten
     if ((isElementwise(node) && !inlined.has(node)) || node.op === reduceOp) limitInputs(node, inlined, maxInputs);
   }
   const epilogues = planEpilogues(order, users, inlined, results);
-  return { inlined, epilogues, deferred: new Set(epilogues.values()) };
+  const deferred = new Map([...epilogues].map(([node, product]) => [product, node]));
+  return { inlined, epilogues, deferred };
 }
 
 function usersOf(order: readonly GraphNode[]): Map<GraphNode, GraphNode[]> {
@@ -60,7 +61,7 @@ function usersOf(order: readonly GraphNode[]): Map<GraphNode, GraphNode[]> {
 }
 
 /** The stored tensors that a kernel rooted at `node` reads. Known constants are not read. */
-function leavesOf(node: GraphNode, inlined: ReadonlySet<GraphNode>, leaves = new Set<Tensor>()): Set<Tensor> {
+export function leavesOf(node: GraphNode, inlined: ReadonlySet<GraphNode>, leaves = new Set<Tensor>()): Set<Tensor> {
   for (const input of node.inputs) {
     if (inlined.has(input.node)) leavesOf(input.node, inlined, leaves);
     else if (constantValue(input) === undefined) leaves.add(input);

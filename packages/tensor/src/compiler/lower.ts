@@ -6,7 +6,7 @@ import { concatOp, padOp } from '../ops/movement.js';
 import { reduceOp } from '../ops/reduce.js';
 import type { Epilogue, Expression, Instruction, Kernel, View } from '../program/kernels/index.js';
 import { topologicalOrder } from '../reference/evaluate.js';
-import { type FusionPlan, isElementwise, planFusion } from './fusion.js';
+import { type FusionPlan, isElementwise, leavesOf, planFusion } from './fusion.js';
 import { storeHalves } from './precision.js';
 import { checkRank, ProgramBuilder, type VirtualBuffer } from './program-builder.js';
 import type { Unit, Version } from './schedule.js';
@@ -66,15 +66,27 @@ class Lowering {
 
   private lowerNode(node: GraphNode): void {
     if (isElementwise(node)) {
-      if (!this.plan.inlined.has(node)) this.lowerElementwise(node);
+      const isDone = this.plan.inlined.has(node) || this.builder.isLocated(node.outputs[0]);
+      if (!isDone) this.lowerElementwise(node);
     } else if (node.op === reduceOp) this.lowerReduce(node);
     else if (node.op.product) {
-      if (!this.plan.deferred.has(node)) this.lowerProduct(node);
+      const root = this.plan.deferred.get(node);
+      if (!root) this.lowerProduct(node);
+      else if (this.updatesAtOnce(node, root)) this.lowerElementwise(root);
     } else if (node.op === concatOp) this.lowerConcat(node);
     else if (node.op === padOp) this.lowerPad(node);
     else if (node.op.inPlace) this.lowerInPlace(node);
     else if (node.op.kernel) this.lowerKernel(node);
     // Leaves and views are located when somebody asks for them.
+  }
+
+  /**
+   * Whether a state that a product is added to can take it where the product stands. Then what the product reads, in training the
+   * activations of a layer, is not kept until the end, where sums of gradients are brought up to date.
+   */
+  private updatesAtOnce(product: GraphNode, root: GraphNode): boolean {
+    if (!this.updatedState.has(root.outputs[0])) return false;
+    return [...leavesOf(root, this.plan.inlined)].every(({ node }) => node === product || node.id < product.id);
   }
 
   /** The expression that computes `root` with all that is inlined into it, and the tensors it loads, in order. */

@@ -55,6 +55,19 @@ describe('schedule', () => {
     expect(order()).toEqual(['reader', 'update', 'after']);
   });
 
+  test('updates state as soon as it can, where that is all that a kernel does', () => {
+    const { order } = build(
+      {
+        first: { writes: ['x'] },
+        second: { reads: ['x'], writes: ['y'] },
+        both: { reads: ['x', 'old b'], writes: ['new b', 'z'] },
+        update: { reads: ['x', 'old a'], writes: ['new a'] },
+      },
+      { 'new a': 'old a', 'new b': 'old b' },
+    );
+    expect(order()).toEqual(['first', 'update', 'second', 'both']);
+  });
+
   test('says which states cannot be updated in place', () => {
     // b reads the old contents, but needs what is computed from the new ones.
     const conflict = build(

@@ -26,28 +26,65 @@ export class InPlaceConflict extends Error {
   }
 }
 
-/** An order in which every kernel comes after its operands are written and before they are overwritten. */
+/**
+ * An order in which every kernel comes after its operands are written and before they are overwritten. Those that only update state
+ * run as soon as they can, so that memory for what they read is not needed any longer; the others keep their order.
+ */
 export function schedule(units: readonly Unit[]): Unit[] {
   const ordered: Unit[] = [];
   const status = new Map<Unit, 'open' | 'done'>();
   const path: { unit: Unit; state?: number }[] = [];
+  const waiting = waitingUpdates(units);
   const visit = (unit: Unit, state?: number) => {
     if (status.get(unit) === 'done') return;
     path.push({ unit, state });
     if (status.get(unit) === 'open') throw new InPlaceConflict(statesOnCycle(path));
     status.set(unit, 'open');
-    for (const version of unit.reads) for (const writer of version.writers) if (writer !== unit) visit(writer);
-    for (const version of unit.writes) {
-      const old = version.overwrites;
-      if (!old) continue;
-      for (const before of [...old.writers, ...old.readers]) if (before !== unit) visit(before, version.state);
-    }
+    for (const before of predecessors(unit)) visit(before.unit, before.state);
     status.set(unit, 'done');
     path.pop();
     ordered.push(unit);
+    for (const update of waiting.get(unit) ?? []) {
+      update.missing -= 1;
+      if (update.missing === 0 && !status.has(update.unit)) visit(update.unit);
+    }
   };
   for (const unit of units) visit(unit);
   return ordered;
+}
+
+/** What must run before a kernel; with the state that is overwritten, where that is why. Some may be there twice. */
+function* predecessors(unit: Unit): Generator<{ unit: Unit; state?: number }> {
+  for (const version of unit.reads) {
+    for (const writer of version.writers) if (writer !== unit) yield { unit: writer };
+  }
+  for (const { overwrites, state } of unit.writes) {
+    if (!overwrites) continue;
+    for (const before of [...overwrites.writers, ...overwrites.readers])
+      if (before !== unit) yield { unit: before, state };
+  }
+}
+
+/** A kernel that writes nothing but state, and how many have to run before it. */
+interface WaitingUpdate {
+  unit: Unit;
+  missing: number;
+}
+
+/** By each kernel that they wait for. */
+function waitingUpdates(units: readonly Unit[]): Map<Unit, WaitingUpdate[]> {
+  const waiting = new Map<Unit, WaitingUpdate[]>();
+  for (const unit of units) {
+    if (unit.writes.length === 0 || !unit.writes.every(({ overwrites }) => overwrites)) continue;
+    const before = new Set([...predecessors(unit)].map((each) => each.unit));
+    const update = { unit, missing: before.size };
+    for (const each of before) {
+      const others = waiting.get(each);
+      if (others) others.push(update);
+      else waiting.set(each, [update]);
+    }
+  }
+  return waiting;
 }
 
 /** The states whose in-place update closes the cycle that ends the path. */

@@ -20,9 +20,9 @@ export class Variable {
     this.buffer.write(data);
   }
 
-  /** The contents after all runs begun before, as f32 (i32 variables converted). */
-  async read(): Promise<Float32Array> {
-    const bytes = await this.buffer.read();
+  /** The contents after all runs begun before, as f32 (i32 variables converted): elements `begin` to `end`; default: all. */
+  async read(begin?: number, end?: number): Promise<Float32Array> {
+    const bytes = await this.buffer.read(begin, end);
     return this.dtype === 'f32' ? new Float32Array(bytes) : Float32Array.from(new Int32Array(bytes));
   }
 

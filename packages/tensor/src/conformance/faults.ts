@@ -166,6 +166,17 @@ export const faultCases: readonly FaultCase[] = [
     message: /^write\(\): elements -?[\d.]+ to [\d.]+ of a buffer that has 4\n/,
     provoke: write(elements, offset),
   })),
+  ...[
+    [0, ELEMENTS + 1],
+    [2, 2],
+    [-1, 2],
+    [0.5, 2],
+  ].map(([begin, end]) => ({
+    name: `a read of elements ${begin} to ${end}`,
+    code: 'BUFFER_RANGE',
+    message: /^read\(\): elements -?[\d.]+ to [\d.]+ of a buffer that has 4\n/,
+    provoke: (backend: Backend) => withLoaded(backend, ({ state }) => state.read(begin, end)),
+  })),
   {
     name: 'a write to a buffer that was destroyed',
     code: 'BUFFER_DESTROYED',

@@ -21,8 +21,8 @@ export interface DeviceBuffer {
   readonly elements: number;
   /** Copies `data` in, from element `offset` (default 0) on. Ordered with runs: a later run sees it, an earlier one does not. */
   write(data: HostArray, offset?: number): void;
-  /** The contents after all runs begun before this call, in a fresh array. */
-  read(): Promise<ArrayBuffer>;
+  /** The contents after all runs begun before this call, in a fresh array: elements `begin` to `end`; default: all. */
+  read(begin?: number, end?: number): Promise<ArrayBuffer>;
   /** Frees the memory once no run in flight needs it. Using the buffer afterwards throws BUFFER_DESTROYED. Idempotent. */
   destroy(): void;
 }

@@ -32,6 +32,16 @@ export function checkWrite(elements: number, data: HostArray, offset: number): v
   });
 }
 
+/** @throws TransfusionError BUFFER_RANGE */
+export function checkRead(elements: number, begin: number, end: number): void {
+  if (Number.isInteger(begin) && Number.isInteger(end) && begin >= 0 && begin < end && end <= elements) return;
+  throw new TransfusionError({
+    code: 'BUFFER_RANGE',
+    message: `read(): elements ${begin} to ${end} of a buffer that has ${elements}`,
+    fix: 'read at least one element, and none that the buffer does not have',
+  });
+}
+
 /**
  * Whether a backend of these limits can run a program at all.
  * @throws TransfusionError PROGRAM_INVALID, PRECISION_UNSUPPORTED; OutOfMemoryError

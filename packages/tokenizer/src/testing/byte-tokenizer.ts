@@ -24,7 +24,13 @@ export function byteTokenizerJson() {
   };
 }
 
+/** By their further special tokens. A tokenizer never changes, so who asks twice gets the same one. */
+const made = new Map<string, Tokenizer>();
+
 /** @param specialTokens further ones, with ids from 261 */
 export function byteTokenizer(specialTokens: readonly string[] = []): Tokenizer {
-  return new Tokenizer(byteTokenizerJson(), { specialTokens });
+  const key = JSON.stringify(specialTokens);
+  const tokenizer = made.get(key) ?? new Tokenizer(byteTokenizerJson(), { specialTokens });
+  made.set(key, tokenizer);
+  return tokenizer;
 }

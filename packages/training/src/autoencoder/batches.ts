@@ -1,4 +1,4 @@
-/** @file The images of a step: a pure function of the configuration and the step, so that resuming needs the step only. */
+/** @file The images of a micro-batch: a pure function of the configuration and its number, so that resuming needs the step only. */
 import { TransfusionError } from '@transfusion/core';
 import { type CaptionedImage, epochWalk, flipHorizontally, imageOf, RandomPurpose } from '@transfusion/data';
 import { PhiloxStream } from '@transfusion/tensor';
@@ -13,7 +13,7 @@ export interface ImageBatchOptions {
 }
 
 /**
- * The function from a step to its images, [batch, height, width, 3] in [-1, 1]. Steps walk through the images epoch by epoch,
+ * The function from a micro-batch to its images, [batch, height, width, 3] in [-1, 1]. They walk through the images epoch by epoch,
  * each epoch in its own order.
  */
 export function imageBatches({ images, batchSize, seed, flip }: ImageBatchOptions): (step: number) => Float32Array {

@@ -72,7 +72,12 @@ export const autoencoderFields = {
   steps: z.int().min(1).default(10_000).describe('optimizer steps'),
   autoencoder: autoencoderSchema,
   data: z.strictObject(autoencoderDataFields).prefault({}),
-  batchSize: z.int().min(1).default(16).describe('images of a step'),
+  batchSize: z.int().min(1).default(16).describe('images of a micro-batch'),
+  accumulation: z
+    .int()
+    .min(1)
+    .default(1)
+    .describe('micro-batches of a step, which ranks share; more than one only without a discriminator'),
   loss: lossSchema.prefault({}),
   revival: revivalSchema,
   optimizer: z

@@ -12,7 +12,7 @@ import {
   vqLoss,
 } from '@transfusion/losses';
 import { vector } from '@transfusion/nn';
-import { f32, i32, randomNormal, type Tensor } from '@transfusion/tensor';
+import { f32, i32, isTensor, mapTree, randomNormal, type Tensor } from '@transfusion/tensor';
 import {
   type AutoencoderConfig,
   autoencoderSpec,
@@ -41,6 +41,8 @@ export interface AutoencoderObjectiveOptions {
   /** [images, height, width, 3] */
   batch: { images: number; height: number; width: number };
   loss: AutoencoderLossConfig;
+  /** Micro-batches of a step, over which losses are means. Default 1. */
+  accumulation?: number;
   /** With it, reconstructions are judged, and the judge learns. */
   discriminator?: DiscriminatorConfig;
   /** Of vq: when its dead codes are revived; without it never. */
@@ -81,8 +83,7 @@ export function autoencoderObjective(options: AutoencoderObjectiveOptions): Auto
       const pass = reconstruct(options, parameters, batch);
       const { total, terms } = fidelity(options.loss, pass, batch, constants);
       const plain = {
-        total: total.add(pass.regulariser),
-        terms: { ...terms, ...pass.terms },
+        ...shared({ total: total.add(pass.regulariser), terms: { ...terms, ...pass.terms } }, options.accumulation),
         ...(pass.counts ? { counts: { uses: pass.counts } } : {}),
       };
       if (!discriminator || !judge) return plain;
@@ -93,6 +94,13 @@ export function autoencoderObjective(options: AutoencoderObjectiveOptions): Auto
       ? { upkeep: (backend, state) => reviveCodes(backend, state, { ...revival, autoencoder, batch: options.batch }) }
       : {}),
   };
+}
+
+/** A micro-batch's part of a step's mean. */
+function shared({ total, terms }: ObjectiveLosses, accumulation = 1): ObjectiveLosses {
+  if (accumulation === 1) return { total, terms };
+  const part = (loss: Tensor) => loss.div(accumulation);
+  return { total: part(total), terms: mapTree(terms, isTensor, part) };
 }
 
 function withJudgement(

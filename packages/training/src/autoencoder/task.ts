@@ -1,6 +1,7 @@
 /** @file An autoencoder's training: its pictures and objectives, and then its state and steps on a backend. */
 import { parseConfig, TransfusionError } from '@transfusion/core';
 import type { CaptionedImage } from '@transfusion/data';
+import type { Communicator } from '@transfusion/distributed';
 import { lpipsWeights } from '@transfusion/losses';
 import { type Backend, flattenTree, isVariable, type Variable } from '@transfusion/tensor';
 import {
@@ -17,6 +18,7 @@ import { spread } from '../in-parts.js';
 import { encodeVariants } from '../latents/picture-latents.js';
 import { LatentMeter, withoutScale, withScale } from '../latents/statistics.js';
 import type { Phase } from '../objective.js';
+import { microBatchesOf } from '../ranks/rank-group.js';
 import { openState, type ResumePoint, type TrainingSession, type TrainingTask } from '../session.js';
 import { splitAsConfigured } from '../split.js';
 import type { TrainState } from '../train-state.js';
@@ -60,10 +62,17 @@ export function autoencoderTask({ config, size, perceptual, initial }: Autoencod
   const autoencoder = withoutScale<AutoencoderConfig>(
     parseConfig<typeof schema>(schema, value, 'autoencoder.overrides'),
   );
-  const { loss, steps, seed, revival } = config;
+  const { loss, steps, seed, revival, accumulation } = config;
+  if (accumulation > 1 && loss.adversarial > 0) {
+    throw new TransfusionError({
+      code: 'CONFIG_INVALID',
+      message: `accumulation is ${accumulation}, and a discriminator (loss.adversarial is ${loss.adversarial}) judges whole batches`,
+      fix: 'set accumulation to 1, or loss.adversarial to 0',
+    });
+  }
   latentShapeOf(autoencoderCodec(autoencoder), size);
   const plain: AutoencoderObjectiveOptions = {
-    ...{ autoencoder, loss },
+    ...{ autoencoder, loss, accumulation },
     batch: { images: config.batchSize, ...size },
     revival: { ...revival, seed, steps },
   };
@@ -97,22 +106,31 @@ export async function openAutoencoderSession(options: {
   backend: Backend;
   images: { train: CaptionedImage[]; heldOut: CaptionedImage[] };
   resume?: ResumePoint;
+  /** Of the ranks that share the work: each opens a session of the same task. */
+  communicator?: Communicator;
 }): Promise<AutoencoderSession> {
-  const { task, backend, images, resume } = options;
+  const { task, backend, images, resume, communicator } = options;
   const { config, autoencoder, phases, optimisation } = task;
   checkSizes([...images.train, ...images.heldOut]);
-  const { batchSize, seed } = config;
+  const { batchSize, seed, accumulation } = config;
+  const { first, count } = communicator
+    ? microBatchesOf(accumulation, communicator)
+    : { first: 0, count: accumulation };
   const batch = imageBatches({ images: images.train, batchSize, seed, flip: config.data.flip });
-  const opened = await openState(backend, task, resume);
+  const opened = await openState(backend, task, resume, communicator);
   const codec = async () => {
     const weights = exportWeights({ config: autoencoder, values: await averagedWeights(opened.state) });
     return openCodec({ backend, config: autoencoderCodec(autoencoder), weights, maxBatch: 8 });
   };
   return {
     ...{ ...opened, backend, config, autoencoder, images, phases, optimisation, openCodec: codec },
-    batches: (step) => [{ images: batch(step), noiseSeed: seedOf(seed, step, DRAWS.latents) }],
+    batches: (step) =>
+      Array.from({ length: count }, (_, i) => step * accumulation + first + i).map((draw) => ({
+        images: batch(draw),
+        noiseSeed: seedOf(seed, draw, DRAWS.latents),
+      })),
     termsOf: (terms) => terms,
-    perStep: { images: batchSize },
+    perStep: { images: batchSize * accumulation },
     async modelFiles() {
       const scaled = await measuredScale(autoencoder, images.train, codec);
       return {

@@ -6,7 +6,13 @@ import { zLoss } from '@transfusion/losses';
 import { crossEntropy, scalar, type Tensor } from '@transfusion/tensor';
 import { forward, languageLogits } from '@transfusion/transformer';
 import { tracedModel, trainedSpec } from '../transfusion/base-model.js';
-import { batchInputs, type TransfusionObjective, type TransfusionObjectiveOptions } from '../transfusion/objective.js';
+import {
+  atLeastOne,
+  BATCH_TOTALS,
+  batchInputs,
+  type TransfusionObjective,
+  type TransfusionObjectiveOptions,
+} from '../transfusion/objective.js';
 
 /**
  * For a model whose images are tokens, or that has none. The total is the mean over all targets of a step. Its terms: `language`,
@@ -18,13 +24,14 @@ export function chameleonObjective(options: TransfusionObjectiveOptions): Transf
   return {
     parameters: trainedSpec(model, lora),
     inputs: batchInputs(options),
+    totals: BATCH_TOTALS,
     losses(state, { tokens, positions, begin, end, targets, targetCount, imageCount }) {
       const p = tracedModel(state, lora);
       const inputs = { tokens, positions, begin, end };
       const { hidden } = forward(model, p, inputs, { checkpointBlocks: checkpointActivations });
       const logits = languageLogits(p, hidden);
       const perTarget = crossEntropy(logits, targets); // [B, T], 0 where there is no target
-      const [all, ofImages] = [targetCount.reshape([]), imageCount.reshape([])];
+      const [all, ofImages] = [atLeastOne(targetCount), imageCount.reshape([])];
       const sum = perTarget.sum();
       const imageSum = codes ? perTarget.mul(isOfImage(targets, codes)).sum() : scalar(0);
       const terms = {

@@ -117,7 +117,9 @@ test('a batch is of tokens alone: codes after the ids of text, BOI and codes wit
   const session = await openTransfusionSession({ task, backend });
   let [seen, mirrored] = [0, 0];
   for (const step of [0, 1, 2]) {
-    const [{ tokens, targets, begin, end, groups, targetCount, imageCount }] = session.batches(step) as never as [
+    const [{ tokens, targets, begin, end, groups, targetCount, imageCount }] = (await session.batches(
+      step,
+    )) as never as [
       Record<'tokens' | 'targets' | 'begin' | 'end', Int32Array> & {
         groups: unknown[];
         targetCount: Float32Array;
@@ -169,7 +171,8 @@ test('a step of plain texts says nothing of images', async () => {
   const task = taskOf({ batch: { rows: 1 }, data: { textShare: 0.5, heldOutFraction: 0 } }, { texts: sentences });
   const session = await openTransfusionSession({ task, backend });
   const terms = { language: 1, codes: 2, z: 3 };
-  const told = [0, 1, 2, 3].map((step) => Object.keys(session.termsOf(terms, session.batches(step))).join());
+  const steps = await Promise.all([0, 1, 2, 3].map((step) => session.batches(step)));
+  const told = steps.map((batches) => Object.keys(session.termsOf(terms, batches)).join());
   expect(new Set(told)).toEqual(new Set(['language,z', 'language,z,codes']));
   session.dispose();
 });
@@ -193,7 +196,7 @@ test('pictures of several sizes are announced by tokens before BOI', async () =>
   const tokenizer = byteTokenizer(['8x8', '8x4'].map((size) => imageSizeToken(parseImageSize(size)!)));
   const task = taskOf({ data: { heldOutFraction: 0, announceSizes: true } }, { images: wide, tokenizer });
   const session = await openTransfusionSession({ task, backend });
-  const [{ tokens, targets }] = session.batches(0) as never as [Record<'tokens' | 'targets', Int32Array>];
+  const [{ tokens, targets }] = (await session.batches(0)) as never as [Record<'tokens' | 'targets', Int32Array>];
   const { boi, eoi } = tokenizer.special;
   const seen = [...tokens].flatMap((token, at) => {
     if (token !== boi) return [];

@@ -1,8 +1,10 @@
 /** @file The clean latents of pictures, and what a batch takes of them. */
 import { type CaptionedImage, flipHorizontally, type ImageGrid, imageOf } from '@transfusion/data';
+import type { Communicator } from '@transfusion/distributed';
 import type { PhiloxStream } from '@transfusion/tensor';
 import type { ImageCodec, LatentDistribution } from '@transfusion/vae';
-import { type InPartsOptions, inParts } from '../in-parts.js';
+import { type InPartsOptions, inParts, partsOfRanks } from '../in-parts.js';
+import { gatherLatents } from './gather-latents.js';
 
 /** A picture of any size. */
 export type Picture = Pick<CaptionedImage, 'width' | 'height' | 'pixels'>;
@@ -20,12 +22,17 @@ export function variantsOf(picture: Picture, flip: boolean): Float32Array[] {
   return flip ? [data, flipHorizontally({ data, width, channels: 3 })] : [data];
 }
 
+export interface EncodeVariantsOptions extends InPartsOptions {
+  /** Of ranks that all encode the same pictures: each does some of the parts, and gets the rest from the others. */
+  communicator?: Communicator;
+}
+
 /** Encodes pictures, in parts and those of one size together: for each, in their order, its variants' latents. */
 export async function encodeVariants(
   codec: Pick<ImageCodec, 'encodeDistribution'>,
   pictures: readonly Picture[],
   flip: boolean,
-  options: InPartsOptions = {},
+  { communicator, ...options }: EncodeVariantsOptions = {},
 ): Promise<LatentDistribution[][]> {
   const each = flip ? 2 : 1;
   const bySize = new Map<string, number[]>();
@@ -38,9 +45,11 @@ export async function encodeVariants(
   const encoded = new Array<LatentDistribution[]>(pictures.length);
   let done = 0;
   for (const indices of bySize.values()) {
-    const onProgress = (count: number) => options.onProgress?.(done + count);
-    const all = await inParts(
-      indices,
+    const { size, rank } = communicator ?? { size: 1, rank: 0 };
+    const onProgress = (count: number) => options.onProgress?.(done + Math.min(indices.length, count * size));
+    const byRank = partsOfRanks(indices, size);
+    const own = await inParts(
+      byRank[rank],
       async (part) => {
         const variants = part.flatMap((i) => variantsOf(pictures[i], flip));
         const { width, height } = pictures[part[0]];
@@ -49,8 +58,15 @@ export async function encodeVariants(
       },
       { ...options, onProgress },
     );
-    indices.forEach((index, i) => {
-      encoded[index] = all[i];
+    const all = communicator
+      ? await gatherLatents(
+          communicator,
+          own.flat(),
+          byRank.map(({ length }) => length * each),
+        )
+      : own.flat();
+    byRank.flat().forEach((index, i) => {
+      encoded[index] = all.slice(i * each, (i + 1) * each);
     });
     done += indices.length;
   }

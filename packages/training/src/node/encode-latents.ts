@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { type TensorData, writeSafetensors } from '@transfusion/checkpoint';
 import { checkWritableFile, readSafetensorsFile, SafetensorsFile, writeOutputFile } from '@transfusion/checkpoint/node';
 import { TransfusionError } from '@transfusion/core';
+import type { Communicator } from '@transfusion/distributed';
 import type { Backend } from '@transfusion/tensor';
 import {
   type ImageCodec,
@@ -16,6 +17,7 @@ import {
 import type { NamedPicture } from '../latents/document-pictures.js';
 import { encodeVariants } from '../latents/picture-latents.js';
 import { LatentMeter, withoutScale, withScale } from '../latents/statistics.js';
+import { gatherNumbers } from '../ranks/exchange.js';
 import {
   codecIdentity,
   LATENTS_FILE,
@@ -39,6 +41,8 @@ export interface EncodeOptions {
   /** Leave after the file in progress: the next start goes on after it. */
   signal: AbortSignal;
   onProgress?: (done: number) => void;
+  /** Of ranks that write one folder together: each writes some of the files, and the first one what is said of all. */
+  communicator?: Communicator;
 }
 
 export interface EncodeResult {
@@ -54,7 +58,7 @@ export interface EncodeResult {
  *   OUTPUT_UNWRITABLE
  */
 export async function encodeLatents(options: EncodeOptions): Promise<EncodeResult> {
-  const { backend, codec: stored, images, flip, folder, signal } = options;
+  const { backend, codec: stored, images, flip, folder, signal, communicator } = options;
   if (stored.config.kind === 'pixels' || images.length === 0) {
     throw new TransfusionError({ code: 'LATENTS_NOTHING', message: 'there are no latents to encode' });
   }
@@ -67,17 +71,35 @@ export async function encodeLatents(options: EncodeOptions): Promise<EncodeResul
     const shape = codec.latentShape({ height, width });
     const identity = codecIdentity(stored);
     await checkWritableFile(join(folder, LATENTS_FILE));
-    await removeTemporaries(folder);
+    if (isFirst(communicator)) await removeTemporaries(folder);
     const meter = new LatentMeter(shape.channels);
     const shards = Math.ceil(images.length / SHARD_IMAGES);
     let reused = 0;
+    const shard = (index: number) => {
+      const own = images.slice(index * SHARD_IMAGES, (index + 1) * SHARD_IMAGES);
+      return { own, path: join(folder, shardFile(index)), identity: shardIdentity(identity, own, flip) };
+    };
+    const ensure = async (index: number) => {
+      const { own, path, identity } = shard(index);
+      if (await hasShard(path, identity)) reused++;
+      else await writeShard(path, { codec, images: own, flip, shape, identity });
+    };
+    if (communicator) {
+      // Nobody writes before the first one has tidied up.
+      await communicator.barrier({ patient: true });
+      for (let index = communicator.rank; index < shards && !signal.aborted; index += communicator.size) {
+        await ensure(index);
+        options.onProgress?.(Math.min(images.length, (index + 1) * SHARD_IMAGES));
+      }
+      const counts = await gatherNumbers(communicator, Float64Array.of(reused, signal.aborted ? 1 : 0));
+      const [all, stopped] = [0, 1].map((which) => counts.filter((_, i) => i % 2 === which).reduce((a, b) => a + b));
+      if (stopped > 0 || !isFirst(communicator)) return { finished: stopped === 0, reused: all };
+      reused = all - shards;
+    }
     for (let index = 0; index < shards; index++) {
       if (signal.aborted) return { finished: false, reused };
-      const own = images.slice(index * SHARD_IMAGES, (index + 1) * SHARD_IMAGES);
-      const path = join(folder, shardFile(index));
-      const ownIdentity = shardIdentity(identity, own, flip);
-      if (await hasShard(path, ownIdentity)) reused++;
-      else await writeShard(path, { codec, images: own, flip, shape, identity: ownIdentity });
+      await ensure(index);
+      const { own, path } = shard(index);
       const expected = { images: own.length, variants: flip ? 2 : 1, shape };
       for (const { variants } of await readShard(path, expected)) for (const each of variants) meter.add(each);
       options.onProgress?.(Math.min(images.length, (index + 1) * SHARD_IMAGES));
@@ -91,6 +113,10 @@ export async function encodeLatents(options: EncodeOptions): Promise<EncodeResul
   } finally {
     codec.dispose();
   }
+}
+
+function isFirst(communicator: Communicator | undefined): boolean {
+  return (communicator?.rank ?? 0) === 0;
 }
 
 /** @throws TransfusionError DATA_IMAGE_SIZE: a folder has latents of one shape */

@@ -1,5 +1,6 @@
 /** @file What a run is trained on, in a few bytes, so that it is noticed when a resumed run finds something else. */
 import { createHash } from 'node:crypto';
+import { TransfusionError } from '@transfusion/core';
 import type { CaptionedImage, SourceDocument, TextDocument } from '@transfusion/data';
 import { z } from 'zod';
 
@@ -40,6 +41,29 @@ export function fingerprintOf(
   }
   const counts = { pictures: images.length, texts: texts.length };
   return { ...counts, ...(documents.length > 0 && { documents: documents.length }), hash: hash.digest('hex') };
+}
+
+/**
+ * Of pictures that are read when their batch comes.
+ * @param shards `hash` of `openImageStream`: of names, captions and places, not of pixels
+ */
+export function streamedFingerprint(
+  { pictures, shards }: { pictures: number; shards: string },
+  texts: readonly Pick<TextDocument, 'text'>[] = [],
+): Fingerprint {
+  const hash = createHash('sha256').update(JSON.stringify([shards, fingerprintOf([], texts).hash]));
+  return { pictures, texts: texts.length, hash: hash.digest('hex') };
+}
+
+/** @throws TransfusionError DATA_SHARDS_CHANGED: a run that is resumed would see other samples at the same places */
+export function checkSameShards(before: { data?: Fingerprint; step: number }, now: Fingerprint): void {
+  const changed = changedData(before, now);
+  if (changed === undefined) return;
+  throw new TransfusionError({
+    code: 'DATA_SHARDS_CHANGED',
+    message: changed.replace(/; it goes on with these, .*$/, ''),
+    fix: 'give the shards that it began with (their folder may be another: --set data.shards=...), or start a run from its model: --finetune',
+  });
 }
 
 /** A sentence where a run that is resumed finds other data than it was trained on. */

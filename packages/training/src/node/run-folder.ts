@@ -10,7 +10,6 @@ import {
   pipelineConfigSchema,
   upgradedConfig,
 } from '@transfusion/sampler';
-import { parameterTensors } from '@transfusion/sampler/node';
 import { Tokenizer } from '@transfusion/tokenizer';
 import {
   type AutoencoderConfig,
@@ -58,14 +57,20 @@ export interface RunRecord {
   base?: RunBase;
 }
 
-/** Saves the weights to sample from (the moving average), and beside them all that resuming needs. */
+/**
+ * Saves the weights to sample from (the moving average), and beside them all that resuming needs. With ranks, a call of all of them:
+ * the first one writes.
+ */
 export async function saveRun(
   folder: string,
   session: TrainingSession,
   { kind, config, data, base }: RunRecord,
   progress: Progress,
 ): Promise<void> {
-  const { parameters, m, v, discriminator, counters, lossScale } = session.state;
+  await session.ranks?.settle();
+  await session.ranks?.gatherAverages();
+  const optimizer = await session.optimizerTensors();
+  if (session.ranks && session.ranks.communicator.rank > 0) return;
   const { isAdapter, ...files } = await session.modelFiles();
   const saveFolder = isAdapter ? saveAdapterFolder : saveModelFolder;
   await saveFolder({
@@ -73,7 +78,7 @@ export async function saveRun(
     ...files,
     trainer: {
       state: { ...(kind === 'transfusion' ? {} : { kind }), ...progress, config, data, base },
-      optimizer: await parameterTensors({ parameters, m, v, discriminator, counters, lossScale }),
+      optimizer,
     },
   });
 }
@@ -90,10 +95,13 @@ export async function runFolderSinks(options: {
 }): Promise<Required<Pick<TrainingSinks, 'metrics' | 'save'>>> {
   const { folder, session, record, start } = options;
   const files = runFiles(folder);
-  await mkdir(folder, { recursive: true });
   const save = (progress: Progress) => saveRun(folder, session, record, progress);
-  // Before the lines of the run that is replaced go.
-  if (!start && (await exists(files.model))) await save({ step: 0, trainSeconds: 0 });
+  const isFirst = !session.ranks || session.ranks.communicator.rank === 0;
+  if (isFirst) await mkdir(folder, { recursive: true });
+  // Before the lines of the run that is replaced go. With ranks, all save, or none.
+  const replaces = !start && isFirst && (await exists(files.model));
+  if (session.ranks ? await session.ranks.anyStops(replaces) : replaces) await save({ step: 0, trainSeconds: 0 });
+  if (!isFirst) return { metrics() {}, save };
   const metrics = await MetricsFile.open(files.metrics, { resumeStep: start?.step ?? 0 });
   return { metrics: (line) => metrics.append(line), save };
 }

@@ -9,8 +9,9 @@ import {
   type TransfusionParameters,
   transfusionSpec,
 } from '@transfusion/transformer';
+import type { ModelFiles, NamedTensor } from '../model-files.js';
 import type { TracedState } from '../objective.js';
-import type { ModelFiles, NamedTensor, TrainingTask } from '../session.js';
+import type { TrainingTask } from '../session.js';
 import type { TrainState } from '../train-state.js';
 import type { TransfusionTrainingConfig } from './config.js';
 

@@ -17,9 +17,16 @@ import { PhiloxStream } from '@transfusion/tensor';
 import type { ModelConfig } from '@transfusion/transformer';
 import { countTokenTargets } from '../chameleon/objective.js';
 import type { BatchArrays as AnyBatchArrays } from '../objective.js';
+import type { MicroBatches } from '../ranks/rank-group.js';
 import { batchRows, type RowStarts, rowLayout, rowShares } from './batch-rows.js';
 import { type DocumentSize, documentSize, exampleSize } from './batch-shape.js';
-import { announced, type DocumentSource, documentChooser, documentOf } from './choose-documents.js';
+import {
+  announced,
+  type DocumentSource,
+  documentChooser,
+  documentOf,
+  type StreamedLatents,
+} from './choose-documents.js';
 import type { TrainingDocument, TrainingExample } from './examples.js';
 import { LazyList } from './lazy-list.js';
 import type { BatchShape, TransfusionInputs } from './objective.js';
@@ -30,8 +37,13 @@ import type { TextRow } from './text-rows.js';
 export type BatchArrays = AnyBatchArrays<TransfusionInputs>;
 
 export interface BatchSource {
-  /** The batches of optimizer step `step`, one per accumulation. */
-  step(step: number): BatchArrays[];
+  /**
+   * The batches of optimizer step `step`, one per accumulation; or some of them. Targets and images are counted over those that
+   * are given.
+   */
+  step(step: number, part?: MicroBatches): BatchArrays[];
+  /** The same; where pictures are streamed, once they are read. `step` throws then. */
+  read(step: number, part?: MicroBatches): BatchArrays[] | Promise<BatchArrays[]>;
   /**
    * Examples, captions first, or rows of plain text, in batches: as many as it takes. Noise and timesteps are fixed by the seed
    * and the example, wherever in a batch it lies. Their losses are sums, to be divided by `targets` and `images` of all. Timesteps
@@ -69,41 +81,74 @@ export interface EvaluationBatch {
 export interface BatchSourceOptions extends DocumentSource {
   model: Pick<ModelConfig, 'patchSize' | 'patchValues' | 'imageAttention' | 'imagePositions'>;
   shape: BatchShape;
+  /** Where the examples are of a stream. */
+  streamed?: StreamedPictures;
   /** Where images are tokens: their ids. The latents of pictures are then their codes. */
   codes?: CodeIds;
 }
+
+/** Pictures that are read when their batch comes. */
+export interface StreamedPictures {
+  /** Latents of examples, by their numbers. */
+  latentsOf(examples: readonly number[]): Promise<StreamedLatents>;
+  /** Told what comes: examples of later steps, in their order, and how far the walk is. */
+  ahead(examples: readonly number[], position: number): void;
+}
+
+/** Steps whose pictures are read before they are asked for. */
+const STEPS_AHEAD = 3;
 
 export function createBatchSource(options: BatchSourceOptions): BatchSource {
   const { config, shape, examples, documents = [], texts = [], objective } = options;
   const { accumulation } = config.batch;
   const counts = { examples: examples.length, documents: documents.length, texts: texts.length };
   const spread = { rows: shape.rows, shares: rowShares(config.data, counts), startOf: rowStarts(options) };
-  const chooseDocuments = documentChooser(options);
+  const { streamed } = options;
+  const chooser = documentChooser(options);
   const textAt = epochWalk({ seed: config.seed, examples: texts.length });
   const { timesteps: distribution, ...weighting } = config.objective;
   const { trainTimesteps } = objective.noiseSchedule.config;
   const quantile = timestepQuantile(distribution, trainTimesteps);
+  const choicesOf = (step: number, { first, count }: MicroBatches = { first: 0, count: accumulation }) =>
+    Array.from({ length: count }, (_, i) => {
+      const draw = step * accumulation + first + i;
+      const rows = batchRows(draw, spread);
+      return { draw, rows, choices: chooser.choose(draw, rows) };
+    });
+  const examplesOf = (chosen: ReturnType<typeof choicesOf>) =>
+    chosen.flatMap(({ choices }) => choices.flatMap(({ example }) => (example < examples.length ? [example] : [])));
   return {
-    step(step) {
-      const draws = Array.from({ length: accumulation }, (_, i) => step * accumulation + i);
-      const packed = draws.map((draw) => {
-        const rows = batchRows(draw, spread);
-        const textDocuments = Array.from({ length: rows.texts.count }, (_, i) =>
-          documentsOf(texts[textAt(rows.texts.from + i)]),
-        ).flat();
-        // Texts first: then each finds room in the row that was filled for it, at the latest.
-        return pack([...textDocuments, ...chooseDocuments(draw, rows)], options);
-      });
-      const totals = packed
-        .map((batch) => countTargets(batch, options))
-        .reduce((sum, { targets, images }) => ({
-          targets: sum.targets + targets,
-          images: sum.images + images,
-        }));
-      return packed.map((batch, i) => trainingArrays(batch, draws[i], totals));
+    step(step, part) {
+      if (streamed) throw isStreamed();
+      return arraysOf(choicesOf(step, part));
+    },
+    read(step, part) {
+      const chosen = choicesOf(step, part);
+      if (!streamed) return arraysOf(chosen);
+      const latents = streamed.latentsOf(examplesOf(chosen));
+      const next = Array.from({ length: STEPS_AHEAD }, (_, i) => examplesOf(choicesOf(step + 1 + i, part)));
+      streamed.ahead(next.flat(), chosen[0]?.rows.pictures.from ?? 0);
+      return latents.then((read) => arraysOf(chosen, read));
     },
     evaluation: (given, noise) => evaluationBatches(given, options, noise),
   };
+
+  function arraysOf(chosen: ReturnType<typeof choicesOf>, latents?: StreamedLatents): BatchArrays[] {
+    const packed = chosen.map(({ draw, rows, choices }) => {
+      const textDocuments = Array.from({ length: rows.texts.count }, (_, i) =>
+        documentsOf(texts[textAt(rows.texts.from + i)]),
+      ).flat();
+      // Texts first: then each finds room in the row that was filled for it, at the latest.
+      return pack([...textDocuments, ...chooser.documents(draw, choices, latents)], options);
+    });
+    const totals = packed
+      .map((batch) => countTargets(batch, options))
+      .reduce((sum, { targets, images }) => ({
+        targets: sum.targets + targets,
+        images: sum.images + images,
+      }));
+    return packed.map((batch, i) => trainingArrays(batch, chosen[i].draw, totals));
+  }
 
   function trainingArrays(packed: PackedBatch, draw: number, totals: Totals): BatchArrays {
     const timesteps = drawTimesteps({
@@ -112,18 +157,28 @@ export function createBatchSource(options: BatchSourceOptions): BatchSource {
     });
     const noiseSeed = Int32Array.of(config.seed % 2 ** 32, Math.floor(config.seed / 2 ** 32), draw, 0);
     const weightOf = (timestep: number) => lossWeight({ objective, weighting, timestep });
-    return toArrays(packed, { timesteps, totals, objective, noiseSeed, weightOf, codes: options.codes });
+    return toArrays(packed, { timesteps, totals, objective, noiseSeed, weightOf });
   }
 }
 
+function isStreamed(): TransfusionError {
+  return new TransfusionError({
+    code: 'DATA_STREAMED',
+    message: 'the pictures of this run are read when their batch comes, and a batch was asked for at once',
+    fix: 'wait for it: await source.read(step)',
+  });
+}
+
 /** Where the rows of each kind begin: after so many documents each, or where the row before is full. */
-function rowStarts({ config, shape, model, sizeTokens, examples, documents = [] }: BatchSourceOptions): RowStarts {
+function rowStarts(options: BatchSourceOptions): RowStarts {
+  const { config, shape, model, sizeTokens, examples, documents = [], exampleAt } = options;
   const { seed, data } = config;
   const { perRow } = rowLayout(config);
   const layout = { patchSize: model.patchSize, announced: sizeTokens !== undefined, context: data.imageContext };
   const filled = (sizes: readonly DocumentSize[], purpose?: number) => {
     const lengths = sizes.map(({ length }) => length);
-    const at = epochWalk({ seed, examples: lengths.length, purpose });
+    const own = purpose === undefined ? exampleAt : undefined;
+    const at = own ?? epochWalk({ seed, examples: lengths.length, purpose });
     return lengths.length === 0 ? () => 0 : rowWalk({ lengths, at, sequenceLength: shape.sequenceLength });
   };
   const counted = (each: number) => (row: number) => row * each;
@@ -203,12 +258,11 @@ function toArrays(
     noiseSeed: Int32Array;
     /** Of every group; where it is not drawn in the graph. */
     noise?: readonly Float32Array[];
-    codes?: CodeIds;
     /** What an image's squared error weighs; default: 1. */
     weightOf?: (timestep: number) => number;
   },
 ): BatchArrays {
-  const { timesteps, totals, objective, noiseSeed, noise, codes, weightOf = () => 1 } = options;
+  const { timesteps, totals, objective, noiseSeed, noise, weightOf = () => 1 } = options;
   const noiseCoefficients = timesteps.map((group) =>
     Float32Array.from([...group].flatMap((timestep) => [...objective.targetCoefficients(timestep)])),
   );
@@ -225,9 +279,8 @@ function toArrays(
       timesteps: Float32Array.from(timesteps[group]),
       ...(noise ? { noise: noise[group] } : {}),
     })),
-    targetCount: Float32Array.of(Math.max(1, totals.targets)),
-    // Where images are tokens, the targets that are left are those of text.
-    imageCount: Float32Array.of(codes ? totals.images : Math.max(1, totals.images)),
+    targetCount: Float32Array.of(totals.targets),
+    imageCount: Float32Array.of(totals.images),
   };
 }
 
@@ -274,7 +327,7 @@ function evaluationBatches(
     for (const { group, slot } of capped) packed.groups[group].mask[slot] = 0;
     const { noise, timesteps } = evaluationNoise(packed, first, options, given);
     const arrays = toArrays(packed, {
-      ...{ noise, timesteps, objective: options.objective, totals: { targets: 1, images: 1 }, codes: options.codes },
+      ...{ noise, timesteps, objective: options.objective, totals: { targets: 1, images: 1 } },
       noiseSeed: new Int32Array(4),
     });
     const { targets, images } = countTargets(packed, options);

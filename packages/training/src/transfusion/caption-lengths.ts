@@ -4,6 +4,9 @@ import { captionedLength } from '@transfusion/data';
 import type { TransfusionTrainingConfig } from './config.js';
 import type { Example } from './examples.js';
 
+/** What of an example decides. */
+type Captioned = Pick<Example, 'caption' | 'name' | 'captionIds' | 'otherCaptionIds'>;
+
 /** So many captions decide what is usual. */
 const NEARLY_ALL = 0.99;
 const MOST_NAMED = 3;
@@ -17,12 +20,12 @@ const MOST_NAMED = 3;
  * @param mostPatches of the largest image
  * @throws TransfusionError CONFIG_SEQUENCE_LENGTH, CONFIG_MAX_POSITIONS: there is no room for an image
  */
-export function fitCaptions(
+export function fitCaptions<One extends Captioned>(
   config: TransfusionTrainingConfig,
-  examples: readonly Example[],
+  examples: readonly One[],
   mostPatches: number,
   log?: (line: string) => void,
-): Example[] {
+): One[] {
   const { imageContext: context, announceSizes: announced } = config.data;
   const positions = captionedLength({ tokens: 0, patches: mostPatches, announced });
   const least = captionedLength({ tokens: 0, patches: mostPatches, announced, context });
@@ -54,9 +57,10 @@ export function fitCaptions(
   return shortened.map((example) => ({ ...example, captionIds: example.captionIds.slice(0, limit) }));
 }
 
-function withoutLongOthers({ otherCaptionIds, ...example }: Example, limit: number): Example {
+function withoutLongOthers<One extends Captioned>(given: One, limit: number): One {
+  const { otherCaptionIds, ...example } = given;
   const kept = otherCaptionIds?.filter(({ length }) => length <= limit);
-  return kept?.length ? { ...example, otherCaptionIds: kept } : example;
+  return (kept?.length ? { ...example, otherCaptionIds: kept } : example) as One;
 }
 
 /** What is left for a caption; infinite where nothing is set. */
@@ -85,7 +89,7 @@ export function usualLength(lengths: readonly number[]): number {
 }
 
 function describeLong(
-  long: readonly Example[],
+  long: readonly Captioned[],
   options: { limit: number; of: number; least: number; positions: number; config: TransfusionTrainingConfig },
 ): string {
   const { limit, of, least, positions, config } = options;

@@ -3,6 +3,7 @@ import {
   type ControlTokens,
   captionDocument,
   type Document,
+  type ExampleChoice,
   exampleSampler,
   formatImageSize,
   type ImageSize,
@@ -16,11 +17,17 @@ import { drawLatents } from '../latents/picture-latents.js';
 import type { BatchRows } from './batch-rows.js';
 import type { TransfusionTrainingConfig } from './config.js';
 import type { TrainingDocument, TrainingExample } from './examples.js';
+
+/** A picture of a batch; one of a stream has no latents of its own. */
+export type BatchExample = Omit<TrainingExample, 'pixels' | 'variants'> & Partial<Pick<TrainingExample, 'variants'>>;
+
 import type { TextRow } from './text-rows.js';
 
 export interface DocumentSource {
   config: TransfusionTrainingConfig;
-  examples: readonly TrainingExample[];
+  examples: readonly BatchExample[];
+  /** The example at a position of the walk through them; default: `epochWalk`. */
+  exampleAt?: (position: number) => number;
   /** Documents that are trained on as they are; default: none. */
   documents?: readonly TrainingDocument[];
   /** Rows of plain text; default: none. */
@@ -31,36 +38,57 @@ export interface DocumentSource {
   objective: DiffusionObjective;
 }
 
-/** The documents with images of batch number `draw`. */
-export function documentChooser(source: DocumentSource): (draw: number, rows: BatchRows) => Document[] {
+export interface DocumentChooser {
+  /** Which examples batch number `draw` has. */
+  choose(draw: number, rows: BatchRows): ExampleChoice[];
+  /**
+   * Their documents.
+   * @param streamed of examples without latents of their own, these; those without any are left out
+   */
+  documents(draw: number, choices: readonly ExampleChoice[], streamed?: StreamedLatents): Document[];
+}
+
+/** By the example's number; none of what turned out to be broken. */
+export type StreamedLatents = ReadonlyMap<number, TrainingExample['variants']>;
+
+export function documentChooser(source: DocumentSource): DocumentChooser {
   const { config, examples, documents = [], special, sizeTokens, objective } = source;
   const { imageFirstCap, otherCaptions } = config.data;
-  const choose = choiceOf(source);
   const cap = Math.min(imageFirstCap, objective.noiseSchedule.config.trainTimesteps);
-  return (draw, rows) => {
+  const documentsOf: DocumentChooser['documents'] = (draw, choices, streamed) => {
     const stream = new PhiloxStream(config.seed, RandomPurpose.latents, draw);
     const captions = new PhiloxStream(config.seed, RandomPurpose.otherCaptions, draw);
-    return choose(draw, rows).map(({ example: index, order, dropCaption, dropTexts }) => {
+    return choices.flatMap(({ example: index, order, dropCaption, dropTexts }) => {
       if (index >= examples.length) {
         const document = documents[index - examples.length];
         const parts = dropTexts ? withoutTexts(document.parts) : document.parts;
         return documentOf({ ...document, parts }, source, (image) => drawLatents(image, stream));
       }
       const example = examples[index];
+      const variants = example.variants ?? streamed?.get(index);
       // Without a caption there is none for the image to stand before: nothing caps its noise.
       const ownOrder = example.caption === undefined ? 'caption-first' : order;
-      const image = { ...example.grid, latents: drawLatents(example, stream), ...announced(example, sizeTokens) };
       // Drawn always, so that an example's numbers do not depend on the examples before it.
       const [isOther, which] = [captions.uniform() < otherCaptions, captions.uniform()];
       const others = isOther && ownOrder === 'caption-first' ? (example.otherCaptionIds ?? []) : [];
+      if (!variants) return [];
+      const { grid } = example;
+      const image = { ...grid, latents: drawLatents({ grid, variants }, stream), ...announced(example, sizeTokens) };
       const captionIds = others[Math.floor(which * others.length)] ?? example.captionIds;
       return captionDocument({ captionIds, image, order: ownOrder, dropCaption, special, imageFirstCap: cap });
     });
   };
+  return { choose: choiceOf(source), documents: documentsOf };
 }
 
 /** Indices of documents count from the number of examples. */
-function choiceOf({ config, examples, documents = [], texts = [] }: DocumentSource) {
+function choiceOf({
+  config,
+  examples,
+  exampleAt,
+  documents = [],
+  texts = [],
+}: DocumentSource): DocumentChooser['choose'] {
   const { seed, data } = config;
   const { imageFirstProbability, captionDropout } = data;
   const documentDropout = data.documentDropout ?? captionDropout;
@@ -68,7 +96,7 @@ function choiceOf({ config, examples, documents = [], texts = [] }: DocumentSour
   const sampler = (count: number, purposes?: { choice: number; order: number }) => {
     if (count === 0 && hasAny) return () => [];
     const given = { seed, examples: count, imageFirstProbability, captionDropout, documentDropout, purposes };
-    return exampleSampler({ ...given, examplesPerStep: 1 });
+    return exampleSampler({ ...given, examplesPerStep: 1, ...(purposes ? {} : { exampleAt }) });
   };
   if (data.documentShare === null) {
     const both = sampler(examples.length + documents.length);

@@ -5,7 +5,7 @@ import { lossWeightFields, timestepDistributionSchema, weightingProblems } from 
 import { modelFields, modelPresets, unpatchedProblems } from '@transfusion/transformer';
 import { z } from 'zod';
 import { runLearningRateSchema } from '../learning-rate.js';
-import { emaSchema, optimizerFields, seedSchema } from '../optimisation.js';
+import { dilocoSchema, emaSchema, optimizerFields, seedSchema } from '../optimisation.js';
 import { heldOutFields } from '../split.js';
 
 const presetNames = Object.keys(modelPresets) as [keyof typeof modelPresets];
@@ -101,7 +101,7 @@ const batchSchema = z
       .nullable()
       .default(null)
       .describe('positions of a sequence, at least imagesPerRow times the longest document; null: as many as needed'),
-    accumulation: z.int().min(1).default(1).describe('batches per optimizer step'),
+    accumulation: z.int().min(1).default(1).describe('micro-batches of an optimizer step, which ranks share evenly'),
   })
   .prefault({});
 
@@ -174,6 +174,7 @@ export const transfusionFields = {
   optimizer: z.strictObject(optimizerFields).prefault({}),
   learningRate: runLearningRateSchema({ learningRate: 3e-4, finalLearningRate: 1.5e-5 }),
   ema: emaSchema,
+  diloco: dilocoSchema,
   sampling: samplingDefaultsSchema.prefault({}),
 };
 

@@ -1,10 +1,30 @@
 /** @file The examples of a run: pictures with captions, other documents, and texts, with their token ids. */
-import type { CaptionedImage, ImageRole, SourceDocument, TextDocument, TextPart } from '@transfusion/data';
+import type {
+  CaptionedImage,
+  ImageRole,
+  ImageStream,
+  SourceDocument,
+  StreamedImage,
+  TextDocument,
+  TextPart,
+} from '@transfusion/data';
 import type { Tokenizer } from '@transfusion/tokenizer';
 import type { Picture, PictureLatents } from '../latents/picture-latents.js';
 
 /** A picture and its caption: trained on in either order, its caption dropped at times. */
 export interface Example extends CaptionedImage, CaptionIds {}
+
+/** A picture of a stream: its pixels are read when a batch comes that has it. */
+export interface StreamedExample extends StreamedImage, CaptionIds {
+  /** Its number among the stream's images. */
+  number: number;
+}
+
+/** Pictures to train on that are not held in memory. */
+export interface StreamedExamples {
+  stream: ImageStream;
+  examples: StreamedExample[];
+}
 
 export interface CaptionIds {
   /** Of its caption; none where it has none. */
@@ -43,10 +63,10 @@ export interface Split<One> {
 }
 
 /** Other captions only where a share of the documents has them. */
-export function encodeExample(
-  image: CaptionedImage,
+export function encodeExample<Image extends StreamedImage>(
+  image: Image,
   { tokenizer, otherCaptions }: { tokenizer: Tokenizer; otherCaptions: number },
-): Example {
+): Image & CaptionIds {
   const captionIds = tokenizer.encode(image.caption ?? '');
   if (otherCaptions === 0 || image.caption === undefined || !image.otherCaptions?.length)
     return { ...image, captionIds };

@@ -76,6 +76,9 @@ export function batchInputs(options: Pick<TransfusionObjectiveOptions, 'model' |
   };
 }
 
+/** Those of the inputs that count over a whole step. */
+export const BATCH_TOTALS = ['targetCount', 'imageCount'] as const;
+
 export type TransfusionInputs = ReturnType<typeof batchInputs>;
 export type TransfusionObjective = Objective<TransfusionInputs, TransfusionParameters>;
 
@@ -88,6 +91,7 @@ export function transfusionObjective(options: TransfusionObjectiveOptions): Tran
   return {
     parameters: trainedSpec(model, lora),
     inputs: batchInputs(options),
+    totals: BATCH_TOTALS,
     losses(state, batch) {
       const p = tracedModel(state, lora);
       const noised = batch.groups.map((group, i) => noisedGroup(group, { seed: batch.noiseSeed, stream: i }));
@@ -96,7 +100,7 @@ export function transfusionObjective(options: TransfusionObjectiveOptions): Tran
       const predicted = {
         logits: languageLogits(p, hidden),
         targets: batch.targets,
-        count: batch.targetCount.reshape([]),
+        count: atLeastOne(batch.targetCount),
       };
       const language = languageLoss(predicted);
       const perGroup = groups.map((group, i) =>
@@ -104,7 +108,7 @@ export function transfusionObjective(options: TransfusionObjectiveOptions): Tran
           prediction: predictLatents(hidden, group),
           target: noised[i].target,
           mask: batch.groups[i].mask,
-          count: batch.imageCount.reshape([]),
+          count: atLeastOne(batch.imageCount),
         }),
       );
       const diffusion = perGroup.reduce((sum, loss) => sum.add(loss), scalar(0));
@@ -115,6 +119,11 @@ export function transfusionObjective(options: TransfusionObjectiveOptions): Tran
       return { total: total.add(z.mul(zWeight)), terms: { ...terms, z } };
     },
   };
+}
+
+/** What is divided by: a step may have no text, or no image. */
+export function atLeastOne(count: Tensor): Tensor {
+  return count.reshape([]).maximum(1);
 }
 
 /** The latents with noise, and what the model has to predict of them. */

@@ -1,5 +1,6 @@
 /** @file The model's training on a backend: state, compiled steps, latents, batches. */
 import { TransfusionError } from '@transfusion/core';
+import type { Communicator } from '@transfusion/distributed';
 import type { PipelineConfig } from '@transfusion/sampler';
 import { objectiveOptions } from '@transfusion/sampler';
 import { createObjective, type Objective as DiffusionObjective } from '@transfusion/schedulers';
@@ -11,14 +12,17 @@ import { codesAsLatents } from '../chameleon/picture-codes.js';
 import type { InPartsOptions } from '../in-parts.js';
 import { documentPictures, picturesOfTheirOwn } from '../latents/document-pictures.js';
 import { encodeVariants } from '../latents/picture-latents.js';
-import { type ModelFiles, type NamedTensor, openState, type ResumePoint, type TrainingSession } from '../session.js';
+import type { ModelFiles, NamedTensor } from '../model-files.js';
+import { microBatchesOf } from '../ranks/rank-group.js';
+import { openState, type ResumePoint, type TrainingSession } from '../session.js';
 import type { TrainState } from '../train-state.js';
 import { averagedModel, loraFiles } from './base-model.js';
-import { type BatchArrays, type BatchSource, createBatchSource } from './batches.js';
+import { type BatchArrays, type BatchSource, type BatchSourceOptions, createBatchSource } from './batches.js';
 import type { TransfusionTrainingConfig } from './config.js';
 import type { Split, TrainingDocument, TrainingExample } from './examples.js';
 import { patchSizeOf } from './model-config.js';
 import type { TransfusionObjectiveOptions } from './objective.js';
+import { streamedPictures } from './streamed-pictures.js';
 import { latentGrid, splitTogether, type TransfusionTask } from './task.js';
 import type { TextRow } from './text-rows.js';
 
@@ -33,7 +37,10 @@ export interface TransfusionSession extends TrainingSession {
   source: BatchSource;
   /** What it predicts of a noised image. */
   diffusionObjective: DiffusionObjective;
+  /** Where pictures are streamed, some of those trained on: to look at. */
   examples: Split<TrainingExample>;
+  /** Pictures to train on that are streamed. */
+  streamed?: number;
   documents: Split<TrainingDocument>;
   /** Plain texts, as rows of a batch. */
   texts: Split<TextRow>;
@@ -49,11 +56,14 @@ export interface TransfusionSessionOptions extends InPartsOptions {
   /** Of each of `documentPictures`, its latents, scaled; default: encoded now. */
   documentLatents?: readonly (readonly LatentDistribution[])[];
   resume?: ResumePoint;
+  /** Of the ranks that share the work: each opens a session of the same task. */
+  communicator?: Communicator;
 }
 
 /** Puts a task on a backend. @throws TransfusionError CHECKPOINT_FOREIGN, DATA_NO_EXAMPLES, LATENTS_FOREIGN; OutOfMemoryError; what `signal` was aborted with */
 export async function openTransfusionSession(options: TransfusionSessionOptions): Promise<TransfusionSession> {
   const { task, backend, resume, ...parts } = options;
+  const { communicator } = parts;
   const { config, pipeline, sizes, tokenizer, texts, phases, optimisation } = task;
   const codec = openCodec({ ...task.codec, backend });
   try {
@@ -66,10 +76,11 @@ export async function openTransfusionSession(options: TransfusionSessionOptions)
     const diffusionObjective = createObjective(objectiveOptions(pipeline));
     const source = createBatchSource({
       ...{ config, model: sizes.model, shape: sizes.batch, special: tokenizer.special, sizeTokens: task.sizeTokens },
-      ...{ examples: examples.train, documents: documents.train, texts: texts.train, codes: sizes.codes },
+      ...{ ...trainedOn(task, codec, examples), documents: documents.train, texts: texts.train, codes: sizes.codes },
       objective: diffusionObjective,
     });
-    const opened = await openState(backend, task, resume);
+    const opened = await openState(backend, task, resume, communicator);
+    const part = communicator && microBatchesOf(config.batch.accumulation, communicator);
     const state = opened.state as TrainState<TransfusionParameters<Variable>>;
     return {
       ...opened,
@@ -81,6 +92,7 @@ export async function openTransfusionSession(options: TransfusionSessionOptions)
         pipeline,
         sizes,
         examples,
+        streamed: task.streamed?.examples.length,
         documents,
         texts,
         tokenizer,
@@ -89,7 +101,7 @@ export async function openTransfusionSession(options: TransfusionSessionOptions)
         diffusionObjective,
       },
       ...{ phases, optimisation },
-      batches: (step) => source.step(step),
+      batches: (step) => source.read(step, part),
       termsOf,
       perStep: { tokens: sizes.batch.rows * sizes.batch.sequenceLength * config.batch.accumulation },
       modelFiles: () => modelFiles(task, state),
@@ -104,12 +116,28 @@ export async function openTransfusionSession(options: TransfusionSessionOptions)
   }
 }
 
+/** What batches are made of: the examples or, in their place, those of a stream. */
+function trainedOn(
+  { config, streamed, codec: { config: codecConfig } }: TransfusionTask,
+  codec: ImageCodec,
+  { train }: Split<TrainingExample>,
+): Pick<BatchSourceOptions, 'examples' | 'exampleAt' | 'streamed'> {
+  if (!streamed) return { examples: train };
+  const examples = streamed.examples.map((example) => {
+    return { ...example, grid: latentGrid(example, patchSizeOf(config), codecConfig) };
+  });
+  const numbers = streamed.examples.map(({ number }) => number);
+  const walk = streamed.stream.walk(config.seed, numbers);
+  const pictures = { ...streamed, walk, encoder: encoderOf(config, codec), flip: config.data.flip };
+  return { examples, exampleAt: walk.at, streamed: streamedPictures(pictures) };
+}
+
 type Latents = Omit<TransfusionSessionOptions, 'task' | 'backend' | 'resume'>;
 
 async function withLatents(
   { examples, config, codec: { config: codecConfig } }: TransfusionTask,
   codec: ImageCodec,
-  { latents, onProgress, signal }: Latents,
+  { latents, ...progress }: Latents,
 ): Promise<TrainingExample[]> {
   if (latents) checkCount(latents, examples, 'examples');
   if (latents && config.model.images === 'tokens') {
@@ -120,7 +148,7 @@ async function withLatents(
     });
   }
   const encoder = encoderOf(config, codec);
-  const variants = latents ?? (await encodeVariants(encoder, examples, config.data.flip, { onProgress, signal }));
+  const variants = latents ?? (await encodeVariants(encoder, examples, config.data.flip, progress));
   return examples.map((example, i) => {
     return { ...example, grid: latentGrid(example, patchSizeOf(config), codecConfig), variants: variants[i] };
   });
@@ -135,11 +163,17 @@ function encoderOf({ model }: TransfusionTrainingConfig, codec: ImageCodec): Pic
 async function documentsWithLatents(
   { examples, documents, config, codec: { config: codecConfig } }: TransfusionTask,
   codec: ImageCodec,
-  { documentLatents, withCaptions, onProgress, signal }: Latents & { withCaptions: readonly TrainingExample[] },
+  {
+    documentLatents,
+    withCaptions,
+    onProgress,
+    signal,
+    communicator,
+  }: Latents & { withCaptions: readonly TrainingExample[] },
 ): Promise<TrainingDocument[]> {
   const { pictures, numberOf } = documentPictures(documents);
   if (documentLatents) checkCount(documentLatents, pictures, 'pictures of documents');
-  const progress = { onProgress: (done: number) => onProgress?.(examples.length + done), signal };
+  const progress = { onProgress: (done: number) => onProgress?.(examples.length + done), signal, communicator };
   const variants = documentLatents ?? (await encodeAll());
   return documents.map((document) => ({
     ...document,
@@ -171,10 +205,9 @@ function checkCount(latents: readonly unknown[], pictures: readonly unknown[], w
 
 /** A step of plain texts says nothing of images. */
 function termsOf({ diffusion, codes, ...others }: Record<string, number>, batches: readonly unknown[]) {
-  const arrays = batches as BatchArrays[];
-  const hasImages = arrays.some(({ groups }) => groups.some(({ mask }) => mask.some((used: number) => used > 0)));
-  const hasCodes = codes !== undefined && arrays.some(({ imageCount }) => imageCount[0] > 0);
-  return { ...others, ...(hasImages ? { diffusion } : {}), ...(hasCodes ? { codes } : {}) };
+  const hasImages = (batches as BatchArrays[]).some(({ imageCount }) => imageCount[0] > 0);
+  if (!hasImages) return others;
+  return { ...others, ...(diffusion === undefined ? {} : { diffusion }), ...(codes === undefined ? {} : { codes }) };
 }
 
 async function modelFiles(

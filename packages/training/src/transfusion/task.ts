@@ -6,6 +6,7 @@ import {
   distinctSizes,
   type ImageGrid,
   type ImageSize,
+  type ImageStream,
   isSameSize,
   patchCount,
   type SourceDocument,
@@ -38,6 +39,8 @@ import {
   encodeDocument,
   encodeExample,
   type Split,
+  type StreamedExample,
+  type StreamedExamples,
   type TextExample,
 } from './examples.js';
 import { modelConfigOf, patchSizeOf } from './model-config.js';
@@ -51,6 +54,11 @@ export interface TransfusionTaskOptions {
   config: TransfusionTrainingConfig;
   /** Pictures with captions, of any sizes; default: none. */
   images?: readonly CaptionedImage[];
+  /**
+   * Pictures to train on that are read when their batch comes: some of the images of a stream, by their numbers. `images` are then those
+   * that are evaluated or shown, each with its `split`, and not trained on.
+   */
+  streamed?: { stream: ImageStream; images: readonly number[] };
   /** Other documents: texts and images in any order; default: none. */
   documents?: readonly SourceDocument[];
   /** Plain texts; default: none. */
@@ -80,6 +88,8 @@ export interface TransfusionTask extends TrainingTask {
   /** In the dataset's order. */
   examples: Example[];
   documents: DocumentExample[];
+  /** In place of the examples to train on. */
+  streamed?: StreamedExamples;
   texts: Split<TextRow>;
   tokenizer: Tokenizer;
   codec: StoredCodec;
@@ -105,18 +115,30 @@ export function transfusionTask(options: TransfusionTaskOptions): TransfusionTas
   const patchSize = patchSizeOf(config);
   checkImages({ ...options, config });
   const documents = (options.documents ?? []).map((document) => encodeDocument(document, tokenizer));
-  const imageSize = known ? defaultImageSize(known) : (squareOf(options.imageSize) ?? firstSize(images, documents));
+  const unread = streamedExamples({ ...options, config });
+  const imageSize = known
+    ? defaultImageSize(known)
+    : (squareOf(options.imageSize) ?? firstSize([...images, ...unread], documents));
   const gridOf = (size: ImageGrid) => latentGrid(size, patchSize, codec.config);
   const { channels } = gridOf(imageSize);
   const encoded = images.map((image) => encodeExample(image, { tokenizer, ...config.data }));
-  const mostPatches = encoded.reduce((most, image) => Math.max(most, patchCount(gridOf(image), patchSize)), 0);
-  const examples = fitCaptions(config, encoded, mostPatches, log);
+  const mostPatches = [...encoded, ...unread].reduce(
+    (most, image) => Math.max(most, patchCount(gridOf(image), patchSize)),
+    0,
+  );
+  const fitting = fitCaptions<Example | StreamedExample>(config, [...encoded, ...unread], mostPatches, log);
+  const isRead = (example: Example | StreamedExample): example is Example => 'pixels' in example;
+  const examples = fitting.filter(isRead);
+  const streamed = options.streamed && {
+    ...options.streamed,
+    examples: fitting.flatMap((each) => (isRead(each) ? [] : each)),
+  };
   const layout = { patchSize, context: config.data.imageContext, announced: config.data.announceSizes };
-  const exampleSizes = examples.map((example) => exampleSize(example, gridOf(example), layout));
+  const exampleSizes = fitting.map((example) => exampleSize(example, gridOf(example), layout));
   const documentSizes = documents.map((document) =>
     checkedSize(document, documentSize(document, gridOf, layout), config),
   );
-  rowShares(config.data, { examples: examples.length, documents: documents.length, texts: texts.length });
+  rowShares(config.data, { examples: fitting.length, documents: documents.length, texts: texts.length });
   const codes = codesOf(config, { base, codec, tokenizer });
   // Images of tokens are text to a batch.
   const inBatch = (sizes: DocumentSize[]) => (codes ? sizes.map((each) => ({ ...each, grids: [] })) : sizes);
@@ -132,13 +154,19 @@ export function transfusionTask(options: TransfusionTaskOptions): TransfusionTas
     version: 2,
     model,
     image: {
-      ...imageConfig(imageSize, [...(known ? imageSizes(known) : []), ...picturesOf(images, documents)]),
+      ...imageConfig(imageSize, [
+        ...(known ? imageSizes(known) : []),
+        ...picturesOf([...images, ...unread], documents),
+      ]),
       ...{ announced: layout.announced, channels: 3 },
     },
     codec: codec.config,
     diffusion: { ...config.diffusion, clampSample: clampOf(config, codec.config) },
     sampling: config.sampling,
-    trainedOn: seenWith(seenIn({ examples, documents, texts }), options.seen?.trainedOn ?? base?.config.trainedOn),
+    trainedOn: seenWith(
+      seenIn({ examples: fitting, documents, texts }),
+      options.seen?.trainedOn ?? base?.config.trainedOn,
+    ),
   };
   const pipeline = parseConfig(pipelineConfigSchema, parts, 'configuration');
   checkNoiseCaps(documents, pipeline);
@@ -150,7 +178,7 @@ export function transfusionTask(options: TransfusionTaskOptions): TransfusionTas
   };
   const textExamples = texts.map((each) => ({ ...each, ids: tokenizer.encode(each.text) }));
   return {
-    ...{ config, examples, documents, tokenizer, codec, pipeline, sizes, sizeTokens, seed },
+    ...{ config, examples, documents, streamed, tokenizer, codec, pipeline, sizes, sizeTokens, seed },
     texts: splitTexts(config, textExamples, {
       sequenceLength,
       maxPositions: model.maxPositions,
@@ -160,6 +188,13 @@ export function transfusionTask(options: TransfusionTaskOptions): TransfusionTas
     optimisation: { ...config, accumulation: config.batch.accumulation, precision },
     ...(base ? { base, ...weightsOfBase(base, lora) } : {}),
   };
+}
+
+function streamedExamples({ streamed, tokenizer, config }: TransfusionTaskOptions): StreamedExample[] {
+  if (!streamed) return [];
+  return streamed.images.map((number) => {
+    return encodeExample({ ...streamed.stream.images[number], number }, { tokenizer, ...config.data });
+  });
 }
 
 /** Where images are tokens: their ids. @throws TransfusionError CONFIG_CODEC */
@@ -172,9 +207,11 @@ function codesOf(
 }
 
 /** @throws TransfusionError CONFIG_IMAGES: pictures are given to a plain language model */
-function checkImages({ config, images = [], documents = [] }: TransfusionTaskOptions): void {
+function checkImages({ config, images = [], streamed, documents = [] }: TransfusionTaskOptions): void {
   const pictures =
-    images.length + documents.flatMap(({ parts }) => parts.filter(({ kind }) => kind === 'image')).length;
+    images.length +
+    (streamed?.images.length ?? 0) +
+    documents.flatMap(({ parts }) => parts.filter(({ kind }) => kind === 'image')).length;
   if (config.model.images !== 'none' || pictures === 0) return;
   throw new TransfusionError({
     code: 'CONFIG_IMAGES',
@@ -216,7 +253,7 @@ function imageConfig(size: ImageSize, images: Iterable<ImageSize>): { size: numb
   return { size: width === height ? width : { width, height }, ...(others.length > 0 ? { sizes } : {}) };
 }
 
-function firstSize(images: readonly CaptionedImage[], documents: readonly DocumentExample[]): ImageSize {
+function firstSize(images: readonly ImageSize[], documents: readonly DocumentExample[]): ImageSize {
   const [first] = picturesOf(images, documents);
   if (first) return { width: first.width, height: first.height };
   throw new TransfusionError({

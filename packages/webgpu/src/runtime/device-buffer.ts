@@ -1,6 +1,13 @@
 /** @file Device memory that outlives programs. */
 import { TransfusionError } from '@transfusion/core';
-import { BYTES_PER_ELEMENT, bufferDestroyed, checkWrite, type DeviceBuffer, type HostArray } from '@transfusion/tensor';
+import {
+  BYTES_PER_ELEMENT,
+  bufferDestroyed,
+  checkRead,
+  checkWrite,
+  type DeviceBuffer,
+  type HostArray,
+} from '@transfusion/tensor';
 import type { Faults } from './faults.js';
 import type { DeviceMemory } from './memory.js';
 import { ReadbackRing, USAGE } from './readback.js';
@@ -40,8 +47,11 @@ export class WebGpuDeviceBuffer implements DeviceBuffer {
     this.#device.queue.writeBuffer(gpu, offset * BYTES_PER_ELEMENT, data as Float32Array<ArrayBuffer>);
   }
 
-  async read(): Promise<ArrayBuffer> {
-    const ranges = [{ source: this.gpu, byteOffset: 0, bytes: this.elements * BYTES_PER_ELEMENT }];
+  async read(begin = 0, end = this.elements): Promise<ArrayBuffer> {
+    const source = this.gpu;
+    checkRead(this.elements, begin, end);
+    const [byteOffset, byteEnd] = [begin, end].map((element) => element * BYTES_PER_ELEMENT);
+    const ranges = [{ source, byteOffset, bytes: byteEnd - byteOffset }];
     const ring = new ReadbackRing({ memory: this.#memory, name: 'state', ranges, slots: 0 });
     const encoder = this.#device.createCommandEncoder();
     const read = ring.encode(encoder);

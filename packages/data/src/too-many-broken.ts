@@ -1,6 +1,6 @@
 /** @file The error of a dataset too much of which cannot be used. */
 import { TransfusionError } from '@transfusion/core';
-import type { BrokenFile } from '../image-dataset.js';
+import type { BrokenFile } from './image-dataset.js';
 
 /** Why a picture that needs a caption cannot be used. */
 export const NO_CAPTION = 'no caption';
