@@ -43,7 +43,8 @@ export default {
     'Uint32Array',
     'Uint8Array',
   ],
-  maxWorkers: 2,
+  // One more than the cores of a small machine: many tests wait for another process.
+  maxWorkers: 3,
   // Stops what hangs; judges no machine's speed.
   testTimeout: 300_000,
 };

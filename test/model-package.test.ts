@@ -15,6 +15,7 @@ const source = join(__dirname, '../packages/emoji-64');
 const home = process.cwd();
 const folder = temporaryFolder();
 const runs = join(folder, 'runs');
+const encoded = join(runs, 'latents');
 const installed = join(folder, 'node_modules', NAME);
 const sha256 = (bytes: Uint8Array) => createHash('sha256').update(bytes).digest('hex');
 quietProgress();
@@ -29,7 +30,9 @@ beforeAll(async () => {
   for (const each of ['package.json', 'src']) cpSync(join(source, each), join(installed, each), { recursive: true });
   await runTrainer(tinyVae(runs, 'codec', { steps: 2 }, 1));
   const latents = { steps: 3, codec: join(runs, 'codec', 'model'), patchSize: 1, seed: 4 };
-  await runTrainer(tiny(runs, 'whole', latents, 1));
+  const [, ...run] = tiny(runs, 'whole', latents, 1);
+  await runTrainer(['encode', ...run, '--out', encoded]);
+  await runTrainer(['train', ...run, '--set', `data.latents=${encoded}`]);
   process.chdir(folder);
   const results = [{ name: 'PSNR', dataset: 'emoji', value: 27.5, unit: 'dB', better: 'higher' }];
   writeFileSync('evaluation.json', JSON.stringify({ results, seed: 0 }));
@@ -65,6 +68,10 @@ test('the model opens by its name, its files checked, and is that of the run in 
     );
     expect([name, far]).toEqual([name, -1]);
   }
+  const training = (path: string) => JSON.parse(readFileSync(path, 'utf8')).config.data.latents;
+  expect(training(join(runs, 'whole/model/trainer_state.json'))).toBe(encoded);
+  // A path of the machine that trained is nobody else's.
+  expect(training(join(installed, 'model/training.json'))).toBeNull();
   expect(readdirSync(join(installed, 'model')).sort()).toEqual([
     ...['SHA256SUMS', 'config.json', 'model.safetensors', 'tokenizer.json', 'training.json', 'vae'],
   ]);

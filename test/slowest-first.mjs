@@ -14,7 +14,7 @@ const SECONDS = {
   'test/browser/browser.test.ts': 38,
   'packages/training/src/transfusion/golden-webgpu.test.ts': 38,
   'test/trainer-vae.test.ts': 33,
-  'packages/webgpu/src/kernels/attention.test.ts': 29,
+  'packages/webgpu/src/kernels/attention/attention.test.ts': 29,
   'test/trainer-evaluate.test.ts': 25,
   'test/compiled-webgpu.test.ts': 25,
   'test/trainer-runs.test.ts': 23,

@@ -1,7 +1,7 @@
 """What the rivals in PyTorch share: the problem's folder, and answering requests. Started by bench/src/engines/torch.ts.
 
 Arguments of a script: the folder of the problem (problem.json and raw little-endian arrays, written by
-bench/src/engines/torch-task.ts), the device (cpu or cuda), and what products are computed in (f32 or bf16). Then one JSON
+bench/src/engines/torch-task.ts), the device (cpu or cuda), and what products are computed in (f32, tf32 or bf16). Then one JSON
 request a line on standard input, one answer a line on standard output: {"run": n} -> {"seconds": s},
 {"check": true} -> {"numbers": [...]}, {"memory": true} -> {"bytes": n} (of the device; none on the CPU).
 """
@@ -19,7 +19,8 @@ TRIAL_SECONDS = 0.3
 folder, device, dtype = sys.argv[1:4]
 cuda = device == "cuda"
 if cuda:
-    torch.backends.cuda.matmul.allow_tf32 = False
+    torch.backends.cuda.matmul.allow_tf32 = dtype == "tf32"
+    torch.backends.cudnn.allow_tf32 = dtype == "tf32"
 with open(os.path.join(folder, "problem.json")) as file:
     problem = json.load(file)
 

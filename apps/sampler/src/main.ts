@@ -104,10 +104,16 @@ function addCaption(root: Command, terminal: Terminal): void {
       '--image <file...>',
       'PNG, JPEG, WebP, GIF, AVIF, TIFF or SVG; cropped to the size of the model that is nearest in aspect',
     )
-    .option('--max-tokens <n>', 'longest caption', wholeNumber(1), 64);
+    .option('--max-tokens <n>', 'longest caption', wholeNumber(1), 64)
+    .option(
+      '--beams <n>',
+      'beginnings that the search for the most likely caption goes on with (1: the most likely token each time)',
+      wholeNumber(1, 64),
+      4,
+    );
   withBackend(withModel(command)).action((options) => {
-    const { model, lora, image, maxTokens } = options;
-    return captionCommand({ model, lora, image, maxTokens, backend: backendChoice(options) }, terminal);
+    const { model, lora, image, maxTokens, beams } = options;
+    return captionCommand({ model, lora, image, maxTokens, beams, backend: backendChoice(options) }, terminal);
   });
 }
 

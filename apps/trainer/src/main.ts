@@ -179,6 +179,7 @@ function program(terminal: Terminal, launch: Launch): Command {
     .option('--count <n>', 'pictures of each set, evenly spread over it', wholeNumber(2), 256)
     .option('--only <parts>', `some of ${PART_NAMES.join(',')} (default: all)`, parts)
     .option('--prompts <file>', 'draw these too: a text file with a prompt on each line')
+    .option('--beams <n>', 'beginnings that the search for a caption goes on with (1: greedily)', wholeNumber(1, 64), 4)
     .option('--sweep-count <n>', 'captions that each setting of the sweep draws', wholeNumber(2), 64)
     .option('--sweep-guidance <list>', 'such as 1,2,4', listOf(number()), DEFAULT_GRID.guidance)
     .option('--sweep-steps <list>', 'such as 10,50', listOf(wholeNumber(1)), DEFAULT_GRID.steps)
@@ -246,11 +247,7 @@ function program(terminal: Terminal, launch: Launch): Command {
     .addOption(measured('--device-memory <bytes>', 'of a device', 'B', '80GB'))
     .addOption(measured('--binding <bytes>', 'the largest buffer that a device binds', 'B', '2GiB'))
     .option('--host-memory <bytes>', 'of a host, for each rank on it (default: not looked at)', quantity('B'))
-    .addOption(
-      new Option('--exchange <type>', 'of gradients and parameters on their way')
-        .choices(['f32', 'f16'])
-        .default('f32'),
-    )
+    .addOption(new Option('--exchange <type>', 'of gradients on their way').choices(['f32', 'f16']).default('f32'))
     .addOption(
       new Option('--averages <where>', 'the first rank has all moving averages, or each owner its own alone')
         .choices(['first-rank', 'owners'])

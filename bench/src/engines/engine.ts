@@ -44,6 +44,14 @@ export const ENGINES = {
   tfjs: { api: 'tfjs', backends: ['wasm', 'webgpu'] },
   torch: { api: 'torch', backends: ['wasm'] },
   'torch with CUDA': { api: 'torch', backends: ['webgpu'], gpuOnly: true, torch: { device: 'cuda', dtype: 'f32' } },
+  'torch with CUDA, TF32': {
+    api: 'torch',
+    backends: ['webgpu'],
+    gpuOnly: true,
+    torch: { device: 'cuda', dtype: 'tf32' },
+    // TF32 has three digits, and sums f32.
+    tolerance: 0.01,
+  },
   'torch with CUDA, bf16': {
     api: 'torch',
     backends: ['webgpu'],

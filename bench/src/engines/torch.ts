@@ -10,8 +10,8 @@ const PYTHONS = ['python3', '/usr/bin/python3'];
 
 export interface TorchSetting {
   device: 'cpu' | 'cuda';
-  /** Of matrix products; bf16 by autocast. TF32 is off. */
-  dtype: 'f32' | 'bf16';
+  /** Of matrix products: TF32 has ten bits of f32's 23; bf16 is by autocast. */
+  dtype: 'f32' | 'tf32' | 'bf16';
 }
 
 const DEFAULT_SETTING: TorchSetting = { device: 'cpu', dtype: 'f32' };

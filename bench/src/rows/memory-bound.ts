@@ -134,9 +134,7 @@ export const memoryBoundRows: readonly Row[] = WORKS.map(({ name, title, reads, 
           },
         });
         return {
-          async run(times) {
-            for (let i = 0; i < times; i++) await program.run({});
-          },
+          run: async (times) => void (await Promise.all(Array.from({ length: times }, () => program.run({})))),
           beside: backend.name === 'wasm' ? { 'plain copy': plainCopy(4 * elements * (reads + writes)) } : {},
           profile: () => profileRuns(program, () => program.profile({})),
           check: async () => (await arrays[arrays.length - 1].read()).slice(0, CHECKED),

@@ -4,8 +4,15 @@ import type { Task } from './row.js';
 /** The steps whose numbers all engines must agree on: the second shows whether the first one's update is right. */
 export const CHECKED_STEPS = 2;
 
-/** A task out of a step that takes its number, from 1, and returns losses and the norm of the gradients. */
-export function stepTask(step: (number: number) => Promise<ArrayLike<number>>): Task {
+/**
+ * A task out of a step that takes its number, from 1, and returns losses and the norm of the gradients.
+ * @param options.overlaps whether the next step is begun before the results of this one are there, as `trainer` does on a device that
+ *   has a queue
+ */
+export function stepTask(
+  step: (number: number) => Promise<ArrayLike<number>>,
+  { overlaps = false }: { overlaps?: boolean } = {},
+): Task {
   const seen: number[] = [];
   let steps = 0;
   const runStep = async () => {
@@ -16,7 +23,13 @@ export function stepTask(step: (number: number) => Promise<ArrayLike<number>>): 
   };
   return {
     async run(times) {
-      for (let i = 0; i < times; i++) await runStep();
+      let before: Promise<void> | undefined;
+      for (let i = 0; i < times; i++) {
+        const running = runStep();
+        await (overlaps ? before : running);
+        before = running;
+      }
+      await before;
     },
     check: async () => Float32Array.from(seen),
   };

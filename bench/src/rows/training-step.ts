@@ -62,7 +62,7 @@ export async function trainingTask(
   const { backend } = options;
   const step = await openTrainingStep(options);
   return {
-    ...stepTask(async (number) => numbers(await step.run(number))),
+    ...stepTask(async (number) => numbers(await step.run(number)), { overlaps: backend.queued }),
     deviceBytes: async () => backend.stats().liveBytes,
     profile: async () => profileOf(await step.profile(PROFILED_RUNS)),
   };

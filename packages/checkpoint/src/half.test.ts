@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { floatToHalf, HALF_OVERFLOW, halfToFloat } from './half.js';
+import { floatsToHalves, floatToHalf, HALF_OVERFLOW, halfToFloat, halvesToFloats } from './half.js';
 
 const INFINITY = 0x7c00;
 const MOST_FINITE = 0x7bff;
@@ -100,4 +100,30 @@ test.each([
   [Number.NaN, 0x7e00],
 ])('%d has the bits %d', (value, bits) => {
   expect(floatToHalf(value)).toBe(bits);
+});
+
+test('many at once are what each is by itself', () => {
+  const halves = Uint16Array.from({ length: 65_536 }, (_, bits) => bits);
+  const values = halvesToFloats(halves);
+  expect([...values]).toEqual([...halves].map(halfToFloat));
+  // Each half, those beside it, the middles between two, and those beside them.
+  const finite = values.filter((value) => value > 0 && value < Number.POSITIVE_INFINITY);
+  const middles = finite.map((value, i) => (value + (finite[i - 1] ?? 0)) / 2);
+  const near = [...finite, ...middles].flatMap((value) => [value, neighbour(value, 1), neighbour(value, -1)]);
+  // A middle with the least that an f32 can have more than it.
+  const special = [HALF_OVERFLOW, neighbour(HALF_OVERFLOW, -1), 1e30, 1e-30, 2 ** -149, 2 ** -25, Number.NaN, 0, -0];
+  let state = 1;
+  const random = Array.from({ length: 50_000 }, () => {
+    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
+    scratch.setUint32(0, state);
+    return scratch.getFloat32(0);
+  });
+  const all = Float32Array.from([...near, ...special, ...random, Number.POSITIVE_INFINITY]);
+  for (const sign of [1, -1]) {
+    const signed = all.map((value) => sign * value);
+    const expected = Uint16Array.from(signed, floatToHalf);
+    const actual = floatsToHalves(signed);
+    const wrong = signed.filter((_, i) => actual[i] !== expected[i]);
+    expect([...wrong]).toEqual([]);
+  }
 });

@@ -5,6 +5,7 @@ export type { Addresses } from './file-addresses.js';
 export { isFileName } from './file-names.js';
 export { checkRange, type FileSource, missingFile } from './file-source.js';
 export { FolderReader } from './folder-reader.js';
+export { floatsToHalves, halvesToFloats } from './half.js';
 export {
   contentLength,
   contentRange,

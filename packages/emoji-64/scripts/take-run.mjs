@@ -8,6 +8,8 @@ import { copyFileSync, existsSync, readFileSync, renameSync, rmSync, writeFileSy
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
+const LINE_WIDTH = 120;
+
 /**
  * Nothing is replaced before the model is exported and its card is written.
  *
@@ -44,13 +46,19 @@ export function filesModule(sums) {
   const names = Object.keys(sums).sort();
   const entries = (value) => names.map((name) => `  ${key(name)}: ${value(name)},\n`).join('');
   const record = (value) => (names.length === 0 ? '{}' : `{\n${entries(value)}}`);
+  // As the formatter of this repository would have it.
+  const address = (name) => {
+    const [file, base] = [`'../model/${name}'`, 'import.meta.url'];
+    const line = `new URL(${file}, ${base}).href`;
+    return `  ${key(name)}: ${line},`.length <= LINE_WIDTH ? line : `new URL(\n    ${file},\n    ${base},\n  ).href`;
+  };
   return `/** @file Made by \`scripts/take-run.mjs\`: the files of \`model\`. */
 
 /**
  * Addresses by name, for \`new UrlSource(files)\` in a page; none while there is no model. Each is written out, so that bundlers
  * see the file, copy it and put its place here.
  */
-export const files: Readonly<Record<string, string>> = ${record((name) => `new URL('../model/${name}', import.meta.url).href`)};
+export const files: Readonly<Record<string, string>> = ${record(address)};
 
 /** SHA-256 by name, for \`verify\`. */
 export const sha256: Readonly<Record<string, string>> = ${record((name) => `'${sums[name]}'`)};

@@ -2,7 +2,7 @@
 import {
   type Backend,
   BYTES_PER_ELEMENT,
-  createVariable,
+  createVariables,
   flattenTree,
   formatBytes,
   type MapTree,
@@ -88,9 +88,18 @@ export function createParameters<T>(
   values?: ReadonlyMap<string, Float32Array>,
 ): MapTree<T, ParameterSpec, Variable> {
   checkBuffers(backend, specs);
-  return mapTree(specs, isParameterSpec, ({ shape }, path) =>
-    createVariable(backend, { shape, data: values?.get(path) }),
+  const flat = [...flattenTree<ParameterSpec>(specs, isParameterSpec)];
+  const variables = createVariables(
+    backend,
+    flat.map(([, { shape }]) => ({ shape })),
   );
+  const byPath = new Map(flat.map(([path], i) => [path, variables[i]]));
+  for (const [path, variable] of byPath) {
+    // One at a time: values may be made when they are asked for.
+    const data = values?.get(path);
+    if (data) variable.write(data);
+  }
+  return mapTree(specs, isParameterSpec, (_, path) => byPath.get(path)!);
 }
 
 function checkBuffers({ limits: { maxBufferBytes } }: Backend, specs: unknown): void {

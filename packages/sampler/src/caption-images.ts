@@ -1,7 +1,7 @@
 /** @file Many captions at once, one for each image. */
 import { describingPrefix, describingPrefixLength, formatImageSize, type RgbImage } from '@transfusion/data';
 import { z } from 'zod';
-import { greedyToken } from './choose-token.js';
+import { BeamRows, BeamSearch } from './beam-search.js';
 import type { ImageFormat } from './image-formats.js';
 import { parseOptions } from './parse-options.js';
 import { allowedLogits, checkContext, checkHasImages, chunks, encodeImages, type Pipeline } from './pipeline.js';
@@ -11,7 +11,11 @@ export interface CaptionImagesOptions {
   images: readonly RgbImage[];
   /** Most tokens of a caption; default 64. */
   maxTokens?: number;
-  /** Most images in one batch; default 16. */
+  /** Least; default 1: where captions were dropped in training, for guidance, none at all is often the most likely one. */
+  minTokens?: number;
+  /** How many beginnings of each caption are gone on with; default 1: the most likely token each time. */
+  beams?: number;
+  /** Most sequences in one batch, `beams` of each image; default 16. */
   maxBatch?: number;
   signal?: AbortSignal;
   /** Called after every batch. */
@@ -20,6 +24,8 @@ export interface CaptionImagesOptions {
 
 const optionsSchema = z.strictObject({
   maxTokens: z.int().min(1).default(64),
+  minTokens: z.int().min(0).default(1),
+  beams: z.int().min(1).max(64).default(1),
   maxBatch: z.int().min(1).default(16),
 });
 
@@ -40,7 +46,7 @@ export async function captionImages(pipeline: Pipeline, given: CaptionImagesOpti
   let captioned = 0;
   for (const format of formats) {
     const indices = encoded.flatMap((image, i) => (image.format === format ? [i] : []));
-    const batches = chunks(indices.length, options.maxBatch);
+    const batches = chunks(indices.length, Math.max(1, Math.floor(options.maxBatch / options.beams)));
     for (const { begin, end } of batches) {
       const own = indices.slice(begin, end);
       const latents = own.map((i) => encoded[i].latents);
@@ -63,34 +69,51 @@ function contextLength({ patches, sizeToken }: ImageFormat): number {
 async function captionBatch(
   pipeline: Pipeline,
   latents: Float32Array[],
-  options: { format: ImageFormat; size: number; maxTokens: number; signal?: AbortSignal },
+  options: {
+    format: ImageFormat;
+    size: number;
+    maxTokens: number;
+    minTokens: number;
+    beams: number;
+    signal?: AbortSignal;
+  },
 ): Promise<string[]> {
-  const { format, size, signal } = options;
+  const { format, size, minTokens, beams, signal } = options;
   const { special } = pipeline.tokenizer;
   const { before, after } = describingPrefix(special, format.sizeToken);
   const context = contextLength(format);
   const capacity = Math.min(pipeline.config.model.maxPositions, context + options.maxTokens);
-  const maxTokens = capacity - context;
-  const captions = latents.map((): number[] => []);
-  const batch = pipeline.pool.take({ rows: size, capacity });
+  const searches = latents.map((image, i) => ({
+    search: new BeamSearch({ beams, minTokens, maxTokens: capacity - context, eos: special.eos }),
+    rows: new BeamRows(i * beams, beams),
+    image,
+  }));
+  const batch = pipeline.pool.take({ rows: size * beams, capacity });
   try {
     signal?.throwIfAborted();
-    await batch.appendTokens(new Map(latents.map((_, row) => [row, before])));
-    await batch.appendImages(new Map(latents.map((image, row) => [row, image])), format.latent);
-    let next = new Map(latents.map((_, row) => [row, after]));
+    const begin = <T>(content: (image: Float32Array) => T) =>
+      new Map(searches.flatMap(({ rows, image }) => rows.all.map((row) => [row, content(image)] as const)));
+    await batch.appendTokens(begin(() => before));
+    await batch.appendImages(
+      begin((image) => image),
+      format.latent,
+    );
+    let next: Map<number, readonly number[]> = begin(() => after);
     while (next.size > 0) {
       signal?.throwIfAborted();
       const logits = await batch.appendTokens(next);
       next = new Map();
-      for (const [row, rowLogits] of logits) {
-        const id = greedyToken(allowedLogits(pipeline, rowLogits, []));
-        if (id === special.eos) continue;
-        captions[row].push(id);
-        if (captions[row].length < maxTokens) next.set(row, [id]);
+      for (const { search, rows } of searches) {
+        if (search.live.length === 0) continue;
+        search.step(rows.ofBeams.map((row) => allowedLogits(pipeline, logits.get(row)!, [])));
+        for (const { row, kept, ids } of rows.move(search.live)) {
+          batch.truncate(row, context + kept);
+          next.set(row, ids);
+        }
       }
     }
   } finally {
     pipeline.pool.give(batch);
   }
-  return captions.map((ids) => pipeline.tokenizer.decode(ids));
+  return searches.map(({ search }) => pipeline.tokenizer.decode([...search.best!.ids]));
 }

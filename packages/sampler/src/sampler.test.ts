@@ -2,10 +2,12 @@ import type { DocumentPart, RgbImage } from '@transfusion/data';
 import type { Backend } from '@transfusion/tensor';
 import { createCodec } from '@transfusion/vae';
 import { openWasm } from '@transfusion/wasm';
+import { BeamSearch } from './beam-search.js';
 import { imageLayout } from './config.js';
 import type { GenerateOptions, SamplerEvent } from './generate.js';
 import { initialNoise } from './noise.js';
 import { createSampler, type Sampler } from './sampler.js';
+import { SequenceBatch } from './sequence-batch.js';
 import { greatestDifference, wholeSequence } from './testing/reference-forward.js';
 import {
   byteTokenizer,
@@ -339,9 +341,42 @@ describe('captionImages', () => {
     expect(byteTokenizer().decode(ids)).toBe(captions[1]);
   });
 
+  test('beams: what a search finds that reads every beginning anew, whatever the size of the batches', async () => {
+    const beams = 3;
+    const options = { images, maxTokens: 6, beams };
+    const captions = await sampler.captionImages(options);
+    expect(await sampler.captionImages({ ...options, maxBatch: 3 })).toEqual(captions);
+    expect(await sampler.captionImages({ ...options, maxBatch: 1 })).toEqual(captions);
+    expect(captions).not.toEqual(await sampler.captionImages({ images, maxTokens: 6 }));
+    const config = tinyConfig();
+    const parameters = tinyParameters(backend, config);
+    const { bos, boi, eoi, eos, pad } = byteTokenizer().special;
+    const batch = new SequenceBatch({ backend, config: config.model, parameters, rows: 1, capacity: 64 });
+    for (const [i, { data }] of images.entries()) {
+      const search = new BeamSearch({ beams, eos, minTokens: 1, maxTokens: 6 });
+      while (search.live.length > 0) {
+        const logits: Float32Array[] = [];
+        for (const { ids } of search.live) {
+          batch.clear();
+          await batch.appendTokensAlone(0, [bos, boi]);
+          await batch.appendImages(new Map([[0, data]]), imageLayout(config).latent);
+          const next = (await batch.appendTokensAlone(0, [eoi, ...ids])).slice();
+          for (const id of [bos, boi, eoi, pad]) next[id] = Number.NEGATIVE_INFINITY;
+          logits.push(next.fill(Number.NEGATIVE_INFINITY, byteTokenizer().vocabularySize));
+        }
+        search.step(logits);
+      }
+      expect(byteTokenizer().decode([...search.best!.ids])).toBe(captions[i]);
+    }
+    batch.dispose();
+  });
+
   test('rows finish at EOS, or at the end of the context', async () => {
     const { special } = byteTokenizer();
-    expect(await singleMindedSampler(backend, special.eos).captionImages({ images })).toEqual(['', '', '']);
+    const brief = singleMindedSampler(backend, special.eos);
+    expect(await brief.captionImages({ images, minTokens: 0 })).toEqual(['', '', '']);
+    // The end is all it wants, but a caption is something.
+    expect((await brief.captionImages({ images, beams: 2 })).map(({ length }) => length)).toEqual([1, 1, 1]);
     const [long] = await singleMindedSampler(backend, 65).captionImages({ images, maxTokens: 1000 });
     // BOS BOI, 4 patches, EOI, then text up to the 64th position.
     expect(long).toBe('A'.repeat(57));

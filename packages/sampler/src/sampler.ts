@@ -57,7 +57,7 @@ export interface Sampler {
    */
   editImages(options: EditImagesOptions): Promise<RgbImage[]>;
   /**
-   * The most likely caption of each image, greedily.
+   * The most likely caption of each image, as far as a search with `beams` finds it; without, greedily (the paper, section 4.1).
    *
    * @throws as `generate`
    */

@@ -12,7 +12,7 @@ export {
   type Updates,
 } from './compiler/compile.js';
 export { flattenTree, type LeafTest, type MapTree, mapTree } from './compiler/tree.js';
-export { createVariable, isVariable, Variable } from './compiler/variable.js';
+export { createVariable, createVariables, isVariable, Variable } from './compiler/variable.js';
 export * from './errors.js';
 export { grad } from './grad.js';
 export type { Operand, Tensor } from './graph/node.js';
@@ -46,6 +46,7 @@ export * from './program/faults.js';
 export { typeRegisters } from './program/kernels/expression.js';
 export type * from './program/kernels/index.js';
 export { describeKernel } from './program/kernels/index.js';
+export { type KernelOperand, operandsOf } from './program/operands.js';
 export type { BufferStorage, BufferType, DType, Program, ProgramBuffer } from './program/program.js';
 export { BYTES_PER_ELEMENT, bufferBytes } from './program/program.js';
 export { evaluate } from './reference/evaluate.js';

@@ -3,6 +3,7 @@ import { nextTask, TransfusionError } from '@transfusion/core';
 import { asDivergence } from './diverged.js';
 import type { BatchArrays } from './objective.js';
 import type { TrainingSession } from './session.js';
+import { StepQueue } from './step-queue.js';
 
 export interface Progress {
   /** Steps done. */
@@ -70,17 +71,24 @@ export async function train(options: TrainOptions): Promise<TrainResult> {
     const speeds = speedsOf(session, trainSeconds > 0 ? step / trainSeconds : 0);
     return { step, trainSeconds, logged, speeds, finished };
   };
-  let batches = progress.step < steps ? await session.batches(progress.step) : [];
+  const isDue = (every: number, step: number) => every > 0 && step % every === 0;
+  const queue = new StepQueue<StepRecord>({
+    batches: async (step) => (step < steps ? session.batches(step) : []),
+    run: (step, batches) => runStep(options, step, batches),
+    mayBeginEarly: (step) =>
+      step < steps &&
+      session.runner.overlaps(step + 1) &&
+      !isDue(sampleEvery, step) &&
+      !isDue(checkpointEvery, step) &&
+      !options.signal?.aborted,
+  });
   while (progress.step < steps) {
     // A step on the CPU takes no turn of the event loop: without this one, signals would wait for the end.
     await nextTask();
-    if (await stops(options)) return leave(false);
+    if (!queue.isAhead && (await stops(options))) return leave(false);
     const begun = performance.now();
     const communicated = session.ranks?.communicator.milliseconds ?? 0;
-    // Both are waited for: who frees the state after an error must not do so under a step.
-    const [ran, made] = await Promise.allSettled([runStep(options, progress.step, batches), following()]);
-    const { means, latest } = fulfilled(ran);
-    batches = fulfilled(made);
+    const { means, latest } = await queue.next(progress.step);
     learningRate = latest.learningRate ?? learningRate;
     progress.step++;
     const seconds = (performance.now() - begun) / 1000;
@@ -97,20 +105,15 @@ export async function train(options: TrainOptions): Promise<TrainResult> {
     }
     // Until the first logged interval ends, what there is so far.
     options.progress?.(step, Object.keys(logged).length > 0 ? logged : meter.read());
-    if (sampleEvery > 0 && step % sampleEvery === 0) {
+    if (isDue(sampleEvery, step)) {
       await session.ranks?.gatherAverages();
       const scores = await asDivergence(here(), () => sampled(options, step));
       await session.ranks?.waitForFirst();
       if (Object.keys(scores).length > 0) await options.metrics?.({ step, ...scores });
     }
-    if (step % checkpointEvery === 0 && step < steps) await save();
+    if (isDue(checkpointEvery, step) && step < steps) await save();
   }
   return leave(true);
-
-  /** The next step's batches, made while the device computes this one. */
-  async function following(): Promise<BatchArrays[]> {
-    return progress.step + 1 < steps ? session.batches(progress.step + 1) : [];
-  }
 }
 
 /** Whether this process, or with ranks any of them, was told to stop. */
@@ -127,11 +130,6 @@ async function sampled({ sample, signal }: TrainOptions, step: number): Promise<
     if (signal?.aborted && error === signal.reason) return {};
     throw error;
   }
-}
-
-function fulfilled<Value>(settled: PromiseSettledResult<Value>): Value {
-  if (settled.status === 'rejected') throw settled.reason;
-  return settled.value;
 }
 
 /** `tokensPerSecond` and the like, and `gflopPerSecond`. */

@@ -45,6 +45,13 @@ export const dilocoSchema = z
     'ranks meet now and then instead of at every step (DiLoCo), for slow links; the result then depends on their number; null: at every step',
   );
 
+export const exchangeSchema = z
+  .enum(['f32', 'f16'])
+  .default('f32')
+  .describe(
+    'what gradients are on their way between ranks; f16 halves the bytes, keeps 11 bits of each, and the result then depends on the number of ranks',
+  );
+
 export type DilocoConfig = NonNullable<z.output<typeof dilocoSchema>>;
 
 export type EmaConfig = z.output<typeof emaSchema>;
@@ -57,6 +64,8 @@ export interface Optimisation extends RunLength {
   accumulation?: number;
   /** Default 'f32'. */
   precision?: Precision;
+  /** What gradients are on their way between ranks; default 'f32'. */
+  exchange?: z.output<typeof exchangeSchema>;
   /** How ranks meet; default: at every step. */
   diloco?: DilocoConfig | null;
 }

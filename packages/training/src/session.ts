@@ -104,8 +104,18 @@ export async function openState(
   }
 }
 
-/** Whether a run that says how ranks meet has any. @throws TransfusionError RANKS_NONE */
-export function checkRanks({ diloco }: Pick<Optimisation, 'diloco'>, hasRanks: boolean): void {
+/**
+ * Whether a run that says how ranks meet has any, and says one thing.
+ * @throws TransfusionError RANKS_NONE, RANKS_EXCHANGE
+ */
+export function checkRanks({ diloco, exchange }: Pick<Optimisation, 'diloco' | 'exchange'>, hasRanks: boolean): void {
+  if (diloco && exchange === 'f16') {
+    throw new TransfusionError({
+      code: 'RANKS_EXCHANGE',
+      message: 'exchange=f16 is for gradients, and with diloco ranks exchange weights',
+      fix: 'leave one of them out: --set exchange=f32, or --set diloco=null',
+    });
+  }
   if (!diloco || hasRanks) return;
   throw new TransfusionError({
     code: 'RANKS_NONE',

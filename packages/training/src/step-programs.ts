@@ -1,5 +1,5 @@
 /** @file The compiled functions of a step: one program, or accumulated gradients and then an update. */
-import type { Backend, KernelSpan, Program } from '@transfusion/tensor';
+import type { Backend, KernelSpan, Program, RunMarks, Variable } from '@transfusion/tensor';
 import {
   compileAccumulate,
   compileAddKept,
@@ -36,7 +36,11 @@ export interface StepPrograms {
 
 /** A compiled function whose inputs follow from the objective. */
 export interface AnyCompiled {
-  run(inputs: unknown): Promise<{ terms: Record<string, Float32Array>; norm: Float32Array; lossScale?: Float32Array }>;
+  run(
+    inputs: unknown,
+    marks?: RunMarks,
+  ): Promise<{ terms: Record<string, Float32Array>; norm: Float32Array; lossScale?: Float32Array }>;
+  lastUse(variables: Iterable<Variable>): number;
   profile(inputs: unknown): Promise<{ spans: KernelSpan[]; clock: string }>;
   readonly program: Program;
   dispose(): void;
@@ -93,10 +97,18 @@ async function accumulatedPrograms(...step: Parameters<typeof compileStep>): Pro
   };
 }
 
+/** Somebody who wants gradients as soon as they are complete. */
+export interface GradientWatch {
+  /** Sums of gradients, in the order in which they are wanted. */
+  groups: readonly (readonly Variable[])[];
+  /** Told, in that order, that those of the next group will not change any more. */
+  complete(): void;
+}
+
 /** Adds up the gradients of the micro-batches of a step, in the order of `sumActions`. */
 export interface GradientSum extends Pick<StepPrograms, 'flops' | 'arenaBytes' | 'dispose'> {
   /** The terms of each. */
-  run(batches: readonly BatchArrays[]): Promise<Record<string, number>[]>;
+  run(batches: readonly BatchArrays[], watch?: GradientWatch): Promise<Record<string, number>[]>;
   profile(batches: readonly BatchArrays[]): Promise<ProgramProfile[]>;
 }
 
@@ -110,21 +122,23 @@ export async function compileGradientSum(...step: Parameters<typeof compileAccum
   /** Goes through the actions; `next` is told the program, and the batch where there is one. */
   const go = async (
     batches: readonly BatchArrays[],
-    next: (program: AnyCompiled, inputs: unknown) => Promise<void>,
+    next: (program: AnyCompiled, inputs: unknown, isLast: boolean) => Promise<void>,
   ) => {
     const left = [...batches];
-    for (const action of sumActions(batches.length)) {
-      if (action.kind === 'accumulate') await next(accumulate, { batch: left.shift() });
-      else await next((action.kind === 'keep' ? keep : add)[action.level], {});
+    const actions = sumActions(batches.length);
+    for (const [i, action] of actions.entries()) {
+      const isLast = i === actions.length - 1;
+      if (action.kind === 'accumulate') await next(accumulate, { batch: left.shift() }, isLast);
+      else await next((action.kind === 'keep' ? keep : add)[action.level], {}, isLast);
     }
   };
   return {
     flops: accumulate.program.flops * accumulation,
     arenaBytes: arenaBytesOf(all),
-    async run(batches) {
+    async run(batches, watch) {
       const terms: Record<string, number>[] = [];
-      await go(batches, async (program, inputs) => {
-        const result = await program.run(inputs);
+      await go(batches, async (program, inputs, isLast) => {
+        const result = await program.run(inputs, isLast && watch ? marksOf(program, watch) : undefined);
         if (program === accumulate) terms.push(firsts(result.terms));
       });
       return terms;
@@ -142,6 +156,15 @@ export async function compileGradientSum(...step: Parameters<typeof compileAccum
       for (const each of all) each.dispose();
     },
   };
+}
+
+function marksOf(program: AnyCompiled, { groups, complete }: GradientWatch): RunMarks {
+  let last = -1;
+  const after = groups.map((group) => {
+    last = Math.max(last, program.lastUse(group));
+    return last;
+  });
+  return { after, reached: complete };
 }
 
 async function inTurn<Item, Result>(items: readonly Item[], work: (item: Item) => Promise<Result>): Promise<Result[]> {

@@ -6,6 +6,7 @@ import { runLearningRate } from './learning-rate.js';
 import { type BatchArrays, type Objective, type Phase, phaseAt } from './objective.js';
 import { emaDecayAt, type Optimisation, stepOptionsOf } from './optimisation.js';
 import type { Diloco } from './ranks/diloco.js';
+import type { MeteredCommunicator } from './ranks/metered.js';
 import { compileRankedPrograms } from './ranks/programs.js';
 import { microBatchesOf, type RankGroup } from './ranks/rank-group.js';
 import { compilePrograms, type ProgramProfile, type StepPrograms } from './step-programs.js';
@@ -33,6 +34,8 @@ export interface StepRunner {
    * @throws TransfusionError TRAINING_DIVERGED
    */
   run(step: number, batches: readonly BatchArrays[]): Promise<StepResult>;
+  /** Whether a step, counted from 1, may be run before the one before it has given its results. */
+  overlaps(step: number): boolean;
   /** Trains on the batches of one step, taking the times of all kernels. */
   profile(step: number, batches: readonly BatchArrays[]): Promise<ProgramProfile[]>;
   dispose(): void;
@@ -46,19 +49,20 @@ export interface StepRunnerOptions {
   /** The step to start at, from 0: what is not needed from there on is not compiled. */
   firstStep?: number;
   /** The ranks that share the work; `state` was created with its share. */
-  group?: RankGroup;
+  group?: RankGroup<MeteredCommunicator>;
   /** How they meet, where that is not at every step; `state` is then whole. */
   diloco?: Diloco;
 }
 
 export async function createStepRunner(options: StepRunnerOptions): Promise<StepRunner> {
   const { backend, state, phases, optimisation, firstStep = 0, group, diloco } = options;
+  const { exchange } = optimisation;
   const learningRate = runLearningRate(optimisation);
   const stepOptions = stepOptionsOf(optimisation);
   let phase = phaseAt(phases, firstStep);
   const compiled = async (objective: Objective): Promise<StepPrograms> => {
     if (!group) return compilePrograms(backend, state, objective, stepOptions);
-    if (!diloco) return compileRankedPrograms(backend, state, objective, { ...stepOptions, group });
+    if (!diloco) return compileRankedPrograms(backend, state, objective, { ...stepOptions, group, wire: exchange });
     const { count: accumulation } = microBatchesOf(stepOptions.accumulation, group.communicator);
     const own = await compilePrograms(backend, state, objective, { ...stepOptions, accumulation });
     return { ...own, flops: own.flops * group.communicator.size };
@@ -106,6 +110,11 @@ export async function createStepRunner(options: StepRunnerOptions): Promise<Step
       if (upkeep) found = { ...found, ...(await upkeep.run(step, batches[batches.length - 1])) };
       const scale = lossScale === undefined ? {} : { lossScale };
       return { terms, gradientNorm: norm, learningRate: rate, upkeep: found, ...scale };
+    },
+    overlaps(step) {
+      // What the host does between steps, or between the programs of one, has to see the state as it was left.
+      const isHostBetween = group !== undefined || upkeep !== undefined || stepOptions.accumulation > 1;
+      return backend.queued === true && !isHostBetween && phaseAt(phases, step - 1) === phase;
     },
     async profile(step, batches) {
       await enter(step);

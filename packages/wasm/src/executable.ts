@@ -1,4 +1,5 @@
 /** @file A loaded program: its memory, and the commands that replay it. */
+import { nextTask } from '@transfusion/core';
 import {
   BYTES_PER_ELEMENT,
   checkRunInputs,
@@ -8,6 +9,7 @@ import {
   type ProfiledRun,
   type Program,
   programDisposed,
+  type RunMarks,
 } from '@transfusion/tensor';
 import type { WasmBuffer } from './device-buffer.js';
 import { KernelId } from './kernel-id.js';
@@ -63,10 +65,40 @@ export class WasmExecutable implements Executable {
     runtime.write(this.#list, serializeCommands(commands, this.#list));
   }
 
-  async run(inputs: HostArray[]): Promise<ArrayBuffer[]> {
+  async run(inputs: HostArray[], marks?: RunMarks): Promise<ArrayBuffer[]> {
+    // A run that pauses at its marks is not to be overtaken.
+    while (this.#runtime.paused) await this.#runtime.paused;
     this.#writeInputs(inputs);
-    this.#runtime.replay(this.#list, this.commands, this.#name);
+    if (marks) await this.#replayInParts(marks);
+    else this.#replay(0, this.commands);
     return this.#readOutputs();
+  }
+
+  /** Whoever waits for a mark has the event loop for a moment when it is reached, while other threads have none of the work. */
+  async #replayInParts({ after, reached }: RunMarks): Promise<void> {
+    let resume = () => {};
+    this.#runtime.paused = new Promise((resolve) => {
+      resume = resolve;
+    });
+    try {
+      let begin = 0;
+      for (const [mark, position] of after.entries()) {
+        let end = begin;
+        while (end < this.commands && this.#parts[end].kernel <= position) end++;
+        this.#replay(begin, end);
+        begin = end;
+        reached(mark);
+        await nextTask();
+      }
+      this.#replay(begin, this.commands);
+    } finally {
+      this.#runtime.paused = undefined;
+      resume();
+    }
+  }
+
+  #replay(begin: number, end: number): void {
+    this.#runtime.replay(this.#list + begin * COMMAND_WORDS * 4, end - begin, this.#name);
   }
 
   async profile(inputs: HostArray[]): Promise<ProfiledRun> {
@@ -75,7 +107,7 @@ export class WasmExecutable implements Executable {
     const seconds = () => (performance.now() - origin) / 1000;
     const spans = this.#parts.map((part, command) => {
       const start = seconds();
-      this.#runtime.replay(this.#list + command * COMMAND_WORDS * 4, 1, this.#name);
+      this.#replay(command, command + 1);
       return { ...part, start, end: seconds() };
     });
     return { outputs: this.#readOutputs(), spans, clock: 'wall clock around each command' };

@@ -28,6 +28,8 @@ export class Runtime {
   readonly tileColumns: number;
   readonly threads: number;
   readonly maxBytes: number;
+  /** Fulfilled when the run that is between two of its parts is done. */
+  paused: Promise<void> | undefined;
   #exports: KernelExports;
   #pool: WorkerPool | undefined;
   #failure: string | undefined;

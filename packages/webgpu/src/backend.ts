@@ -12,22 +12,17 @@ import {
   type Program,
 } from '@transfusion/tensor';
 import type { AdapterKind } from './adapter/adapter.js';
-import type { DeviceLimits } from './adapter/limits.js';
+import { type DeviceLimits, MOST_SHARED_BYTES } from './adapter/limits.js';
+import type { AttentionPlans } from './kernels/attention/plan.js';
 import type { Candidates } from './kernels/products/variant.js';
 import type { LoweringDevice } from './lowering.js';
-import { WebGpuDeviceBuffer } from './runtime/device-buffer.js';
+import { createDeviceBuffers, WebGpuDeviceBuffer } from './runtime/device-buffer.js';
 import { Faults } from './runtime/faults.js';
 import { type LoadContext, loadProgram } from './runtime/load.js';
 import { DeviceMemory } from './runtime/memory.js';
 import { PipelineCache } from './runtime/pipelines.js';
 import type { TuningStore } from './tuning/store.js';
 import { Tuner, type TuningSummary } from './tuning/tuner.js';
-
-/**
- * Adapters say more than their drivers give: the largest allocation of NVIDIA's is a little less than the 4 GiB it names. What does not
- * fit into one arena goes into another.
- */
-const MOST_ARENA_BYTES = 2 ** 31;
 
 /** What `openWebGpu` opens. */
 export interface WebGpuBackend extends Backend {
@@ -39,6 +34,7 @@ export interface WebGpuBackend extends Backend {
 
 export class WebGpuDeviceBackend implements WebGpuBackend {
   readonly name = 'webgpu';
+  readonly queued = true;
   readonly description: string;
   readonly adapterKind: AdapterKind;
   readonly limits: BackendLimits;
@@ -55,6 +51,7 @@ export class WebGpuDeviceBackend implements WebGpuBackend {
     description: string;
     memoryLimitBytes: number;
     candidates: Candidates;
+    plans: AttentionPlans;
     /** Absent where nothing is measured. */
     tuning?: { store: TuningStore | undefined; key: () => Promise<string> };
     /** Called once the device is destroyed. */
@@ -68,12 +65,12 @@ export class WebGpuDeviceBackend implements WebGpuBackend {
     const alignment = limits.minStorageBufferOffsetAlignment;
     this.limits = {
       alignment,
-      maxArenaBytes: floorTo(Math.min(limits.maxBufferSize, MOST_ARENA_BYTES, options.memoryLimitBytes), alignment),
+      maxArenaBytes: floorTo(Math.min(limits.maxBufferSize, MOST_SHARED_BYTES, options.memoryLimitBytes), alignment),
       maxBufferBytes: floorTo(limits.maxStorageBufferBindingSize, BYTES_PER_ELEMENT),
       f16: options.device.features.has('shader-f16'),
       maxExpressionInputs: limits.maxStorageBuffersPerShaderStage - 1,
     };
-    const { lowering, candidates, tuning } = options;
+    const { lowering, candidates, plans, tuning } = options;
     const memory = new DeviceMemory(device, limits.maxBufferSize, options.memoryLimitBytes);
     this.#context = {
       device,
@@ -83,7 +80,8 @@ export class WebGpuDeviceBackend implements WebGpuBackend {
       pipelines: new PipelineCache(device),
       faults: new Faults(device, options.description),
       candidates,
-      tuner: tuning && new Tuner({ tools: { device, limits, lowering, memory }, candidates, ...tuning }),
+      plans,
+      tuner: tuning && new Tuner({ tools: { device, limits, lowering, memory }, candidates, plans, ...tuning }),
     };
   }
 
@@ -92,12 +90,13 @@ export class WebGpuDeviceBackend implements WebGpuBackend {
   }
 
   createBuffer(elements: number): DeviceBuffer {
-    const { device, memory, faults } = this.#context;
-    faults.check();
-    checkBufferSize(elements, this.limits);
-    const bytes = elements * BYTES_PER_ELEMENT;
-    memory.require(`a buffer of ${elements} elements`, [{ name: 'its contents', bytes }]);
-    return new WebGpuDeviceBuffer({ elements, device, memory, faults });
+    return this.createBuffers([elements])[0];
+  }
+
+  createBuffers(sizes: readonly number[]): DeviceBuffer[] {
+    this.#context.faults.check();
+    for (const elements of sizes) checkBufferSize(elements, this.limits);
+    return createDeviceBuffers(sizes, this.#context);
   }
 
   async load(program: Program, states: DeviceBuffer[]): Promise<Executable> {

@@ -1,5 +1,5 @@
 /** @jest-environment ./test/webgpu-environment.mjs */
-import { checkOnBackend, conformanceCases } from '@transfusion/tensor/conformance';
+import { checkMarks, checkOnBackend, conformanceCases } from '@transfusion/tensor/conformance';
 import type { WebGpuBackend } from './backend.js';
 import { DEFAULT_TILE, tiledVariant } from './kernels/products/tiled.js';
 import { gpuWith, openTestBackend } from './testing/backend.js';
@@ -45,6 +45,12 @@ describe.each([
   test.each(cases.map((testCase) => [testCase.name, testCase] as const))('%s', async (_, testCase) => {
     expect(await checkOnBackend(backend, testCase)).toEqual([]);
   });
+});
+
+test('what is read while a run goes on is what it has written', async () => {
+  const backend = await openTestBackend();
+  expect(await checkMarks(backend)).toEqual([]);
+  await backend.dispose();
 });
 
 /** Kernels that read or write f16 there. */

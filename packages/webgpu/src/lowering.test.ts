@@ -30,7 +30,8 @@ test.each([
 });
 
 test('a buffer asked for twice is bound once, and with one type', () => {
-  const bindings = new BindingSet({ isHalf: () => false, elements: () => 12, scratchBytes: () => 64 });
+  const device = { sizedArrays: true };
+  const bindings = new BindingSet({ device, isHalf: () => false, elements: () => 12, scratchBytes: () => 64 });
   expect(bindings.buffer(5, 'a').name).toBe('a');
   expect(bindings.scratch(5, 'partial', 'u32').name).toBe('partial');
   expect(bindings.buffer(5, 'b').name).toBe('a');
@@ -43,7 +44,9 @@ test('a buffer asked for twice is bound once, and with one type', () => {
 });
 
 test('f16 in memory is read as f32 and rounded when it is stored', () => {
-  const bindings = new BindingSet({ isHalf: (buffer) => buffer > 0, elements: () => 12, scratchBytes: () => 0 });
+  const device = { sizedArrays: true };
+  const isHalf = (buffer: number) => buffer > 0;
+  const bindings = new BindingSet({ device, isHalf, elements: () => 12, scratchBytes: () => 0 });
   const [wide, half, quads] = [bindings.buffer(0, 'a'), bindings.buffer(1, 'b'), bindings.buffer(2, 'c', 'vec4f')];
   expect([wide.at('i'), half.at('i'), quads.at('i')]).toEqual(['a[i]', 'f32(b[i])', 'vec4f(c[i])']);
   expect([wide.set('i', 'x'), half.set('i', 'x'), quads.set('i', 'x')]).toEqual([
@@ -57,4 +60,15 @@ test('f16 in memory is read as f32 and rounded when it is stored', () => {
     '@group(0) @binding(1) var<storage, read_write> b: array<f16, 12>;',
     '@group(0) @binding(2) var<storage, read_write> c: array<vec4h, 3>;',
   ]);
+});
+
+test('where the driver checks indices, arrays are declared without a length', () => {
+  const device = { sizedArrays: false };
+  const bindings = new BindingSet({ device, isHalf: () => false, elements: () => 12, scratchBytes: () => 0 });
+  bindings.window({ block: 3, byteOffset: 256, bytes: 64 }, 'block3', 'vec4f');
+  bindings.table(new Uint32Array(6), 'places');
+  expect(bindings.declarations()).toBe(
+    '@group(0) @binding(0) var<storage, read_write> block3: array<vec4f>;\n' +
+      '@group(0) @binding(1) var<storage, read_write> places: array<u32>;',
+  );
 });

@@ -8,9 +8,17 @@
  */
 import type { DType } from '@transfusion/tensor';
 import type { MatrixOrderForm, SubgroupMatrixConfig } from './kernels/products/subgroup-matrix-wgsl.js';
+import type { BlockRange } from './runtime/memory-plan.js';
 
-/** A program buffer by its position in `Program.buffers`, or scratch memory by the number `LoweringContext.scratch` gave. */
-export type Binding = { buffer: number } | { scratch: number };
+/**
+ * A program buffer by its position in `Program.buffers`; scratch memory by the number `LoweringContext.scratch` gave; a part of a
+ * block of memory; or numbers that never change.
+ */
+export type Binding =
+  | { buffer: number }
+  | { scratch: number }
+  | { window: BlockRange }
+  | { table: Uint32Array<ArrayBuffer> };
 
 export interface Dispatch {
   /** For profiles. */
@@ -33,6 +41,8 @@ export interface LoweringDevice {
   subgroupMaxSize: number;
   /** Products of small matrices that subgroups compute, and how WGSL spells them; absent where there are none. */
   subgroupMatrices?: { configs: SubgroupMatrixConfig[]; orderForm: MatrixOrderForm };
+  /** Whether storage arrays are declared with their length, as is best where each index is checked against it. */
+  sizedArrays: boolean;
   /** A CPU behind a Vulkan driver: lanes are SIMD elements, barriers are costly and workgroup memory buys nothing. */
   software: boolean;
 }
@@ -77,7 +87,16 @@ function storageArray(name: string, type: StorageType, element: string): Storage
   };
 }
 
-type BindingContext = Pick<LoweringContext, 'isHalf' | 'elements' | 'scratchBytes'>;
+function isSame(a: Binding, b: Binding): boolean {
+  if ('buffer' in a) return 'buffer' in b && a.buffer === b.buffer;
+  if ('scratch' in a) return 'scratch' in b && a.scratch === b.scratch;
+  if ('window' in a) return 'window' in b && a.window.block === b.window.block;
+  return 'table' in b && a.table === b.table;
+}
+
+interface BindingContext extends Pick<LoweringContext, 'isHalf' | 'elements' | 'scratchBytes'> {
+  readonly device: Pick<LoweringDevice, 'sizedArrays'>;
+}
 
 /** Elements of a vector that a storage type loads at once. */
 const widthOf = (type: StorageType) => (type === 'vec4f' ? 4 : 1);
@@ -106,26 +125,35 @@ export class BindingSet {
     return this.#add({ scratch }, { name, type, element: type, length });
   }
 
+  /** The array of a part of a block, whose elements are of f32. */
+  window(window: BlockRange, name: string, type: StorageType = 'f32'): StorageArray {
+    return this.#add({ window }, { name, type, element: type, length: window.bytes / (4 * widthOf(type)) });
+  }
+
+  /** The array of numbers that never change, as u32. */
+  table(table: Uint32Array<ArrayBuffer>, name: string): StorageArray {
+    return this.#add({ table }, { name, type: 'u32', element: 'u32', length: table.length });
+  }
+
   /**
-   * What stands first in the WGSL: `@group(0) @binding(i) var<storage, read_write> name: array<element, length>;` for
-   * each. Bounds checks against known lengths are cheaper: products on SwiftShader are a fifth faster.
+   * What stands first in the WGSL: `@group(0) @binding(i) var<storage, read_write> name: array<element, length>;` for each.
+   *
+   * Checks of indices against known lengths are cheaper: products on SwiftShader are a fifth faster. But where the driver checks
+   * (Vulkan's robustBufferAccess2), Dawn leaves out its own for arrays without a length only.
    */
   declarations(): string {
     const isHalf = this.#arrays.some(({ type, element }) => type !== element);
-    const lines = this.#arrays.map(
-      ({ name, element, length }, i) =>
-        `@group(0) @binding(${i}) var<storage, read_write> ${name}: array<${element}, ${length}>;`,
-    );
+    const { sizedArrays } = this.#context.device;
+    const lines = this.#arrays.map(({ name, element, length }, i) => {
+      const type = sizedArrays ? `array<${element}, ${length}>` : `array<${element}>`;
+      return `@group(0) @binding(${i}) var<storage, read_write> ${name}: ${type};`;
+    });
     return [...(isHalf ? ['enable f16;'] : []), ...lines].join('\n');
   }
 
   #add(binding: Binding, wanted: { name: string; type: StorageType; element: string; length: number }): StorageArray {
     const { name, type, element } = wanted;
-    const found = this.bindings.findIndex((other) =>
-      'buffer' in binding
-        ? 'buffer' in other && other.buffer === binding.buffer
-        : 'scratch' in other && other.scratch === binding.scratch,
-    );
+    const found = this.bindings.findIndex((other) => isSame(binding, other));
     if (found >= 0) {
       const known = this.#arrays[found];
       if (known.type === type) return known;

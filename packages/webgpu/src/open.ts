@@ -6,6 +6,8 @@ import { type GpuSource, isNode } from './adapter/gpu.js';
 import { type DeviceLimits, limitsOf } from './adapter/limits.js';
 import { matrixOrderForm, SUBGROUP_MATRIX_FEATURE, subgroupMatrixConfigs } from './adapter/subgroup-matrices.js';
 import { type WebGpuBackend, WebGpuDeviceBackend } from './backend.js';
+import { attentionPlans } from './kernels/attention/candidates.js';
+import type { AttentionPlans } from './kernels/attention/plan.js';
 import { productCandidates } from './kernels/products/candidates.js';
 import type { Candidates } from './kernels/products/variant.js';
 import type { LoweringDevice } from './lowering.js';
@@ -31,7 +33,7 @@ export interface OpenWebGpuOptions {
    */
   swiftShaderFolder?: string;
   /**
-   * Whether products are computed by the fastest of their variants, found out on the device when a program is loaded, or by
+   * Whether products and attention are computed by the fastest of their variants, found out on the device when a program is loaded, or by
    * what is usual for the adapter and the shape. Results differ by rounding. Default: 'measure' on a GPU, 'off' on a software
    * adapter.
    */
@@ -61,8 +63,12 @@ export async function openWebGpu(options: OpenWebGpuOptions = {}): Promise<WebGp
   return await openWithCandidates(options, productCandidates);
 }
 
-/** `openWebGpu` with the variants of products that there are to choose from. */
-export async function openWithCandidates(options: OpenWebGpuOptions, candidates: Candidates): Promise<WebGpuBackend> {
+/** `openWebGpu` with the variants of products and the plans of attention that there are to choose from. */
+export async function openWithCandidates(
+  options: OpenWebGpuOptions,
+  candidates: Candidates,
+  plans: AttentionPlans = attentionPlans,
+): Promise<WebGpuBackend> {
   const { memoryLimitBytes = Infinity } = options;
   if (!(memoryLimitBytes > 0)) {
     throw backendOptions('openWebGpu', `memoryLimitBytes is ${memoryLimitBytes}, but must be above 0`);
@@ -70,7 +76,7 @@ export async function openWithCandidates(options: OpenWebGpuOptions, candidates:
   const wanted = options.requireGpu ? 'hardware' : (options.adapter ?? 'any');
   const { adapter, source } = await findAdapter({ ...options, gpu: options.gpu as GPU | undefined, wanted });
   try {
-    return await openAdapter({ adapter, source, options, candidates });
+    return await openAdapter({ adapter, source, options, candidates, plans });
   } catch (error) {
     source.release();
     throw error;
@@ -82,8 +88,9 @@ async function openAdapter(opening: {
   source: GpuSource;
   options: OpenWebGpuOptions;
   candidates: Candidates;
+  plans: AttentionPlans;
 }): Promise<WebGpuBackend> {
-  const { adapter, source, options, candidates } = opening;
+  const { adapter, source, options, candidates, plans } = opening;
   const limits = limitsOf(adapter);
   const wanted = ['subgroups', 'shader-f16', 'timestamp-query', SUBGROUP_MATRIX_FEATURE] as const;
   const requiredFeatures = wanted.filter((feature) => adapter.features.has(feature));
@@ -102,11 +109,12 @@ async function openAdapter(opening: {
     description: `${adapterName(adapter)} through ${source.origin}${note}`,
     memoryLimitBytes,
     candidates,
+    plans,
     tuning:
       tuning === 'measure'
         ? {
             store: options.tuningStore ?? defaultTuningStore(),
-            key: () => tuningKey({ info: adapter.info, candidates, lowering, limits }),
+            key: () => tuningKey({ info: adapter.info, candidates, plans, lowering, limits }),
           }
         : undefined,
     release: source.release,
@@ -130,8 +138,15 @@ async function loweringDevice(adapter: GPUAdapter, device: GPUDevice, limits: De
     subgroupMinSize: adapter.info.subgroupMinSize ?? 0,
     subgroupMaxSize: adapter.info.subgroupMaxSize ?? 0,
     subgroupMatrices: orderForm && { configs, orderForm },
+    sizedArrays: adapterKind(adapter) === 'software' || !isOnVulkan(),
     software: adapterKind(adapter) === 'software',
   };
+}
+
+/** Whether WebGPU is built on Vulkan here, as on Linux, Android and ChromeOS. */
+function isOnVulkan(): boolean {
+  if (isNode()) return process.platform === 'linux' || process.platform === 'android';
+  return /Linux|Android|CrOS/.test(globalThis.navigator?.userAgent ?? '');
 }
 
 function hostMemoryLimit(): number {

@@ -10,16 +10,17 @@ export interface CaptionCommandOptions {
   lora?: AdapterChoice[];
   image: readonly string[];
   maxTokens: number;
+  beams: number;
   backend: BackendChoice;
 }
 
 export async function captionCommand(options: CaptionCommandOptions, terminal: Terminal): Promise<void> {
-  const { image: paths, maxTokens } = options;
+  const { image: paths, maxTokens, beams } = options;
   await withSampler({ ...options, uses: { describes: true } }, terminal, async (sampler) => {
     const sizes = imageSizes(sampler.config.image);
     const images: RgbImage[] = [];
     for (const path of paths) images.push(await readFittedImage(path, sizes));
-    const captions = await sampler.captionImages({ images, maxTokens, signal: terminal.signal });
+    const captions = await sampler.captionImages({ images, maxTokens, beams, signal: terminal.signal });
     for (const caption of captions) terminal.out(oneLine(caption));
   });
 }

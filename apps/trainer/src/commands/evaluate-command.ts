@@ -39,6 +39,8 @@ export interface EvaluateOptions extends JudgeOptions {
   count: number;
   /** Default: all. */
   only?: readonly PartName[];
+  /** Of captions: see `Sampler.captionImages`. */
+  beams: number;
   sweepCount: number;
   grid: WantedGrid;
   /** A file with a prompt on each line; default: none are drawn. */
@@ -82,13 +84,18 @@ export async function evaluateCommand(options: EvaluateOptions, terminal: Termin
     judge = await openJudge(backend);
     examination = await openExamination({ ...options, loaded, terminal }, backend, judge);
     const folder = await openFolder(out, options, loaded, judge);
-    const parts = partsWith(grid, prompts);
+    const parts = partsWith(grid, prompts, options.beams);
+    const made: Partial<Record<PartName, object>> = {
+      captions: { beams: options.beams },
+      sweep: { ...grid, pictures: options.sweepCount },
+      prompts: { prompts },
+    };
     for (const name of PART_NAMES) {
       if (!only.includes(name) || (name === 'prompts' && prompts.length === 0)) continue;
-      const made = name === 'sweep' ? { ...grid, pictures: options.sweepCount } : name === 'prompts' ? { prompts } : {};
-      if (options.only === undefined && folder.has(name, made)) {
+      const own = made[name] ?? {};
+      if (options.only === undefined && folder.has(name, own)) {
         terminal.log(`${name}: kept from before, of the same weights and options (--only ${name} makes it anew)`);
-      } else await evaluatePart(name, parts[name], { examination, folder, made });
+      } else await evaluatePart(name, parts[name], { examination, folder, made: own });
     }
     if (folder.scores().length > 0) terminal.out(scoreLines(folder.scores()));
     for (const each of folder.leftOut()) terminal.log(`left out: ${each}`);
@@ -100,10 +107,10 @@ export async function evaluateCommand(options: EvaluateOptions, terminal: Termin
   }
 }
 
-function partsWith(grid: SamplingGrid, prompts: readonly string[]): Readonly<Record<PartName, Part>> {
+function partsWith(grid: SamplingGrid, prompts: readonly string[], beams: number): Readonly<Record<PartName, Part>> {
   return {
     text: textPart,
-    captions: captionsPart,
+    captions: (examination) => captionsPart(examination, beams),
     drawings: drawingsPart,
     edits: editsPart,
     prompts: (examination) => promptsPart(examination, prompts),

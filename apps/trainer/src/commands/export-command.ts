@@ -88,5 +88,10 @@ export async function trainingFile(reader: FolderReader): Promise<Record<string,
   const name = (await reader.has('trainer_state.json')) ? 'trainer_state.json' : TRAINING_FILE;
   if (!(await reader.has(name))) return {};
   const state = await reader.readJson(name, z.unknown());
-  return { [TRAINING_FILE]: `${JSON.stringify(state, null, 2)}\n` };
+  return { [TRAINING_FILE]: `${JSON.stringify(state, withoutLatents, 2)}\n` };
+}
+
+/** Where latents lie that were encoded beforehand changes nothing that is learned, and is a path of the machine that trained. */
+function withoutLatents(key: string, value: unknown): unknown {
+  return key === 'latents' && typeof value === 'string' ? null : value;
 }

@@ -72,7 +72,7 @@ export async function trainCommand<
     );
     return undefined;
   }
-  checkRanks(config as Pick<Optimisation, 'diloco'>, rankHere() !== undefined);
+  checkRanks(config as Pick<Optimisation, 'diloco' | 'exchange'>, rankHere() !== undefined);
   const communicator = await openRanks(terminal);
   const isFirst = (communicator?.rank ?? 0) === 0;
   if (!resume && !options.overwrite && !options.profile && isFirst) await refuseExisting(folder);

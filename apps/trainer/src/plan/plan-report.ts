@@ -65,7 +65,7 @@ function assumptions({ machine, exchange }: PlanResult): string {
     `${gigabytes(machine.deviceBytes)}`,
     `a link of ${gigabytes(machine.linkBytesPerSecond)}/s each way with messages of ${(machine.latencySeconds * 1e6).toFixed(1)} us`,
     `${gigabytes(machine.hostBytesPerSecond)}/s to the host's memory`,
-    `${exchange} on the way`,
+    `gradients of ${exchange} on the way`,
   ].join(', ');
 }
 

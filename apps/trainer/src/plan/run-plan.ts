@@ -69,7 +69,7 @@ export async function planOnRanks(config: RunConfig, options: PlanOptions): Prom
   const shared = {
     ...{ needs, checkpointActivations, microBatches, machine, innerSteps },
     tokensPerMicroBatch: rows * sequenceLength,
-    bytesPerElement: exchange === 'f16' ? (2 as const) : (4 as const),
+    gradientBytes: exchange === 'f16' ? (2 as const) : (4 as const),
     averages,
   };
   const ranks = options.ranks ?? USUAL_RANKS.filter((each) => microBatches % each === 0);

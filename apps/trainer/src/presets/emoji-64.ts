@@ -3,7 +3,7 @@ import type { RunConfigInput } from '../config/run-config.js';
 
 export const emoji64: RunConfigInput = {
   name: 'emoji-64',
-  steps: 40_000,
+  steps: 18_000,
   model: {
     ...{ preset: 'nano', layers: 8, channels: 192, heads: 6, feedForward: 512 },
     // An edit's patches find those of the picture that is given.
@@ -25,13 +25,16 @@ export const emoji64: RunConfigInput = {
   tokenizer: { vocabularySize: 4096 },
   batch: { rows: 6, imagesPerRow: null, sequenceLength: 256 },
   optimizer: { weightDecay: 0.05 },
-  // Until step 32,000 the run may be made longer: --resume with --set steps=... --set learningRate.totalSteps=...
-  learningRate: { type: 'warmup-stable-decay', learningRate: 1e-3, finalLearningRate: 2e-5, warmupSteps: 500 },
+  // Until step 14,000 the run may be made longer: --resume with --set steps=... --set learningRate.totalSteps=...
+  learningRate: {
+    ...{ type: 'warmup-stable-decay', learningRate: 1e-3, finalLearningRate: 2e-5 },
+    ...{ warmupSteps: 500, decaySteps: 4000 },
+  },
   ema: { decay: 0.9995 },
   diffusion: { schedule: 'flow', parameterisation: 'flow' },
   // What a caption says is learned where the noise hides it.
   objective: { timesteps: { shift: 3 } },
-  sampling: { steps: 25, guidance: 2, scheduler: 'heun' },
+  sampling: { steps: 25, guidance: 3, scheduler: 'heun' },
   sample: { every: 4000, images: 16 },
   checkpointEvery: 250,
 };

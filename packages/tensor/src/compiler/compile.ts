@@ -4,9 +4,10 @@ import { apply, type Tensor } from '../graph/node.js';
 import { checkShape, type Shape, sameShape, shapeError, showShape, sizeOf } from '../graph/shape.js';
 import { inlineCheckpoints } from '../ops/checkpoint.js';
 import { inputOp, stateOp } from '../ops/leaf.js';
-import type { Backend, Executable, HostArray, ProfiledRun } from '../program/backend.js';
+import type { Backend, Executable, HostArray, ProfiledRun, RunMarks } from '../program/backend.js';
 import { kernelFlops } from '../program/cost.js';
 import { precisionUnsupported } from '../program/faults.js';
+import { operandsOf } from '../program/operands.js';
 import { bufferBytes, type DType, type Program, type ProgramBuffer } from '../program/program.js';
 import { isTensor } from '../tensor.js';
 import { type Lowered, type LowerOptions, lower, type StateUpdate } from './lower.js';
@@ -67,11 +68,16 @@ export interface CompileOptions<Inputs, State, Outputs> {
 
 export interface Compiled<Inputs, Outputs> {
   /** Writes the inputs, replays the kernels, reads the outputs. Runs execute in the order of the calls. */
-  run(inputs: MapTree<Inputs, TensorSpec, HostArray>): Promise<MapTree<Outputs, Tensor, Float32Array>>;
+  run(
+    inputs: MapTree<Inputs, TensorSpec, HostArray>,
+    marks?: RunMarks,
+  ): Promise<MapTree<Outputs, Tensor, Float32Array>>;
   /** `run`, and when each kernel ran: slower than `run`, as every kernel is waited for. */
   profile(
     inputs: MapTree<Inputs, TensorSpec, HostArray>,
   ): Promise<Omit<ProfiledRun, 'outputs'> & { outputs: MapTree<Outputs, Tensor, Float32Array> }>;
+  /** The position of the last kernel that reads or writes any of these variables; -1 where none does. For `RunMarks`. */
+  lastUse(variables: Iterable<Variable>): number;
   readonly program: Program;
   dispose(): void;
 }
@@ -112,7 +118,11 @@ export async function compile<Inputs, State, Outputs>(
   };
   return {
     program,
-    run: async (values) => outputsOf(await executable.run(arraysOf(values))),
+    run: async (values, marks) => outputsOf(await executable.run(arraysOf(values), marks)),
+    lastUse: lastUses(
+      program,
+      states.map((state) => variables[state]),
+    ),
     async profile(values) {
       const { outputs, ...profile } = await executable.profile(arraysOf(values));
       return { ...profile, outputs: outputsOf(outputs) };
@@ -202,6 +212,25 @@ function place(name: string, { buffers, outputs }: Lowered, units: Unit[], backe
   const flops = kernels.reduce((sum, kernel) => sum + kernelFlops(kernel), 0);
   const { arenaBytes, liveBytes } = plan;
   return { name, buffers: placed, kernels, arenaBytes, liveBytes, outputs, flops };
+}
+
+/** @param states of the program, by index */
+function lastUses({ kernels, buffers }: Program, states: readonly Variable[]): Compiled<never, never>['lastUse'] {
+  let positions: Map<Variable, number> | undefined;
+  const find = () => {
+    const found = new Map<Variable, number>();
+    for (const [position, kernel] of kernels.entries()) {
+      for (const { buffer } of operandsOf(kernel)) {
+        const { storage } = buffers[buffer];
+        if (storage.kind === 'state') found.set(states[storage.index], position);
+      }
+    }
+    return found;
+  };
+  return (variables) => {
+    positions ??= find();
+    return [...variables].reduce((last, variable) => Math.max(last, positions!.get(variable) ?? -1), -1);
+  };
 }
 
 /** Which of the declared inputs or states the program touches. */

@@ -33,10 +33,28 @@ export class Variable {
 
 export const isVariable = (value: unknown): value is Variable => value instanceof Variable;
 
+interface VariableOptions {
+  shape: Shape;
+  /** Default f32. */
+  dtype?: DType;
+  /** Default zeros. */
+  data?: HostArray;
+}
+
 /** A variable with the given contents, or zeros. */
-export function createVariable(backend: Backend, options: { shape: Shape; dtype?: DType; data?: HostArray }): Variable {
-  const { shape, dtype = 'f32', data } = options;
-  const variable = new Variable(dtype, [...shape], backend.createBuffer(sizeOf(shape)));
+export function createVariable(backend: Backend, options: VariableOptions): Variable {
+  return withContents(options, backend.createBuffer(sizeOf(options.shape)));
+}
+
+/** Variables that the same programs use: a backend may put them side by side. */
+export function createVariables(backend: Backend, variables: readonly VariableOptions[]): Variable[] {
+  const sizes = variables.map(({ shape }) => sizeOf(shape));
+  const buffers = backend.createBuffers?.(sizes) ?? sizes.map((size) => backend.createBuffer(size));
+  return variables.map((options, i) => withContents(options, buffers[i]));
+}
+
+function withContents({ shape, dtype = 'f32', data }: VariableOptions, buffer: DeviceBuffer): Variable {
+  const variable = new Variable(dtype, [...shape], buffer);
   if (data) variable.write(data);
   return variable;
 }

@@ -134,3 +134,29 @@ export const attentionCases: readonly ConformanceCase[] = [
     interval: (b) => [16 * (2 - b), 16 * (2 - b) + 5 + b],
   }),
 ];
+
+/** As in a model: what products exchange with it is kept in f16 where that is asked for. */
+export const attentionBetweenProducts = (): ConformanceCase => ({
+  name: 'attention: between products',
+  inputs: {
+    x: normal([1, 37, 16]),
+    toQueries: normal([16, 32], 0.25),
+    toKeys: normal([16, 16], 0.25),
+    toValues: normal([16, 16], 0.25),
+    toOutput: normal([32, 16], 0.25),
+    begin: ids(
+      Array.from({ length: 37 }, (_, i) => packed(0, i)[0]),
+      [1, 37],
+    ),
+    end: ids(
+      Array.from({ length: 37 }, (_, i) => Math.max(i + 1, Math.min(i + 4, 20))),
+      [1, 37],
+    ),
+  },
+  fn: ({ x, toQueries, toKeys, toValues, toOutput, begin, end }) => {
+    const heads = (weight: typeof x, count: number) => x.matmul(weight).reshape([1, 37, count, 16]);
+    const seen = attention({ q: heads(toQueries, 2), k: heads(toKeys, 1), v: heads(toValues, 1), begin, end });
+    return seen.reshape([1, 37, 32]).matmul(toOutput);
+  },
+  tolerance: 1e-4,
+});

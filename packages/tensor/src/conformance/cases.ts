@@ -1,6 +1,6 @@
 /** @file The conformance suite: every operation over shapes that do not divide tiles, and chains that exercise fusion. */
 
-import { attentionCases } from './attention-cases.js';
+import { attentionBetweenProducts, attentionCases } from './attention-cases.js';
 import type { ConformanceCase } from './case.js';
 import { convolutionCases } from './convolution-cases.js';
 import { detachCases } from './detach-cases.js';
@@ -19,4 +19,6 @@ export const conformanceCases: readonly ConformanceCase[] = [
   ...convolutionCases,
   ...detachCases,
   ...trainingCases,
+  // Last: the numbers of a case depend on how many were drawn before.
+  attentionBetweenProducts(),
 ];

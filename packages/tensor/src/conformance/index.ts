@@ -3,3 +3,4 @@ export type { CaseInput, ConformanceCase } from './case.js';
 export { conformanceCases } from './cases.js';
 export { checkOnBackend, type Mismatch, type RunOptions, runOnBackend } from './check.js';
 export { type FaultCase, type FaultReport, faultCases, type OpenBackend, reportFault } from './faults.js';
+export { checkMarks } from './marks.js';

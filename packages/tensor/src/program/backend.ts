@@ -27,7 +27,10 @@ export interface DeviceBuffer {
   destroy(): void;
 }
 
-/** When a part of a kernel ran. A kernel may have several parts, such as packing its operands. */
+/**
+ * When a part of a kernel ran. A kernel may have several parts, such as packing its operands; kernels that run as one have the span
+ * of their first.
+ */
 export interface KernelSpan {
   /** Position in `Program.kernels`. */
   kernel: number;
@@ -46,6 +49,17 @@ export interface ProfiledRun {
   clock: string;
 }
 
+/** Points of a run that somebody waits for. */
+export interface RunMarks {
+  /** Positions in `Program.kernels`, none before the one in front of it. */
+  after: readonly number[];
+  /**
+   * Told when the kernels up to mark `index` have been computed, or are in the device's queue: reading a buffer from then on gives
+   * what they wrote, though the run goes on.
+   */
+  reached(index: number): void;
+}
+
 /** A loaded program. A run writes the inputs, replays the kernels and reads the outputs; it creates nothing on the device. */
 export interface Executable {
   /**
@@ -53,7 +67,7 @@ export interface Executable {
    * @returns the outputs' contents. Runs execute in the order of the calls; a second run may be started before the
    * first one's promise is fulfilled.
    */
-  run(inputs: HostArray[]): Promise<ArrayBuffer[]>;
+  run(inputs: HostArray[], marks?: RunMarks): Promise<ArrayBuffer[]>;
   /** Like `run`, one kernel at a time with its time taken: for finding out where the time goes. */
   profile(inputs: HostArray[]): Promise<ProfiledRun>;
   /** Frees everything the program holds. A run afterwards throws PROGRAM_DISPOSED. Idempotent. */
@@ -83,8 +97,12 @@ export interface Backend {
    * rows there are. Default: not promised.
    */
   readonly batchInvariant?: boolean;
+  /** Whether a run is in the device's queue when `run` returns, and computed while the host does something else. Default: no. */
+  readonly queued?: boolean;
   /** A zeroed buffer. Throws `OutOfMemoryError` before allocating what cannot fit. */
   createBuffer(elements: number): DeviceBuffer;
+  /** Like `createBuffer` for each, but side by side where that helps: for buffers that the same programs use. */
+  createBuffers?(sizes: readonly number[]): DeviceBuffer[];
   /** Prepares everything a run needs. `states`: one buffer per `state` storage index, created by this backend, each another. */
   load(program: Program, states: DeviceBuffer[]): Promise<Executable>;
   stats(): BackendStats;

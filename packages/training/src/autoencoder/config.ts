@@ -3,7 +3,7 @@ import { parseConfig } from '@transfusion/core';
 import { klConfigSchema, klPresets, vqConfigSchema, vqPresets } from '@transfusion/vae';
 import { z } from 'zod';
 import { runLearningRateSchema } from '../learning-rate.js';
-import { emaSchema, optimizerFields, seedSchema } from '../optimisation.js';
+import { emaSchema, exchangeSchema, optimizerFields, seedSchema } from '../optimisation.js';
 import { heldOutFields } from '../split.js';
 
 const autoencoderSchema = z
@@ -78,6 +78,7 @@ export const autoencoderFields = {
     .min(1)
     .default(1)
     .describe('micro-batches of a step, which ranks share; more than one only without a discriminator'),
+  exchange: exchangeSchema,
   loss: lossSchema.prefault({}),
   revival: revivalSchema,
   optimizer: z

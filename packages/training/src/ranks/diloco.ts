@@ -6,7 +6,7 @@ import { flattenTree, isVariable, type Variable } from '@transfusion/tensor';
 import type { NamedTensor } from '../model-files.js';
 import type { DilocoConfig } from '../optimisation.js';
 import { OUTER_MOMENTUM, type StateValues, type TrainState } from '../train-state.js';
-import { bucketsOf, gatherOwned, shareOwned, sumOwned } from './exchange.js';
+import { beginSums, bucketsOf, gatherOwned, type Slice, shareOwned } from './exchange.js';
 import type { RankGroup } from './rank-group.js';
 
 export interface Diloco {
@@ -46,7 +46,7 @@ export function createDiloco(
   const settle = async (): Promise<void> => {
     if (steps === 0) return;
     steps = 0;
-    await sumOwned(group, buckets, parameters, (sum, slices) => {
+    const outerStep = (sum: Float32Array, slices: readonly Slice[]) => {
       const means = mean(sum);
       let at = 0;
       for (const { path, begin, end } of slices) {
@@ -59,9 +59,10 @@ export function createDiloco(
         }
       }
       return means;
-    });
+    };
+    await beginSums(group, buckets, parameters, { follows: outerStep }).finish();
     await shareOwned(group, buckets, parameters);
-    await sumOwned(group, buckets, averages, mean);
+    await beginSums(group, buckets, averages, { follows: mean }).finish();
     await shareOwned(group, buckets, averages);
   };
 

@@ -2,7 +2,7 @@
 import { createLocalGroup } from '@transfusion/distributed';
 import { type Backend, createVariable, type Variable } from '@transfusion/tensor';
 import { openWasm } from '@transfusion/wasm';
-import { bucketsOf, gatherOwned, shareOwned, sumOwned } from './exchange.js';
+import { beginSums, bucketsOf, gatherOwned, shareOwned } from './exchange.js';
 import { assignOwners } from './owners.js';
 import type { RankGroup } from './rank-group.js';
 
@@ -53,7 +53,14 @@ test('buckets have every element once, of each owner as much as of any other unt
 
 test('owners get the sums of all, everyone the parameters of the owners, and the first one what all own', async () => {
   const all = ranks();
-  await Promise.all(all.map(({ group, buckets, variables }) => sumOwned(group, buckets, variables)));
+  await Promise.all(
+    all.map(async ({ group, buckets, variables }, rank) => {
+      const sums = beginSums(group, buckets, variables);
+      // Ranks have their first buckets when they have them.
+      for (let i = 0; i < 5 * rank; i++) sums.ready();
+      await sums.finish();
+    }),
+  );
   const sum = (path: string, i: number) =>
     [0, 1, 2].map((rank) => Math.fround(value(path, i, rank))).reduce((a, b) => Math.fround(a + b));
   for (const { group, variables } of all) {
@@ -75,4 +82,27 @@ test('owners get the sums of all, everyone the parameters of the owners, and the
     expect([path, gathered[0].get(path)]).toEqual([path, expected]);
   }
   expect(gathered.slice(1).map(({ size }) => size)).toEqual([0, 0]);
+});
+
+test('as halves, sums keep three digits of the largest of a tensor, and infinities', async () => {
+  const all = ranks();
+  const [large] = all[2].variables.values();
+  const size = large.buffer.elements;
+  large.write(Float32Array.from({ length: size }, (_, i) => (i === 3 ? Number.POSITIVE_INFINITY : 1e-30 * i)));
+  await Promise.all(
+    all.map(({ group, buckets, variables }) => beginSums(group, buckets, variables, { wire: 'f16' }).finish()),
+  );
+  for (const { group, variables } of all) {
+    for (const path of sizes.keys()) {
+      if (group.owners.get(path) !== group.communicator.rank) continue;
+      const values = await variables.get(path)!.read();
+      for (const [i, actual] of values.entries()) {
+        const parts = [0, 1, 2].map((rank) => value(path, i, rank));
+        if (path === 'embedding') parts[2] = i === 3 ? Number.POSITIVE_INFINITY : 1e-30 * i;
+        const expected = parts.reduce((a, b) => a + b);
+        if (Number.isFinite(expected)) expect(Math.abs(actual - expected)).toBeLessThan(2 ** -10);
+        else expect(actual).toBe(expected);
+      }
+    }
+  }
 });

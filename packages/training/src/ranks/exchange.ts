@@ -3,6 +3,7 @@ import { type Communicator, partOffsets } from '@transfusion/distributed';
 import type { Variable } from '@transfusion/tensor';
 import type { RankGroup, RankPlace } from './rank-group.js';
 import { treeSum } from './tree-sum.js';
+import { WIRES, type WireType } from './wire.js';
 
 /** As PyTorch's DistributedDataParallel has it. */
 const BUCKET_ELEMENTS = (25 * 2 ** 20) / 4;
@@ -58,35 +59,74 @@ function slicesOf(tensors: readonly (readonly [path: string, size: number])[], l
   return all;
 }
 
-/**
- * Replaces the tensors that this rank owns by their sums over all ranks, in the order of `treeSum`, or by what follows from them.
- * @param follows from a sum; it may be changed in place
- */
-export async function sumOwned(
+export interface SumOptions {
+  /** What follows from a sum, which is what its owner gets; the sum may be changed in place. Default: the sum. */
+  follows?(sum: Float32Array, slices: readonly Slice[]): Float32Array;
+  /** What others' parts are on their way. Default 'f32'. */
+  wire?: WireType;
+}
+
+/** Sums that are on their way while others are still computed. */
+export interface Sums {
+  /** What is in the next bucket is computed. */
+  ready(): void;
+  /** So is all the rest: ends when every owner has its sums. */
+  finish(): Promise<void>;
+}
+
+/** Replaces the tensors that this rank owns by their sums over all ranks, in the order of `treeSum`, or by what follows from them. */
+export function beginSums(
   { communicator }: RankGroup,
   buckets: readonly Bucket[],
   tensors: Variables,
-  follows: (sum: Float32Array, slices: readonly Slice[]) => Float32Array = (sum) => sum,
-): Promise<void> {
+  { follows = (sum) => sum, wire: type = 'f32' }: SumOptions = {},
+): Sums {
   const { rank, size } = communicator;
-  await throughBuckets(
-    buckets,
-    async (bucket) => ({
-      own: await readAll(bucket[rank], tensors),
-      others: await readAll(bucket.with(rank, []).flat(), tensors),
-    }),
-    async (bucket, { own, others }) => {
-      const sent = { array: others, lengths: bucket.map(elementsOf).with(rank, 0) };
-      const lengths = new Array<number>(size).fill(own.length).with(rank, 0);
-      const received = new Float32Array(own.length * (size - 1));
-      await communicator.allToAll(sent, { array: received, lengths });
-      const offsets = partOffsets(lengths);
-      const parts = lengths.map((_, from) =>
-        from === rank ? own : received.subarray(offsets[from], offsets[from + 1]),
-      );
-      writeAll(bucket[rank], tensors, follows(treeSum(parts), bucket[rank]));
+  const wire = WIRES[type];
+  const lengthsOf = (slices: readonly Slice[]) => slices.map(({ begin, end }) => end - begin);
+  const read = async (bucket: Bucket) => ({
+    own: await readAll(bucket[rank], tensors),
+    others: await readAll(bucket.with(rank, []).flat(), tensors),
+  });
+  const send = async (bucket: Bucket, { own, others }: Awaited<ReturnType<typeof read>>) => {
+    const packedLengths = bucket.map((slices) => wire.packedLength(lengthsOf(slices))).with(rank, 0);
+    const sent = wire.create(packedLengths.reduce((sum, length) => sum + length, 0));
+    const places = partOffsets(packedLengths);
+    let at = 0;
+    for (const [owner, slices] of bucket.entries()) {
+      if (owner === rank) continue;
+      const values = others.subarray(at, (at += elementsOf(slices)));
+      wire.pack(values, lengthsOf(slices), sent.subarray(places[owner], places[owner + 1]));
+    }
+    const ownLengths = lengthsOf(bucket[rank]);
+    const lengths = new Array<number>(size).fill(wire.packedLength(ownLengths)).with(rank, 0);
+    const offsets = partOffsets(lengths);
+    const received = wire.create(offsets[size]);
+    await communicator.allToAll({ array: sent, lengths: packedLengths }, { array: received, lengths });
+    const parts = lengths.map((_, from) =>
+      from === rank ? own : wire.unpack(received.subarray(offsets[from], offsets[from + 1]), ownLengths),
+    );
+    writeAll(bucket[rank], tensors, follows(treeSum(parts), bucket[rank]));
+  };
+  let begun = 0;
+  let sending = Promise.resolve();
+  const ready = () => {
+    const bucket = buckets[begun++];
+    const contents = read(bucket);
+    sending = sending.then(async () => send(bucket, await contents));
+    // Whoever waits for the end is told.
+    contents.catch(() => {});
+    sending.catch(() => {});
+  };
+  return {
+    ready,
+    async finish() {
+      await sending;
+      const rest = buckets.slice(begun);
+      begun = buckets.length;
+      await throughBuckets(rest, read, send);
     },
-  );
+  };
 }
 
 /** Gives every rank what the others own. */

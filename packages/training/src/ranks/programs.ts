@@ -7,16 +7,18 @@ import { compileOwnedUpdate, compileSquares, type StepOptions } from '../compile
 import type { BatchArrays, Objective } from '../objective.js';
 import { type AnyCompiled, arenaBytesOf, compileGradientSum, type StepPrograms, totalTerms } from '../step-programs.js';
 import { ownedState, type TrainState } from '../train-state.js';
-import { bucketsOf, gatherNumbers, shareOwned, sumOwned } from './exchange.js';
+import { beginSums, bucketsOf, gatherNumbers, shareOwned } from './exchange.js';
+import type { MeteredCommunicator } from './metered.js';
 import { microBatchesOf, type RankGroup, shareOf } from './rank-group.js';
+import type { WireType } from './wire.js';
 
 export async function compileRankedPrograms(
   backend: Backend,
   state: TrainState,
   objective: Objective,
-  options: StepOptions & { group: RankGroup },
+  options: StepOptions & { group: RankGroup<MeteredCommunicator>; wire?: WireType },
 ): Promise<StepPrograms> {
-  const { group, accumulation } = options;
+  const { group, accumulation, wire } = options;
   const { communicator } = group;
   const { count } = microBatchesOf(accumulation, communicator);
   const share = shareOf(group);
@@ -45,12 +47,23 @@ export async function compileRankedPrograms(
     return Math.fround(Math.sqrt(places.map((place) => all[place]).reduce((a, b) => Math.fround(a + b))));
   };
 
+  const watched = buckets.map((bucket) =>
+    [...new Set(bucket.flat().map(({ path }) => path))].map((path) => gradients.get(path)!),
+  );
+
+  /** The gradients of the batches, each summed over all ranks at its owner. A bucket travels while others are computed. */
+  const sumGradients = async (batches: readonly BatchArrays[]): Promise<Record<string, number>[]> => {
+    const sums = beginSums(group, buckets, gradients, { wire });
+    const terms = await communicator.beside(() => sum.run(batches, { groups: watched, complete: sums.ready }));
+    await sums.finish();
+    return terms;
+  };
+
   /** From gradients to parameters, which all ranks have afterwards. */
   const optimise = async (
     numbers: Record<string, Float32Array>,
     apply: (inputs: unknown) => Promise<void>,
   ): Promise<void> => {
-    await sumOwned(group, buckets, gradients);
     await apply({ ...numbers, norm: Float32Array.of(await globalNorm()) });
     await shareOwned(group, buckets, parameters);
   };
@@ -76,7 +89,7 @@ export async function compileRankedPrograms(
     arenaBytes: sum.arenaBytes + arenaBytesOf([update]),
     async run(batches, numbers) {
       await completeTotals(batches);
-      const terms = await allTerms(group, await sum.run(batches));
+      const terms = await allTerms(group, await sumGradients(batches));
       let result: { norm: number; lossScale?: number } = { norm: Number.NaN };
       await optimise(numbers, async (inputs) => {
         const { norm, lossScale } = await update.run(inputs);
@@ -87,6 +100,7 @@ export async function compileRankedPrograms(
     async profile(batches, numbers) {
       await completeTotals(batches);
       const profiles = await sum.profile(batches);
+      await beginSums(group, buckets, gradients, { wire }).finish();
       await optimise(numbers, async (inputs) => {
         const { spans, clock } = await update.profile(inputs);
         profiles.push({ program: update.program, runs: [spans], clock });

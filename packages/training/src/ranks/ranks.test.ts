@@ -165,6 +165,17 @@ describe('DiLoCo', () => {
   });
 });
 
+test('with gradients as halves on their way, two ranks learn the same, and agree with each other', async () => {
+  const changes = { exchange: 'f16' as const };
+  const { logged } = await outcome(2, { changes });
+  const losses = (lines: unknown[]) => lines.map((line) => (line as { language: number }).language);
+  for (const [i, language] of losses(logged).entries()) {
+    expect(Math.abs(language / losses(single.logged)[i] - 1)).toBeLessThan(5e-3);
+  }
+  expect(logged).not.toEqual(single.logged);
+  await expect(outcome(2, { changes: { ...changes, diloco: { innerSteps: 5 } } })).rejects.toThrow(/RANKS_EXCHANGE/);
+});
+
 test('what cannot be shared is refused by name', async () => {
   await expect(outcome(3)).rejects.toThrow(
     /RANKS_BATCHES: 3 ranks cannot share 4 micro-batches of a step evenly\n.*batch.accumulation=6/,

@@ -12,8 +12,6 @@ export interface DilocoOptions {
   microBatches: number;
   /** Of a micro-batch's program. */
   arenaBytes: number;
-  /** Of an element on its way: 4, or 2 with f16. */
-  bytesPerElement: 2 | 4;
   linkBytesPerSecond: number;
 }
 
@@ -35,10 +33,10 @@ export interface DilocoCost {
 
 /** An exchange is that of a step of data-parallel training, of differences of parameters; there are 1/H as many. */
 export function dilocoCost(options: DilocoOptions): DilocoCost {
-  const { tensors, ranks, innerSteps, microBatches, arenaBytes, bytesPerElement, linkBytesPerSecond } = options;
+  const { tensors, ranks, innerSteps, microBatches, arenaBytes, linkBytesPerSecond } = options;
   const elements = totalOf(tensors);
   const sums = microBatches === 1 ? 0 : 1 + keptSums(microBatches);
-  const exchangeBytes = (2 * bytesPerElement * elements * (ranks - 1)) / ranks;
+  const exchangeBytes = (2 * STATE_BYTES * elements * (ranks - 1)) / ranks;
   return {
     deviceBytes: (4 + sums) * STATE_BYTES * elements + arenaBytes,
     hostBytes: STATE_BYTES * elements * (1 + 1 / ranks),

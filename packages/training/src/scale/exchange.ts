@@ -1,6 +1,7 @@
 /** @file What travels between ranks in a step, from sizes alone: bytes, and how long it takes on links of a given speed. */
 import { bucketsOf, elementsOf } from '../ranks/exchange.js';
 import { assignOwners } from '../ranks/owners.js';
+import { STATE_BYTES } from './rank-memory.js';
 
 /** Elements that travel together, by owner. */
 export type BucketLoads = readonly number[];
@@ -9,17 +10,13 @@ export interface ExchangeOptions {
   /** Elements of each parameter. */
   tensors: ReadonlyMap<string, number>;
   ranks: number;
-  /** Of an element on its way: 4, or 2 with f16. */
-  bytesPerElement: 2 | 4;
+  /** Of a gradient on its way: 4, or 2 with `exchange=f16`. Parameters are f32. */
+  gradientBytes: 2 | 4;
   /** Elements of a bucket: see `bucketsOf`. */
   bucketElements?: number;
 }
 
-export function bucketLoads({
-  tensors,
-  ranks,
-  bucketElements,
-}: Omit<ExchangeOptions, 'bytesPerElement'>): BucketLoads[] {
+export function bucketLoads({ tensors, ranks, bucketElements }: Omit<ExchangeOptions, 'gradientBytes'>): BucketLoads[] {
   const group = { communicator: { rank: 0, size: ranks }, owners: assignOwners(tensors, ranks), sizes: tensors };
   return bucketsOf(group, bucketElements).map((bucket) => bucket.map(elementsOf));
 }
@@ -34,25 +31,25 @@ export interface StepTraffic {
  * Of gradients each rank sends what others own, once: bytes (R - 1) / R where loads are equal; and the owner receives R - 1 copies of its
  * part. Of parameters it is the other way round. That is what a reduce-scatter and an all-gather move.
  */
-export function stepTraffic({ tensors, ranks, bytesPerElement }: ExchangeOptions): StepTraffic {
+export function stepTraffic({ tensors, ranks, gradientBytes }: ExchangeOptions): StepTraffic {
   const loads = new Array<number>(ranks).fill(0);
   for (const [name, owner] of assignOwners(tensors, ranks)) loads[owner] += tensors.get(name)!;
   const total = loads.reduce((sum, load) => sum + load, 0);
-  const others = bytesPerElement * (total - Math.min(...loads));
-  const copies = bytesPerElement * (ranks - 1) * Math.max(...loads);
+  const others = total - Math.min(...loads);
+  const copies = (ranks - 1) * Math.max(...loads);
   return {
-    gradients: { sentBytes: others, receivedBytes: copies },
-    parameters: { sentBytes: copies, receivedBytes: others },
+    gradients: { sentBytes: gradientBytes * others, receivedBytes: gradientBytes * copies },
+    parameters: { sentBytes: STATE_BYTES * copies, receivedBytes: STATE_BYTES * others },
   };
 }
 
 /**
- * Seconds in which the buckets of gradients travel, one after the other; those of parameters take as long the other way. A bucket is
+ * Seconds in which all buckets travel, one after the other, gradients one way or parameters the other. A bucket is
  * there when its busiest rank is done: that which sends or receives most, on a link that does both at once. Of `linkBytesPerSecond`
  * each rank has its own, each way; every message between two ranks costs `latencySeconds`.
  */
 export function exchangeSeconds(
-  options: ExchangeOptions,
+  options: Omit<ExchangeOptions, 'gradientBytes'> & { bytesPerElement: 2 | 4 },
   link: { linkBytesPerSecond: number; latencySeconds: number },
 ): number {
   const { ranks, bytesPerElement } = options;
@@ -65,7 +62,10 @@ export function exchangeSeconds(
 }
 
 /** Host memory of the busiest rank while a bucket of gradients travels, in bytes: what it sends (and the next one), and a copy from each. */
-export function exchangeHostBytes(options: ExchangeOptions): { bytes: number; elementsReceived: number } {
+export function exchangeHostBytes(options: Omit<ExchangeOptions, 'gradientBytes'>): {
+  bytes: number;
+  elementsReceived: number;
+} {
   let [bytes, elementsReceived] = [0, 0];
   for (const loads of bucketLoads(options)) {
     const total = loads.reduce((sum, load) => sum + load, 0);

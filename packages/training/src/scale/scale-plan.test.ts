@@ -30,7 +30,7 @@ const options: ScaleOptions = {
     bindingBytes: 10_000,
     hostBytes: 1e6,
   },
-  bytesPerElement: 4,
+  gradientBytes: 4,
   averages: 'first-rank',
   innerSteps: 10,
 };

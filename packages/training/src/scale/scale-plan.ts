@@ -25,8 +25,8 @@ export interface ScaleOptions {
   tokensPerMicroBatch: number;
   ranks: number;
   machine: RankMachine;
-  /** Of an element on its way between ranks: 4, or 2 with f16. */
-  bytesPerElement: 2 | 4;
+  /** Of a gradient on its way between ranks: 4, or 2 with `exchange=f16`. */
+  gradientBytes: 2 | 4;
   /** Who has the moving averages: see `rankMemories`. */
   averages: RankMemoryOptions['averages'];
   /** Inner steps of DiLoCo, to compare with. */
@@ -54,7 +54,7 @@ export interface ScalePlan {
 
 /** @throws TransfusionError SCALE_BATCH: the ranks cannot share the micro-batches evenly */
 export function scalePlan(options: ScaleOptions): ScalePlan {
-  const { needs, ranks, machine, tokensPerMicroBatch, innerSteps, bytesPerElement, checkpointActivations } = options;
+  const { needs, ranks, machine, tokensPerMicroBatch, innerSteps, gradientBytes, checkpointActivations } = options;
   const { tensors, arenaBytes, flops } = needs;
   const microBatches = options.microBatches / ranks;
   if (!Number.isInteger(microBatches)) throw unevenly(options);
@@ -65,7 +65,7 @@ export function scalePlan(options: ScaleOptions): ScalePlan {
     (most, each) => (most && most.totalBytes >= each.totalBytes ? most : each),
     undefined,
   );
-  const exchange = { tensors, ranks, bytesPerElement };
+  const exchange = { tensors, ranks, gradientBytes };
   const timed = { ...exchange, machine, flops, microBatches, checkpointActivations };
   const time = stepTime(timed);
   const host = exchangeHostBytes(exchange);
@@ -75,7 +75,7 @@ export function scalePlan(options: ScaleOptions): ScalePlan {
     tokensPerSecond: (options.microBatches * tokensPerMicroBatch) / time.stepSeconds,
     exchangeHostBytes: ranks === 1 ? 0 : host.bytes,
     savingHostBytes: 4 * STATE_BYTES * totalOf(tensors),
-    diloco: dilocoCost({ tensors, ranks, innerSteps, microBatches, arenaBytes, bytesPerElement, ...machine }),
+    diloco: dilocoCost({ tensors, ranks, innerSteps, microBatches, arenaBytes, ...machine }),
   };
   const elementsReceived = ranks === 1 ? 0 : host.elementsReceived;
   return { ...plan, pressures: pressuresOf({ ...plan, needs, machine, elementsReceived, checkpointActivations }) };

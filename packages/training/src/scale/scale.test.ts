@@ -41,7 +41,7 @@ describe('memory', () => {
 
 describe('what travels', () => {
   test('equal loads: bytes (R - 1) / R each way, of gradients and of parameters', () => {
-    const traffic = stepTraffic({ tensors: equal(8, 1000), ranks: 8, bytesPerElement: 4 });
+    const traffic = stepTraffic({ tensors: equal(8, 1000), ranks: 8, gradientBytes: 4 });
     const bytes = (32_000 * 7) / 8;
     expect(traffic).toEqual({
       gradients: { sentBytes: bytes, receivedBytes: bytes },
@@ -52,8 +52,10 @@ describe('what travels', () => {
   test('a tensor that is larger than the share of a rank makes its owner the slowest', () => {
     // 6 of 9 belong to one rank, which gets a copy of them from the other two.
     const tensors = new Map(Object.entries({ embedding: 6, a: 2, b: 1 }));
-    const { gradients } = stepTraffic({ tensors, ranks: 3, bytesPerElement: 2 });
+    const { gradients, parameters } = stepTraffic({ tensors, ranks: 3, gradientBytes: 2 });
     expect(gradients).toEqual({ sentBytes: 2 * 8, receivedBytes: 2 * 12 });
+    // Parameters are f32 whatever gradients are.
+    expect(parameters).toEqual({ sentBytes: 4 * 12, receivedBytes: 4 * 8 });
   });
 
   test('every rank sends to all others at once, however many buckets there are', () => {
@@ -78,7 +80,7 @@ describe('what travels', () => {
 
   test('DiLoCo sends 1/H as much', () => {
     const tensors = equal(10, 1e6);
-    const shared = { tensors, ranks: 8, bytesPerElement: 4 as const, linkBytesPerSecond: 1e9 };
+    const shared = { tensors, ranks: 8, gradientBytes: 4 as const, linkBytesPerSecond: 1e9 };
     const { gradients, parameters } = stepTraffic({ ...shared, tensors: equal(8, 10e6 / 8) });
     const cost = dilocoCost({ ...shared, innerSteps: 500, microBatches: 1, arenaBytes: 7 });
     expect(cost.bytesPerStep * 500).toBeCloseTo(gradients.sentBytes + parameters.sentBytes);
@@ -93,7 +95,7 @@ describe('time', () => {
   const exposed = (options: { ranks: number; tokens: number; flopsPerSecond: number; link: number; host?: number }) => {
     const tensors = equal(64, 1e6);
     const time = stepTime({
-      ...{ tensors, ranks: options.ranks, bytesPerElement: 4 },
+      ...{ tensors, ranks: options.ranks, gradientBytes: 4 },
       ...{ microBatches: 1, checkpointActivations: false, flops: 6 * 64e6 * options.tokens },
       machine: machine({
         flopsPerSecond: options.flopsPerSecond,
@@ -132,7 +134,7 @@ describe('time', () => {
 
   test('overlapped, what fits behind the last backward and the first forward pass is free', () => {
     const options = {
-      ...{ tensors: equal(2, 1e6), ranks: 2, bytesPerElement: 4 as const },
+      ...{ tensors: equal(2, 1e6), ranks: 2, gradientBytes: 4 as const },
       ...{ microBatches: 3, flops: 3e9, checkpointActivations: false },
     };
     // 4 MB each way: 4 ms at 1 GB/s. A micro-batch is 1 ms forward and 2 ms backward at 1 TFLOP/s.

@@ -50,10 +50,13 @@ export function stepTime(options: StepTimeOptions): StepTime {
   const { machine, flops, microBatches, checkpointActivations, tensors, ranks } = options;
   const microBatchSeconds = flops / machine.flopsPerSecond;
   const computeSeconds = microBatches * microBatchSeconds;
-  const link = exchangeSeconds(options, machine);
+  const link = (bytesPerElement: 2 | 4) => exchangeSeconds({ ...options, bytesPerElement }, machine);
   // All gradients leave the device, and all parameters enter it; one rank alone has everything where it is.
   const copy = ranks === 1 ? 0 : (STATE_BYTES * totalOf(tensors)) / machine.hostBytesPerSecond;
-  const [gradientSeconds, parameterSeconds] = [Math.max(link, copy), Math.max(link, copy)];
+  const [gradientSeconds, parameterSeconds] = [
+    Math.max(link(options.gradientBytes), copy),
+    Math.max(link(STATE_BYTES), copy),
+  ];
   // A backward pass is twice a forward pass, and with checkpoints a forward pass more.
   const passes = checkpointActivations ? 4 : 3;
   const exposed =

@@ -5,7 +5,7 @@ import { lossWeightFields, timestepDistributionSchema, weightingProblems } from 
 import { modelFields, modelPresets, unpatchedProblems } from '@transfusion/transformer';
 import { z } from 'zod';
 import { runLearningRateSchema } from '../learning-rate.js';
-import { dilocoSchema, emaSchema, optimizerFields, seedSchema } from '../optimisation.js';
+import { dilocoSchema, emaSchema, exchangeSchema, optimizerFields, seedSchema } from '../optimisation.js';
 import { heldOutFields } from '../split.js';
 
 const presetNames = Object.keys(modelPresets) as [keyof typeof modelPresets];
@@ -174,6 +174,7 @@ export const transfusionFields = {
   optimizer: z.strictObject(optimizerFields).prefault({}),
   learningRate: runLearningRateSchema({ learningRate: 3e-4, finalLearningRate: 1.5e-5 }),
   ema: emaSchema,
+  exchange: exchangeSchema,
   diloco: dilocoSchema,
   sampling: samplingDefaultsSchema.prefault({}),
 };

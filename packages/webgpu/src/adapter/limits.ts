@@ -13,6 +13,12 @@ const NAMES = [
   'minStorageBufferOffsetAlignment',
 ] as const;
 
+/**
+ * Of a GPU buffer that several share, as an arena or as states side by side. Adapters say more than their drivers give: the largest
+ * allocation of NVIDIA's is a little less than the 4 GiB it names. What does not fit into one goes into another.
+ */
+export const MOST_SHARED_BYTES = 2 ** 31;
+
 export type DeviceLimits = Record<(typeof NAMES)[number], number>;
 
 export function limitsOf(adapter: GPUAdapter): DeviceLimits {

@@ -2,8 +2,8 @@
 import type { Kernel, KernelKind } from '@transfusion/tensor';
 import type { Dispatch } from '../lowering.js';
 import { lowerAdamW } from './adamw.js';
-import { lowerAttention } from './attention.js';
-import { lowerAttentionGrad } from './attention-grad.js';
+import { lowerAttention, lowerAttentionGrad } from './attention/attention.js';
+import type { AttentionContext } from './attention/plan.js';
 import { lowerConv2d, lowerConv2dInputGrad, lowerConv2dWeightGrad } from './conv2d/conv2d.js';
 import { lowerCrossEntropy, lowerCrossEntropyGrad } from './cross-entropy.js';
 import { lowerElementwise } from './elementwise.js';
@@ -19,7 +19,10 @@ import { lowerScatterAdd } from './scatter-add.js';
 import { lowerSoftmax, lowerSoftmaxGrad } from './softmax.js';
 import { lowerWriteRows } from './write-rows.js';
 
-type Lowering<K> = (kernel: K, context: ProductContext) => Dispatch[];
+/** What lowering any kernel may know and ask for. */
+export interface KernelContext extends ProductContext, AttentionContext {}
+
+type Lowering<K> = (kernel: K, context: KernelContext) => Dispatch[];
 
 const LOWERINGS: { [Kind in KernelKind]: Lowering<Extract<Kernel, { kind: Kind }>> } = {
   elementwise: lowerElementwise,
@@ -47,6 +50,6 @@ const LOWERINGS: { [Kind in KernelKind]: Lowering<Extract<Kernel, { kind: Kind }
 };
 
 /** The dispatches of a kernel, in order. */
-export function lowerKernel(kernel: Kernel, context: ProductContext): Dispatch[] {
+export function lowerKernel(kernel: Kernel, context: KernelContext): Dispatch[] {
   return (LOWERINGS[kernel.kind] as Lowering<Kernel>)(kernel, context);
 }

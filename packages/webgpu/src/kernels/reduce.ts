@@ -21,7 +21,7 @@ import {
   workgroupReduce,
 } from '../lowering.js';
 import { type ExpressionInput, expressionWgsl } from './expression.js';
-import { numericsWgsl } from './numerics.js';
+import { numericsWgsl, type WgslFunctionName } from './numerics.js';
 import { product, splitIndex, viewIndex } from './views.js';
 
 /** The most numbers one invocation folds in sequence. */
@@ -142,6 +142,17 @@ function workgroupLanes(length: number, context: LoweringContext): number {
   return lanes;
 }
 
+/**
+ * WGSL of what a reduction starts from, the expression of `a` and `b` that goes on, and a function of that, `combine`.
+ * @param functions those that it calls are added
+ */
+export function foldWgsl(op: ReduceKernel['op'], functions: Set<WgslFunctionName>) {
+  const expression = op === 'sum' ? 'a + b' : 'max_or_nan(a, b)';
+  if (op === 'max') functions.add('max_or_nan');
+  const identity = op === 'sum' ? '0.0f' : '-infinity()';
+  return { identity, expression, combine: `fn combine(a: f32, b: f32) -> f32 { return ${expression}; }` };
+}
+
 /** The dispatch of one `Fold`; `output` [kept, segments] is among the bindings. */
 function foldDispatch(options: {
   label: string;
@@ -153,10 +164,8 @@ function foldDispatch(options: {
   const { fold, value, output, context } = options;
   const { op, kept, reduced, segments, strategy } = fold;
   const segmentLength = Math.ceil(reduced / segments);
-  const identity = op === 'sum' ? '0.0f' : '-infinity()';
-  const combine = op === 'sum' ? 'a + b' : 'max_or_nan(a, b)';
   const body = expressionWgsl(value.expression, value.inputs, 'f32');
-  if (op === 'max') body.functions.add('max_or_nan');
+  const { identity, expression, combine } = foldWgsl(op, body.functions);
 
   const row = strategy === 'row';
   const lanes = row ? workgroupLanes(segmentLength, context) : 64;
@@ -168,8 +177,8 @@ function foldDispatch(options: {
     : [`item % ${kept}u`, `item / ${kept}u`];
   const code = `${value.bindings.declarations()}
 ${numericsWgsl(body.functions)}
-fn combine(a: f32, b: f32) -> f32 { return ${combine}; }
-${row ? workgroupReduce({ name: 'fold_workgroup', size: lanes, combine }) : ''}
+${combine}
+${row ? workgroupReduce({ name: 'fold_workgroup', size: lanes, combine: expression }) : ''}
 fn element(kept: u32, position: u32) -> f32 {
 ${value.statements}
 ${body.statements}

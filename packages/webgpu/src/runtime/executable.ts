@@ -8,6 +8,7 @@ import {
   type ProfiledRun,
   type Program,
   programDisposed,
+  type RunMarks,
 } from '@transfusion/tensor';
 import type { WebGpuDeviceBuffer } from './device-buffer.js';
 import type { Faults } from './faults.js';
@@ -49,11 +50,27 @@ export class WebGpuExecutable implements Executable {
   }
 
   /** Everything up to the submission happens before this returns, so that runs keep the order of the calls. */
-  async run(inputs: HostArray[]): Promise<ArrayBuffer[]> {
+  async run(inputs: HostArray[], marks?: RunMarks): Promise<ArrayBuffer[]> {
     this.#writeInputs(inputs);
+    const begin = marks ? this.#submitMarked(marks) : 0;
     const encoder = this.#device.createCommandEncoder();
-    this.#encode(encoder.beginComputePass());
+    this.#encode(encoder.beginComputePass(), begin, this.#dispatches.length);
     return await this.#finish(encoder);
+  }
+
+  /** Submits the parts up to the marks, and gives the first dispatch behind them. Units keep the order of their first kernels. */
+  #submitMarked({ after, reached }: RunMarks): number {
+    let begin = 0;
+    for (const [mark, position] of after.entries()) {
+      let end = begin;
+      while (end < this.#dispatches.length && this.#dispatches[end].kernel <= position) end++;
+      const encoder = this.#device.createCommandEncoder();
+      this.#encode(encoder.beginComputePass(), begin, end);
+      this.#device.queue.submit([encoder.finish()]);
+      begin = end;
+      reached(mark);
+    }
+    return begin;
   }
 
   async profile(inputs: HostArray[]): Promise<ProfiledRun> {
@@ -94,13 +111,14 @@ export class WebGpuExecutable implements Executable {
   #check(inputs: HostArray[]): void {
     this.#faults.check();
     if (this.#disposed) throw programDisposed(this.#program.name);
-    for (const state of this.#states) state.gpu;
+    for (const state of this.#states) state.range;
     checkRunInputs(this.#program.name, this.#takes, inputs);
   }
 
-  #encode(pass: GPUComputePassEncoder): void {
+  #encode(pass: GPUComputePassEncoder, begin: number, end: number): void {
     let current: GPUComputePipeline | undefined;
-    for (const { pipeline, bindGroup, workgroups } of this.#dispatches) {
+    for (let i = begin; i < end; i++) {
+      const { pipeline, bindGroup, workgroups } = this.#dispatches[i];
       if (pipeline !== current) pass.setPipeline(pipeline);
       current = pipeline;
       pass.setBindGroup(0, bindGroup);

@@ -1,7 +1,7 @@
 /** @file What the lowering of one kernel of a program may know and ask for. */
 import type { Program } from '@transfusion/tensor';
 import type { DeviceLimits } from '../adapter/limits.js';
-import type { ProductContext } from '../kernels/products/variant.js';
+import type { KernelContext } from '../kernels/index.js';
 import type { LoweringDevice } from '../lowering.js';
 
 /** A byte range of the scratch memory that a program's kernels share, by the number `LoweringContext.scratch` gave. */
@@ -14,13 +14,14 @@ export function kernelContext(options: {
   program: Pick<Program, 'buffers'>;
   lowering: LoweringDevice;
   limits: DeviceLimits;
-  chooseVariant?: ProductContext['chooseVariant'];
-}): { context: ProductContext; scratch: ScratchRange[] } {
-  const { program, lowering, limits, chooseVariant } = options;
+  chooseVariant?: KernelContext['chooseVariant'];
+  choosePlan?: KernelContext['choosePlan'];
+}): { context: KernelContext; scratch: ScratchRange[] } {
+  const { program, lowering, limits, chooseVariant, choosePlan } = options;
   const alignment = limits.minStorageBufferOffsetAlignment;
   const scratch: ScratchRange[] = [];
   let scratchEnd = 0;
-  const context: ProductContext = {
+  const context: KernelContext = {
     elements: (buffer) => program.buffers[buffer].elements,
     dtype: (buffer) => (program.buffers[buffer].dtype === 'i32' ? 'i32' : 'f32'),
     isHalf: (buffer) => program.buffers[buffer].dtype === 'f16',
@@ -32,6 +33,7 @@ export function kernelContext(options: {
     scratchBytes: (number) => scratch[number].bytes,
     device: lowering,
     chooseVariant,
+    choosePlan,
   };
   return { context, scratch };
 }

@@ -1,8 +1,11 @@
 /** @file From a program to an executable: lower, allocate, bind and compile. */
 import type { Program } from '@transfusion/tensor';
 import type { DeviceLimits } from '../adapter/limits.js';
-import { lowerKernel } from '../kernels/index.js';
-import type { Candidates, ProductContext } from '../kernels/products/variant.js';
+import { lowerBatch } from '../batching/lower-batch.js';
+import { planBatches } from '../batching/plan-batches.js';
+import type { AttentionPlans } from '../kernels/attention/plan.js';
+import { type KernelContext, lowerKernel } from '../kernels/index.js';
+import type { Candidates } from '../kernels/products/variant.js';
 import type { Dispatch, LoweringDevice } from '../lowering.js';
 import type { Tuner } from '../tuning/tuner.js';
 import type { WebGpuDeviceBuffer } from './device-buffer.js';
@@ -11,6 +14,7 @@ import { WebGpuExecutable } from './executable.js';
 import type { Faults } from './faults.js';
 import { kernelContext, type ScratchRange, scratchEnd } from './kernel-context.js';
 import type { DeviceMemory } from './memory.js';
+import { type MemoryPlan, planMemory } from './memory-plan.js';
 import type { PipelineCache } from './pipelines.js';
 import type { PreparedDispatch } from './prepared-dispatch.js';
 import { ProgramMemory } from './program-memory.js';
@@ -25,6 +29,7 @@ export interface LoadContext {
   pipelines: PipelineCache;
   faults: Faults;
   candidates: Candidates;
+  plans: AttentionPlans;
   /** Absent where nothing is measured. */
   tuner?: Tuner;
 }
@@ -32,8 +37,10 @@ export interface LoadContext {
 /** Staging buffers made when a program is loaded: one is read while the next run is submitted. */
 const READBACK_SLOTS = 2;
 
-/** Dispatches of one kernel and the byte ranges of its scratch memory, by number. */
-interface LoweredKernel {
+/** Dispatches of one kernel or of several that share them, and the byte ranges of their scratch memory, by number. */
+interface LoweredUnit {
+  /** The first kernel's position. */
+  kernel: number;
   dispatches: Dispatch[];
   scratch: ScratchRange[];
 }
@@ -44,14 +51,20 @@ export async function loadProgram(
   context: LoadContext,
 ): Promise<WebGpuExecutable> {
   if (context.tuner) await context.tuner.tune(program);
-  const lowered = lowerProgram(program, context);
+  const plan = planMemory(
+    program,
+    states.map((state) => state.range),
+    context.limits,
+  );
+  const lowered = lowerProgram(program, plan, context);
   const scratchBytes = Math.max(0, ...lowered.map(({ scratch }) => scratchEnd(scratch)));
 
   const prepared = await withErrorScopes(context.device, `loading program '${program.name}'`, () => {
     const memory = new ProgramMemory({
       program,
-      states: states.map((state) => state.gpu),
+      plan,
       scratchBytes,
+      tables: lowered.flatMap(({ dispatches }) => dispatches.flatMap(tablesOf)),
       memory: context.memory,
       device: context.device,
       limits: context.limits,
@@ -68,9 +81,9 @@ export async function loadProgram(
       memory.destroy();
       outputs?.destroy();
     };
-    const bound = lowered.flatMap((kernel, number) =>
-      kernel.dispatches.map((dispatch) => {
-        return { kernel: number, dispatch, bindGroup: bind(dispatch, kernel, memory, context) };
+    const bound = lowered.flatMap((unit) =>
+      unit.dispatches.map((dispatch) => {
+        return { kernel: unit.kernel, dispatch, bindGroup: bind(dispatch, unit, memory, context) };
       }),
     );
     return { value: { memory, outputs, bound, free }, free };
@@ -102,23 +115,34 @@ export async function loadProgram(
   }
 }
 
-/** @param context its tuner decides how products are computed; without one, the first candidate. */
-function lowerProgram(program: Program, context: LoadContext): LoweredKernel[] {
-  const { tuner, candidates } = context;
-  const chooseVariant: ProductContext['chooseVariant'] = (product, kernel) =>
+/** @param context its tuner decides how products and attention are computed; without one, the first candidates. */
+function lowerProgram(program: Program, plan: MemoryPlan, context: LoadContext): LoweredUnit[] {
+  const { tuner, candidates, plans, limits } = context;
+  const chooseVariant: KernelContext['chooseVariant'] = (product, kernel) =>
     tuner?.choose(product, kernel) ?? candidates(product, kernel)[0];
-  return program.kernels.map((kernel) => {
-    const { context: own, scratch } = kernelContext({ program, ...context, chooseVariant });
-    return { dispatches: lowerKernel(kernel, own), scratch };
+  const choosePlan: KernelContext['choosePlan'] = (part, kernel) =>
+    tuner?.choosePlan(part, kernel) ?? plans(part, kernel)[0];
+  return planBatches(program, plan, limits).map((unit): LoweredUnit => {
+    const { context: own, scratch } = kernelContext({ program, ...context, chooseVariant, choosePlan });
+    if (typeof unit === 'number') {
+      return { kernel: unit, dispatches: lowerKernel(program.kernels[unit], own), scratch };
+    }
+    return { kernel: unit.kernels[0], dispatches: lowerBatch(unit, plan, own), scratch };
   });
 }
 
-function bind(dispatch: Dispatch, kernel: LoweredKernel, memory: ProgramMemory, context: LoadContext): GPUBindGroup {
+function tablesOf({ bindings }: Dispatch): Uint32Array<ArrayBuffer>[] {
+  return bindings.flatMap((binding) => ('table' in binding ? [binding.table] : []));
+}
+
+function bind(dispatch: Dispatch, unit: LoweredUnit, memory: ProgramMemory, context: LoadContext): GPUBindGroup {
   return context.pipelines.bindGroup({
     label: dispatch.label,
     ranges: dispatch.bindings.map((binding) => {
       if ('buffer' in binding) return memory.ranges[binding.buffer];
-      return { gpu: memory.scratch!, ...kernel.scratch[binding.scratch] };
+      if ('window' in binding) return memory.block(binding.window);
+      if ('table' in binding) return memory.table(binding.table);
+      return { gpu: memory.scratch!, ...unit.scratch[binding.scratch] };
     }),
   });
 }

@@ -1,6 +1,6 @@
 /** @file Compute pipelines, cached by their WGSL, and the layouts that they share. */
 import { kernelFailed } from '@transfusion/tensor';
-import type { BufferRange } from './program-memory.js';
+import type { BufferRange } from './memory-plan.js';
 
 export class PipelineCache {
   readonly #device: GPUDevice;

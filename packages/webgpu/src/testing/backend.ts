@@ -1,4 +1,5 @@
 import type { WebGpuBackend } from '../backend.js';
+import type { AttentionPlans } from '../kernels/attention/plan.js';
 import { productCandidates } from '../kernels/products/candidates.js';
 import type { Candidates } from '../kernels/products/variant.js';
 import { type OpenWebGpuOptions, openWithCandidates } from '../open.js';
@@ -8,13 +9,14 @@ import { type OpenWebGpuOptions, openWithCandidates } from '../open.js';
  * measured unless asked for: results of tests must not depend on timing.
  * @param options.asHardware lowers kernels as for a GPU whatever the adapter is, to test the variants meant for GPUs.
  * @param options.candidates the variants of products, the first the default.
+ * @param options.plans the plans of attention, the first the default.
  */
 export async function openTestBackend(
-  options: { asHardware?: boolean; candidates?: Candidates } & OpenWebGpuOptions = {},
+  options: { asHardware?: boolean; candidates?: Candidates; plans?: AttentionPlans } & OpenWebGpuOptions = {},
 ): Promise<WebGpuBackend> {
-  const { asHardware, candidates = productCandidates, ...others } = options;
+  const { asHardware, candidates = productCandidates, plans, ...others } = options;
   const gpu = asHardware ? gpuWith({ info: { vendor: 'test', isFallbackAdapter: false } }) : undefined;
-  return await openWithCandidates({ tuning: 'off', gpu, ...others }, candidates);
+  return await openWithCandidates({ tuning: 'off', gpu, ...others }, candidates, plans);
 }
 
 /** A GPU whose adapter has other limits and another name than the real one. Devices are real and keep to the limits. */

@@ -11,14 +11,15 @@ import type {
 import type { Variant } from '../kernels/products/variant.js';
 
 /** The product by emulated matrices. Subgroups are half as large as they may be, so half of them only stage and store. */
-export function emulatedMatrixVariant({ config, blocks }: Pick<SubgroupMatrixOptions, 'config' | 'blocks'>): Variant {
+export function emulatedMatrixVariant(
+  options: Pick<SubgroupMatrixOptions, 'config' | 'blocks' | 'from' | 'policy'>,
+): Variant {
   return {
     name: 'emulated',
-    lower: (product, context) =>
-      subgroupMatrixVariant({ config, blocks, subgroupLanes: 16, wgsl: emulatedMatrixWgsl(config, 8) }).lower(
-        product,
-        context,
-      ),
+    lower(product, context) {
+      const wgsl = emulatedMatrixWgsl(options.config, 8);
+      return subgroupMatrixVariant({ ...options, subgroupLanes: 16, wgsl }).lower(product, context);
+    },
   };
 }
 
@@ -26,7 +27,7 @@ export function emulatedMatrixVariant({ config, blocks }: Pick<SubgroupMatrixOpt
  * @param subgroupLanes consecutive lanes that stand for a subgroup. Operands are f32 whatever the configuration says.
  * @returns the layer for one kernel: it gathers that kernel's declarations.
  */
-function emulatedMatrixWgsl({ M, N, K }: SubgroupMatrixConfig, subgroupLanes: number): SubgroupMatrixWgsl {
+export function emulatedMatrixWgsl({ M, N, K }: SubgroupMatrixConfig, subgroupLanes: number): SubgroupMatrixWgsl {
   const sizes = { left: [M, K], right: [K, N], sum: [M, N] };
   const declarations = new Set<string>();
   const declare = (name: string, kind: keyof typeof sizes) => {
@@ -44,7 +45,7 @@ function emulatedMatrixWgsl({ M, N, K }: SubgroupMatrixConfig, subgroupLanes: nu
     prologue: `let subgroup = lane / ${subgroupLanes}u;`,
     declareSum(name) {
       declare(name, 'sum');
-      return '';
+      return `for (var i = 0u; i < ${M * N}u; i++) { ${name}[i] = 0.0; }`;
     },
     load(name, kind, place) {
       declare(name, kind);

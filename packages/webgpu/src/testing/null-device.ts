@@ -46,4 +46,5 @@ export const NULL_LIMITS = {
   subgroups: true,
   subgroupMinSize: 4,
   subgroupMaxSize: 128,
+  sizedArrays: false,
 } as const;

@@ -1,13 +1,5 @@
-/** @file Which of a product's variants is fastest on this device. */
-import type { Variant } from '../kernels/products/variant.js';
-import {
-  type BenchedProduct,
-  type BenchTools,
-  type CompiledVariant,
-  compileVariant,
-  ProductBench,
-} from './product-bench.js';
-import { toleratedPart } from './sample-data.js';
+/** @file Which way to compute a kernel is fastest on this device. */
+import { type Benched, type BenchTools, type CompiledWay, compileWay, KernelBench, type Way } from './kernel-bench.js';
 import { Stopwatch, type TimedDispatch } from './stopwatch.js';
 
 /** A variant replaces the default where it takes less than this part of its time. */
@@ -35,22 +27,18 @@ export interface Measurement {
 }
 
 /**
- * Runs and times the variants, the first being the default.
+ * Runs and times the ways, the first being the default.
  * @throws where not even the default can be measured: it does not compile or there is no memory.
  */
-export async function measureProduct(
-  benched: BenchedProduct,
-  variants: readonly Variant[],
-  tools: BenchTools,
-): Promise<Measurement> {
+export async function measureWays(benched: Benched, ways: readonly Way[], tools: BenchTools): Promise<Measurement> {
   const dropped: DroppedVariant[] = [];
   const drop: Drop = (variant, error) => {
     dropped.push({ variant, reason: error instanceof Error ? error.message : `${error}` });
   };
-  const compiled = await compileAll(benched, variants, tools, drop);
-  const bench = await ProductBench.open(benched, compiled, tools);
+  const compiled = await compileAll(benched, ways, tools, drop);
+  const bench = await KernelBench.open(benched, compiled, tools);
   try {
-    const right = await rightVariants(compiled, bench, toleratedPart(benched.product.epilogue?.expression), drop);
+    const right = await rightWays(compiled, bench, benched.toleratedPart, drop);
     const stopwatch = new Stopwatch(tools.device, tools.memory);
     try {
       return { fastest: await fastestOf(right, bench, stopwatch), dropped };
@@ -65,12 +53,12 @@ export async function measureProduct(
 type Drop = (variant: string, error: unknown) => void;
 
 /** Those whose result is that of the first, but for rounding. */
-async function rightVariants(
-  [first, ...others]: readonly CompiledVariant[],
-  bench: ProductBench,
+async function rightWays(
+  [first, ...others]: readonly CompiledWay[],
+  bench: KernelBench,
   tolerated: number,
   drop: Drop,
-): Promise<CompiledVariant[]> {
+): Promise<CompiledWay[]> {
   await bench.runFirst(first);
   const right = [first];
   for (const variant of others) {
@@ -87,12 +75,12 @@ async function rightVariants(
 }
 
 async function compileAll(
-  benched: BenchedProduct,
-  [first, ...others]: readonly Variant[],
+  benched: Benched,
+  [first, ...others]: readonly Way[],
   tools: BenchTools,
   drop: Drop,
-): Promise<CompiledVariant[]> {
-  const settled = await Promise.allSettled([first, ...others].map((each) => compileVariant(each, benched, tools)));
+): Promise<CompiledWay[]> {
+  const settled = await Promise.allSettled([first, ...others].map((each) => compileWay(each, benched.program, tools)));
   if (settled[0].status === 'rejected') throw settled[0].reason;
   return settled.flatMap((result, position) => {
     if (result.status === 'fulfilled') return [result.value];
@@ -102,7 +90,7 @@ async function compileAll(
 }
 
 /** Times the variants in turns, so that what slows the device for a while slows all of them. */
-async function fastestOf(variants: CompiledVariant[], bench: ProductBench, stopwatch: Stopwatch): Promise<string> {
+async function fastestOf(variants: CompiledWay[], bench: KernelBench, stopwatch: Stopwatch): Promise<string> {
   const runs = variants.map((variant) => ({
     name: variant.name,
     dispatches: bench.bind(variant),

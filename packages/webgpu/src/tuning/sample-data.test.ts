@@ -1,6 +1,6 @@
 /** @jest-environment ./test/webgpu-environment.mjs */
 import { PipelineCache } from '../runtime/pipelines.js';
-import { compareWgsl, fillWgsl, poisonWgsl, SAMPLE_WORKGROUPS } from './sample-data.js';
+import { compareWgsl, countWgsl, fillWgsl, poisonWgsl, SAMPLE_WORKGROUPS } from './sample-data.js';
 
 const STORAGE = 0x80 | 0x4 | 0x8;
 let device: GPUDevice;
@@ -62,6 +62,11 @@ test.each(['f32', 'f16'] as const)('samples of %s are uniform in [-1, 1] and dif
   expect(Math.abs(product)).toBeLessThan(0.01);
 });
 
+test('integers count up, again and again', async () => {
+  const counted = await run(countWgsl({ first: 5, period: 3 }), [new Uint32Array(7)], 0);
+  expect([...counted]).toEqual([5, 6, 7, 5, 6, 7, 5]);
+});
+
 test('poison is NaN as either type', async () => {
   const [word] = await run(poisonWgsl(), [new Uint32Array(70)], 0);
   expect(new Float32Array(Uint32Array.of(word).buffer)[0]).toBeNaN();
@@ -73,7 +78,11 @@ test.each([
   ['f32', [1, 100, 0, Number.NaN, Infinity, -Infinity, 5], [1.01, 102, 0.01, 0, Number.NaN, Infinity, Infinity], 7],
 ] as const)('%s numbers %p and %p differ in %p', async (type, actual, expected, count) => {
   const words = (numbers: readonly number[]) => new Uint32Array(Float32Array.from(numbers).buffer);
-  const found = await run(compareWgsl(type, 1e-3), [words(actual), words(expected), new Uint32Array(1)], 2);
+  const found = await run(
+    compareWgsl({ type, tolerance: 1e-3, count: 0 }),
+    [words(actual), words(expected), new Uint32Array(1)],
+    2,
+  );
   expect([...found]).toEqual([count]);
 });
 
@@ -81,6 +90,10 @@ test('f16 numbers are compared one by one', async () => {
   // 1.0 and 2.0; 1.0 and NaN; the next after 1.0 and infinity.
   const actual = Uint32Array.of(0x40003c00, 0x7e003c00, 0x7c003c01);
   const expected = Uint32Array.of(0x44003c00, 0x7e003c00, 0x7c003c00);
-  const found = await run(compareWgsl('f16', 4e-3), [actual, expected, new Uint32Array(1)], 2);
-  expect([...found]).toEqual([1]);
+  const found = await run(
+    compareWgsl({ type: 'f16', tolerance: 4e-3, count: 2 }),
+    [actual, expected, new Uint32Array(3)],
+    2,
+  );
+  expect([...found]).toEqual([0, 0, 1]);
 });

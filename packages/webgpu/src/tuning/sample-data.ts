@@ -30,8 +30,18 @@ fn number(i: u32) -> f32 {
 ${header} { ${words('data')} { data[i] = ${value}; } }`;
 }
 
-/** Counts the elements in which two buffers differ by more than `tolerance` of max(1, |expected|). NaN equals NaN. */
-export function compareWgsl(type: 'f32' | 'f16', tolerance: number): string {
+/** Integers that count up from `first`, again after every `period`. */
+export function countWgsl({ first, period }: { first: number; period: number }): string {
+  return `@group(0) @binding(0) var<storage, read_write> data: array<u32>;
+${header} { ${words('data')} { data[i] = ${first}u + i % ${period}u; } }`;
+}
+
+/**
+ * Counts the elements in which two buffers differ by more than `tolerance` of max(1, |expected|). NaN equals NaN.
+ * @param options.count which of the counts is increased
+ */
+export function compareWgsl(options: { type: 'f32' | 'f16'; tolerance: number; count: number }): string {
+  const { type, tolerance, count } = options;
   const compare =
     type === 'f16'
       ? `let x = unpack2x16float(actual[i]); let y = unpack2x16float(expected[i]);
@@ -53,7 +63,7 @@ ${header} {
   ${words('actual')} {
     ${compare}
   }
-  if (found > 0u) { atomicAdd(&differences[0], found); }
+  if (found > 0u) { atomicAdd(&differences[${count}], found); }
 }`;
 }
 

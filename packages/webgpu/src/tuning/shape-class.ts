@@ -1,5 +1,5 @@
-/** @file What products must have in common to be computed the same way: one of a class is measured for all. */
-
+/** @file What kernels must have in common to be computed the same way: one of a class is measured for all. */
+import type { AttentionPart } from '../kernels/attention/plan.js';
 import { type Product, widestAccess } from '../kernels/products/product.js';
 import type { LoweringContext } from '../lowering.js';
 
@@ -20,4 +20,13 @@ export function shapeClass(product: Product, context: LoweringContext): string {
   };
   const size = [batch, m, n, k].map(rounded).join('x');
   return `${size} ${operand('a')}, ${operand('b')}, to ${stored(output)}${epilogue ? ' with epilogue' : ''}`;
+}
+
+/** e.g. `attention dq 4x256x256 of 6/6 heads of 32 in f32`: queries x keys. */
+export function attentionClass({ part, kernel }: AttentionPart, context: LoweringContext): string {
+  const { batch, queries, keys, heads, kvHeads, headDim, q, k } = kernel;
+  const stored = [q, k].map((buffer) => (context.isHalf(buffer) ? 'f16' : 'f32'));
+  const shared = 'sharedKeys' in kernel && kernel.sharedKeys ? ' shared' : '';
+  const size = [batch, queries, keys].map(rounded).join('x');
+  return `attention ${part} ${size} of ${heads}/${kvHeads}${shared} heads of ${headDim} in ${stored.join(' and ')}`;
 }

@@ -1,9 +1,13 @@
 /** @jest-environment ./test/webgpu-environment.mjs */
 import type { WebGpuBackend } from '../backend.js';
+import { planName, type TilePlan } from '../kernels/attention/plan.js';
 import { DEFAULT_TILE, tiledVariant } from '../kernels/products/tiled.js';
 import type { Variant } from '../kernels/products/variant.js';
+import { attentionReference } from '../testing/attention-reference.js';
 import { gpuWith, openTestBackend } from '../testing/backend.js';
+import { KernelRun } from '../testing/kernel-run.js';
 import { MemoryTuningStore } from '../testing/memory-store.js';
+import { largestError, normals } from '../testing/numbers.js';
 import { gatedEpilogue, PRODUCT_TOLERANCE, type ProductCase, productError } from '../testing/product-check.js';
 
 const SMALL: ProductCase = { batch: 1, m: 37, n: 21, k: 40, transposeA: false, transposeB: false };
@@ -131,6 +135,71 @@ describe('choosing by measurement', () => {
       await expectRight(backend, product, true);
       expect(backend.tuning).toMatchObject({ measured: 2, dropped: [] });
     }));
+});
+
+describe('attention', () => {
+  const plan: TilePlan = { strips: 2, lanes: 4, rowsPerThread: 4, columnsPerThread: 4, staged: false, chunk: 2 };
+  const shape = { batch: 1, queries: 20, keys: 20, heads: 2, kvHeads: 1, headDim: 8, scale: 0.4 };
+  const CLASSES = ['forward', 'dq', 'dk dv'].map(
+    (part) => `attention ${part} 1x16x16 of 2/1 heads of 8 in f32 and f32`,
+  );
+
+  async function attend(backend: WebGpuBackend): Promise<void> {
+    const run = new KernelRun(backend);
+    const [q, kv] = [normals(320, 1), normals(160, 2)];
+    const begin = new Int32Array(20);
+    const end = Int32Array.from(begin, (_, i) => i + 1);
+    const inputs = {
+      q: run.input(q),
+      k: run.input(kv),
+      v: run.input(kv),
+      begin: run.input(begin),
+      end: run.input(end),
+    };
+    const [output, lse] = [run.output(320), run.output(40)];
+    const gradients = { dq: run.output(320), dk: run.output(160), dv: run.output(160) };
+    const dOutput = run.input(normals(320, 3));
+    const [result] = await run.run(
+      [
+        { kind: 'attention', sharedKeys: false, ...shape, ...inputs, output, lse },
+        {
+          kind: 'attentionGrad',
+          ...shape,
+          ...inputs,
+          lse,
+          delta: run.input(new Float32Array(40)),
+          dOutput,
+          ...gradients,
+        },
+      ],
+      [output, ...Object.values(gradients)],
+    );
+    const expected = attentionReference(shape, { q, k: kv, v: kv, begin, end });
+    expect(largestError(result, expected.output)).toBeLessThan(3e-6);
+  }
+
+  test('its three parts are measured one by one, and stored', async () => {
+    const tuningStore = new MemoryTuningStore();
+    const plans = () => [plan, { ...plan, rowsPerThread: 8 }] as [TilePlan, TilePlan];
+    await withTuning({ tuningStore, plans }, async (backend) => {
+      await attend(backend);
+      expect(backend.tuning).toMatchObject({ measured: 3, dropped: [] });
+      expect(Object.keys(backend.tuning!.choices)).toEqual(CLASSES);
+    });
+    await withTuning({ tuningStore, plans }, async (backend) => {
+      await attend(backend);
+      expect(backend.tuning).toMatchObject({ measured: 0, reused: 3 });
+    });
+  });
+
+  test('a plan that the device cannot run is dropped', async () => {
+    const plans = () => [plan, { ...plan, lanes: 100_000 }] as [TilePlan, TilePlan];
+    await withTuning({ tuningStore: new MemoryTuningStore(), plans }, async (backend) => {
+      await attend(backend);
+      expect(backend.tuning!.dropped.map(({ shapeClass }) => shapeClass)).toEqual(CLASSES);
+      expect(new Set(Object.values(backend.tuning!.choices))).toEqual(new Set([planName(plan)]));
+    });
+  });
 });
 
 describe('the default is taken', () => {

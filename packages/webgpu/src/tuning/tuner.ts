@@ -1,19 +1,22 @@
 /** @file The choice of variants by measurement: what is known, and measuring what a program needs that is not. */
 import { describeKernel, type Program } from '@transfusion/tensor';
+import { type AttentionPart, type AttentionPlan, type AttentionPlans, planName } from '../kernels/attention/plan.js';
 import { lowerKernel } from '../kernels/index.js';
 import type { Product } from '../kernels/products/product.js';
 import type { Candidates, Variant } from '../kernels/products/variant.js';
 import type { LoweringContext } from '../lowering.js';
 import { kernelContext } from '../runtime/kernel-context.js';
 import { PipelineCache } from '../runtime/pipelines.js';
-import { type DroppedVariant, type Measurement, measureProduct } from './measure.js';
-import type { BenchTools } from './product-bench.js';
-import { shapeClass } from './shape-class.js';
+import { attentionWay, benchedAttention } from './attention-bench.js';
+import type { Benched, BenchTools, Way } from './kernel-bench.js';
+import { type DroppedVariant, type Measurement, measureWays } from './measure.js';
+import { benchedProduct, productWay } from './product-bench.js';
+import { attentionClass, shapeClass } from './shape-class.js';
 import { type TuningStore, usableEntries } from './store.js';
 
 /** What measuring did since the backend was opened. */
 export interface TuningSummary {
-  /** Shape classes of products that were measured. */
+  /** Shape classes of kernels that were measured. */
   measured: number;
   /** Shape classes whose choice was in the store. */
   reused: number;
@@ -25,12 +28,22 @@ export interface TuningSummary {
   dropped: (DroppedVariant & { shapeClass: string })[];
 }
 
+/** Something that can be computed in several ways. */
+interface Choice {
+  benched: Benched;
+  ways: Way[];
+}
+
+/** Families of kernels among which there are choices. */
+const FAMILIES: readonly string[] = ['product', 'attention'];
+
 /** A store that does not answer by then is done without. */
 const STORE_SECONDS = 5;
 
 export class Tuner {
   readonly #tools: Omit<BenchTools, 'pipelines'>;
   readonly #candidates: Candidates;
+  readonly #plans: AttentionPlans;
   readonly #store: TuningStore | undefined;
   readonly #key: () => Promise<string>;
   /** Names of variants by shape class. */
@@ -48,12 +61,14 @@ export class Tuner {
   constructor(options: {
     tools: Omit<BenchTools, 'pipelines'>;
     candidates: Candidates;
+    plans: AttentionPlans;
     store: TuningStore | undefined;
     /** The store's key for this adapter and these kernels. */
     key: () => Promise<string>;
   }) {
     this.#tools = options.tools;
     this.#candidates = options.candidates;
+    this.#plans = options.plans;
     this.#store = options.store;
     this.#key = options.key;
   }
@@ -71,13 +86,19 @@ export class Tuner {
     };
   }
 
-  /** What is known to be the fastest; undefined where nothing is. */
+  /** The variant that is known to be the fastest; undefined where none is. */
   choose(product: Product, context: LoweringContext): Variant | undefined {
     const known = this.#known(shapeClass(product, context));
-    return known === undefined ? undefined : this.#named(known, product, context);
+    return known === undefined ? undefined : this.#candidates(product, context).find(({ name }) => name === known);
   }
 
-  /** Measures the shape classes among the program's products that are not known yet. */
+  /** The plan that is known to be the fastest; undefined where none is. */
+  choosePlan(part: AttentionPart, context: LoweringContext): AttentionPlan | undefined {
+    const known = this.#known(attentionClass(part, context));
+    return known === undefined ? undefined : this.#plans(part, context).find((plan) => planName(plan) === known);
+  }
+
+  /** Measures the shape classes among the program's kernels that are not known yet. */
   tune(program: Program): Promise<void> {
     const tuning = this.#queue.then(() => this.#tune(program));
     this.#queue = tuning.catch(() => {});
@@ -88,18 +109,14 @@ export class Tuner {
     return this.#measured.get(name) ?? this.#stored.get(name);
   }
 
-  #named(variant: string, product: Product, context: LoweringContext): Variant | undefined {
-    return this.#candidates(product, context).find(({ name }) => name === variant);
-  }
-
   async #tune(program: Program): Promise<void> {
-    const products = this.#productsOf(program);
-    if (products.size === 0) return;
+    const choices = this.#choicesOf(program);
+    if (choices.size === 0) return;
     this.#loaded ??= this.#load();
     await this.#loaded;
-    const unknown = [...products].filter(([name, { variants }]) => {
+    const unknown = [...choices].filter(([name, { ways }]) => {
       const stored = this.#stored.get(name);
-      const isStored = stored !== undefined && variants.some((variant) => variant.name === stored);
+      const isStored = stored !== undefined && ways.some((way) => way.name === stored);
       if (isStored) this.#reused.add(name);
       return !isStored && !this.#measured.has(name) && !this.#unmeasured.has(name);
     });
@@ -108,8 +125,8 @@ export class Tuner {
     // Kept until all are measured: classes share pipelines.
     const tools = { ...this.#tools, pipelines: new PipelineCache(this.#tools.device) };
     const entries: Record<string, string> = {};
-    for (const [name, { product, variants }] of unknown) {
-      const measurement = await measureProduct({ product, program }, variants, tools).catch(() => undefined);
+    for (const [name, { benched, ways }] of unknown) {
+      const measurement = await measureWays(benched, ways, tools).catch(() => undefined);
       this.#remember(name, measurement);
       if (measurement) entries[name] = measurement.fastest;
     }
@@ -126,21 +143,30 @@ export class Tuner {
     for (const dropped of measurement.dropped) this.#dropped.push({ shapeClass: name, ...dropped });
   }
 
-  /** One product of each shape class, with its variants, where there is a choice. */
-  #productsOf(program: Program): Map<string, { product: Product; variants: Variant[] }> {
-    const products = new Map<string, { product: Product; variants: Variant[] }>();
+  /** One kernel of each shape class, with the ways to compute it, where there is a choice. */
+  #choicesOf(program: Program): Map<string, Choice> {
+    const choices = new Map<string, Choice>();
     const chooseVariant = (product: Product, context: LoweringContext) => {
       const name = shapeClass(product, context);
-      if (products.has(name) || context.dtype(product.output) !== 'f32') return undefined;
+      if (choices.has(name) || context.dtype(product.output) !== 'f32') return undefined;
       const variants = this.#candidates(product, context);
-      if (variants.length > 1) products.set(name, { product, variants });
+      const ways = variants.map((variant) => productWay(variant, product));
+      if (ways.length > 1) choices.set(name, { benched: benchedProduct({ product, program }), ways });
       return variants[0];
     };
+    const choosePlan = (part: AttentionPart, context: LoweringContext) => {
+      const name = attentionClass(part, context);
+      if (choices.has(name)) return undefined;
+      const plans = this.#plans(part, context);
+      const ways = plans.map((plan) => attentionWay(part, plan));
+      if (ways.length > 1) choices.set(name, { benched: benchedAttention(part, program), ways });
+      return plans[0];
+    };
     for (const kernel of program.kernels) {
-      if (describeKernel(kernel).family !== 'product') continue;
-      lowerKernel(kernel, kernelContext({ program, ...this.#tools, chooseVariant }).context);
+      if (!FAMILIES.includes(describeKernel(kernel).family)) continue;
+      lowerKernel(kernel, kernelContext({ program, ...this.#tools, chooseVariant, choosePlan }).context);
     }
-    return products;
+    return choices;
   }
 
   async #load(): Promise<void> {

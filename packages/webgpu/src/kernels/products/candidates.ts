@@ -8,6 +8,7 @@ import { planSplits, type SplitPolicy, type TileSize } from './split.js';
 import {
   componentOf,
   type MatrixBlocks,
+  readsInPlace,
   subgroupMatrixFits,
   subgroupMatrixVariant,
   tileSize,
@@ -38,7 +39,10 @@ export const TILE_SHAPES: readonly TileShape[] = [
   tile(128, 64, 16, 8, 4),
   tile(128, 128, 8, 8, 8),
   tile(128, 128, 16, 8, 8),
+  tile(256, 128, 8, 16, 8),
 ];
+/** Rows of tiles in a band: four times as many outputs as columns of tiles that are read for them. */
+const BAND = 8;
 
 /** All ways to compute a product on a device, the default first. Different ones round differently. */
 export function productCandidates(product: Product, context: LoweringContext): [Variant, ...Variant[]] {
@@ -65,11 +69,22 @@ function defaultVariant(product: Product, device: LoweringDevice): Variant {
 
 function tiledCandidates(product: Product, device: LoweringDevice): Variant[] {
   return TILE_SHAPES.filter((shape) => tiledFits(shape, device) && isWorthwhile(shape, product)).flatMap((shape) => {
-    const options: TiledOptions[] = [{ shape }];
+    const options: TiledOptions[] = [{ shape }, ...aheadOptions(product, shape, device)];
     if (shape.tileRows >= 64 && readsBlocks(product)) options.push({ shape, depthReads: 'blocks' });
     for (const policy of otherPolicies(product, shape)) options.push({ shape, policy });
     return options.map(tiledVariant);
   });
+}
+
+/** Operands that come while the tile before is multiplied: what that wins, a tile with many sums for each lane shows. */
+function aheadOptions({ m, n }: Product, shape: TileShape, device: LoweringDevice): TiledOptions[] {
+  if (shape.rowsPerLane * shape.columnsPerLane < 16) return [];
+  const options: TiledOptions[] = [];
+  if (tiledFits(shape, device, 'ahead')) options.push({ shape, staging: 'ahead' });
+  if (tiledFits(shape, device, 'ahead, two buffers')) options.push({ shape, staging: 'ahead, two buffers' });
+  const last = options.at(-1);
+  const isLarge = m >= 2 * BAND * shape.tileRows && n >= 2 * BAND * shape.tileColumns;
+  return last && isLarge ? [...options, { ...last, band: BAND }] : options;
 }
 
 /** Subgroups below and beside each other, and the side of what each computes. The first that fit are candidates. */
@@ -104,7 +119,8 @@ function subgroupMatrixCandidates(product: Product, context: LoweringContext): V
     .slice(0, MOST_SUBGROUP_BLOCKS)
     .flatMap((options, position) => {
       const policies = position === 0 ? otherPolicies(product, tileSize(options)) : [];
-      return [options, ...policies.map((policy) => ({ ...options, policy }))].map(subgroupMatrixVariant);
+      const inPlace = readsInPlace(product, options) ? [{ ...options, from: 'storage' as const }] : [];
+      return [options, ...inPlace, ...policies.map((policy) => ({ ...options, policy }))].map(subgroupMatrixVariant);
     });
 }
 
@@ -122,8 +138,11 @@ function otherPolicies(product: Product, shape: TileSize): SplitPolicy[] {
   const usual = planSplits(product, shape, 'split');
   const policies: SplitPolicy[] = [];
   if (usual.splits > 1) policies.push('unsplit');
-  const twice = planSplits(product, shape, 'split twice');
-  const isSmall = product.batch * product.m * product.n <= 2 ** 18;
-  if (isSmall && twice.splits > usual.splits && twice.splitLength >= 128) policies.push('split twice');
+  // As many processors as a large GPU has want more.
+  const isSmall = product.batch * product.m * product.n <= 2 ** 20;
+  for (const policy of isSmall ? (['split twice', 'split four times'] as const) : []) {
+    const { splits, splitLength } = planSplits(product, shape, policy);
+    if (splits > usual.splits && splitLength >= 128) policies.push(policy);
+  }
   return policies;
 }

@@ -19,6 +19,7 @@ export function matrixOperand(options: {
     kind: 'matrix',
     buffer,
     contiguous,
+    strides: { side: sideStride, depth: depthStride, batch: batchStride },
     quads: contiguousLength % 4 === 0 && batchStride % 4 === 0,
     bind(bindings: BindingSet, access: Access): OperandReader {
       const width = access === 'vec4' ? 4 : 1;

@@ -68,7 +68,8 @@ diagnostic(off, chromium.subgroup_matrix_uniformity);`,
     declarations: () => '',
     argument: '@builtin(subgroup_id) subgroup: u32',
     prologue: '',
-    declareSum: (name) => `var ${name}: ${types.result};`,
+    // Without a value it would keep that of the last time around a loop (Tint's SPIR-V, where it should be 0).
+    declareSum: (name) => `var ${name} = ${types.result}();`,
     load(name, kind, place) {
       const template = isTemplate ? `${types[kind]}, ${order(place)}` : types[kind];
       const call = `subgroupMatrixLoad<${template}>(&${place.array}, ${place.offset}, ${flag(place)}${place.stride}u)`;

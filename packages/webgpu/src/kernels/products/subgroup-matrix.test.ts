@@ -12,7 +12,13 @@ import { kernelContext } from '../../runtime/kernel-context.js';
 import { openTestBackend } from '../../testing/backend.js';
 import { emulatedMatrixVariant } from '../../testing/emulated-matrices.js';
 import { compileOnNullDevice, NULL_LIMITS } from '../../testing/null-device.js';
-import { gatedEpilogue, PRODUCT_TOLERANCE, productError, TRANSPOSES } from '../../testing/product-check.js';
+import {
+  alignedEpilogue,
+  gatedEpilogue,
+  PRODUCT_TOLERANCE,
+  productError,
+  TRANSPOSES,
+} from '../../testing/product-check.js';
 import { lowerConv2d } from '../conv2d/conv2d.js';
 import { productCandidates } from './candidates.js';
 import { lowerMatmul } from './matmul.js';
@@ -52,9 +58,23 @@ describe.each([
   });
 });
 
+describe('emulated matrices that are loaded where the operands lie', () => {
+  let backend: Backend;
+  beforeAll(async () => {
+    const options = { config: APPLE, blocks: two, from: 'storage', policy: 'split twice' } as const;
+    backend = await openTestBackend({ candidates: () => [emulatedMatrixVariant(options)] });
+  });
+  afterAll(() => backend.dispose());
+
+  test.each(TRANSPOSES)('%s', async (_, transposeA, transposeB) => {
+    const product = { batch: 2, m: 64, n: 48, k: 256, transposeA, transposeB, sharedA: true };
+    expect(await productError(backend, product, alignedEpilogue(product))).toBeLessThan(PRODUCT_TOLERANCE);
+  });
+});
+
 describe('pipelines on a device with subgroup matrices', () => {
   /** The context of kernels whose buffers hold the configuration's type. */
-  function contextOf(config: SubgroupMatrixConfig, elements: number): LoweringContext {
+  function contextOf(config: SubgroupMatrixConfig, elements: number, which = /^subgroup matrices/): LoweringContext {
     const buffer = {
       dtype: config.component,
       elements,
@@ -66,8 +86,7 @@ describe('pipelines on a device with subgroup matrices', () => {
       program: { buffers: [buffer, buffer, buffer, buffer] },
       limits: LIMITS,
       lowering: { ...NULL_LIMITS, subgroupMatrices, software: false },
-      chooseVariant: (product, context) =>
-        productCandidates(product, context).find(({ name }) => name.startsWith('subgroup matrices')),
+      chooseVariant: (product, context) => productCandidates(product, context).find(({ name }) => which.test(name)),
     }).context;
   }
 
@@ -90,6 +109,15 @@ describe('pipelines on a device with subgroup matrices', () => {
         expect(dispatch.label).toMatch(/subgroup matrices/);
         codes.push(dispatch.code);
       }
+    }
+    for (const [, transposeA, transposeB] of TRANSPOSES) {
+      const [batch, m, n, k] = [2, 128, 64, 512];
+      const a = { buffer: 0, transpose: transposeA, batchStride: m * k };
+      const b = { buffer: 1, transpose: transposeB, batchStride: k * n };
+      const context = contextOf(config, batch * m * n * k, /in place$/);
+      const [dispatch] = lowerMatmul({ kind: 'matmul', batch, m, n, k, a, b, output: 2 }, context);
+      expect(dispatch.label).toMatch(/in place/);
+      codes.push(dispatch.code);
     }
     expect(compileOnNullDevice(codes).flat()).toEqual([]);
   });

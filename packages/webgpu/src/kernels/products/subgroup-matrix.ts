@@ -1,12 +1,13 @@
 /**
- * @file Matrix product for GPUs with subgroup matrices (tensor cores and their like): a workgroup stages tiles of both
- * operands in workgroup memory, as they lie; each subgroup multiplies a block of small matrices of it. Sums are f32.
+ * @file Matrix product for GPUs with subgroup matrices (tensor cores and their like): each subgroup multiplies a block of small
+ * matrices, from tiles of both operands that its workgroup stages in workgroup memory, or from the operands where they lie.
+ * Sums are f32.
  */
 import { BindingSet, type Dispatch, type LoweringContext, type LoweringDevice, mainHeader } from '../../lowering.js';
 import type { Product } from './product.js';
 import { type SplitPolicy, type SplitTiles, splitTiles, type TileSize } from './split.js';
 import { dealUnits, quadAccess, quadLoaderWgsl } from './staging.js';
-import type { SubgroupMatrixConfig, SubgroupMatrixWgsl } from './subgroup-matrix-wgsl.js';
+import type { MatrixPlace, SubgroupMatrixConfig, SubgroupMatrixWgsl } from './subgroup-matrix-wgsl.js';
 import type { Variant } from './variant.js';
 
 /** How the tile of a workgroup is divided between its subgroups. */
@@ -27,6 +28,8 @@ export interface SubgroupMatrixOptions {
   /** Lanes of the largest subgroup there is: a workgroup has a multiple of them. */
   subgroupLanes: number;
   wgsl: SubgroupMatrixWgsl;
+  /** Where small matrices are loaded from. Default 'tiles', of workgroup memory; see `readsInPlace` for 'storage'. */
+  from?: 'tiles' | 'storage';
   /** Default 'split'. */
   policy?: SplitPolicy;
 }
@@ -42,13 +45,28 @@ export function componentOf(
 }
 
 export function subgroupMatrixVariant(options: SubgroupMatrixOptions): Variant {
-  const { config, blocks, policy = 'split' } = options;
+  const { config, blocks, from = 'tiles', policy = 'split' } = options;
   const tile = tileSize(options);
   const size = `${tile.tileRows}x${tile.tileColumns}x${tile.tileDepth}`;
   const subgroups = `${blocks.subgroupsDown}x${blocks.subgroupsAcross}`;
   const matrices = `${config.component} ${config.M}x${config.N}x${config.K}`;
-  const name = `subgroup matrices ${size} by ${subgroups} of ${matrices}${policy === 'split' ? '' : `, ${policy}`}`;
+  const parts = [
+    `subgroup matrices ${size} by ${subgroups} of ${matrices}`,
+    ...(from === 'tiles' ? [] : ['in place']),
+    ...(policy === 'split' ? [] : [policy]),
+  ];
+  const name = parts.join(', ');
   return { name, lower: (product, context) => lowerSubgroupMatrix(product, context, options, name) };
+}
+
+/** Whether every small matrix lies whole in its operand, in lines that begin at multiples of 16 bytes. */
+export function readsInPlace(product: Product, options: Pick<SubgroupMatrixOptions, 'config' | 'blocks'>): boolean {
+  const { tileRows, tileColumns, tileDepth } = tileSize(options);
+  const { m, n, k, a, b } = product;
+  const aligned = 16 / (options.config.component === 'f16' ? 2 : 4);
+  const isAligned = ({ strides }: Product['a']) =>
+    strides !== undefined && Math.max(strides.side, strides.depth) % aligned === 0 && strides.batch % aligned === 0;
+  return m % tileRows === 0 && n % tileColumns === 0 && k % tileDepth === 0 && isAligned(a) && isAligned(b);
 }
 
 /** Whether a workgroup of the device has the invocations and the memory. */
@@ -83,13 +101,16 @@ function lowerSubgroupMatrix(
   options: SubgroupMatrixOptions,
   name: string,
 ): Dispatch[] {
-  const { config, blocks, subgroupLanes, wgsl, policy = 'split' } = options;
+  const { config, blocks, subgroupLanes, wgsl, from = 'tiles', policy = 'split' } = options;
   const tile = tileSize(options);
   const subgroups = blocks.subgroupsDown * blocks.subgroupsAcross;
   const lanes = subgroups * subgroupLanes;
   const bindings = new BindingSet(context);
-  const a = stagedOperand(product, bindings, 'a', { tile, lanes, component: config.component });
-  const b = stagedOperand(product, bindings, 'b', { tile, lanes, component: config.component });
+  const operand = (side: 'a' | 'b') =>
+    from === 'storage'
+      ? operandInPlace(product, bindings, side)
+      : stagedOperand(product, bindings, side, { tile, lanes, component: config.component });
+  const [a, b] = [operand('a'), operand('b')];
   const tiles = splitTiles({ product, context, bindings, tile, policy });
   const body = `  ${wgsl.prologue}
   ${tiles.locate}
@@ -103,11 +124,11 @@ function lowerSubgroupMatrix(
   for (var k = k_begin; k < k_end; k += ${tile.tileDepth}u) {
     ${a.stage}
     ${b.stage}
-    workgroupBarrier();
+    ${from === 'tiles' ? 'workgroupBarrier();' : ''}
     if (computes) {
 ${multiply(options, a, b)}
     }
-    workgroupBarrier();
+    ${from === 'tiles' ? 'workgroupBarrier();' : ''}
   }
 ${storeResults(product, options, tiles, lanes)}`;
   const argument = wgsl.argument ? `lane: u32, ${wgsl.argument})` : 'lane: u32)';
@@ -131,23 +152,47 @@ ${body}
   });
 }
 
-/** An operand's tile in workgroup memory: quads stay along the axis that is contiguous in its buffer. */
-interface StagedOperand {
+/** Where the small matrices of an operand come from. */
+interface MatrixSource {
   functions: string;
   memory: string;
   prepare: string;
   stage: string;
-  contiguous: 'side' | 'depth';
-  /** Elements from one line of it to the next. */
-  pitch: number;
+  /** The place of that which begins at `side` of the tile (WGSL) and at `depth` of it. */
+  place(side: string, depth: number): MatrixPlace;
 }
 
+/** A left operand along the depth is in rows, a right one in columns. */
+const orderOf = (name: 'a' | 'b', contiguous: 'side' | 'depth') =>
+  (name === 'a') === (contiguous === 'depth') ? 'row' : 'column';
+
+/** The operand's own memory. */
+function operandInPlace(product: Product, bindings: BindingSet, name: 'a' | 'b'): MatrixSource {
+  const { contiguous, buffer } = product[name];
+  const strides = product[name].strides!;
+  const array = bindings.buffer(buffer, name).name;
+  const first = name === 'a' ? 'first_row' : 'first_column';
+  const order = orderOf(name, contiguous);
+  const stride = Math.max(strides.side, strides.depth);
+  return {
+    functions: '',
+    memory: '',
+    prepare: `let base_${name} = batch * ${strides.batch}u + ${first} * ${strides.side}u;`,
+    stage: `let at_${name} = base_${name} + k * ${strides.depth}u;`,
+    place: (side, depth) => {
+      const offset = `at_${name} + (${side}) * ${strides.side}u + ${depth * strides.depth}u`;
+      return { array, offset, order, stride };
+    },
+  };
+}
+
+/** Its tile in workgroup memory: quads stay along the axis that is contiguous in its buffer. */
 function stagedOperand(
   product: Product,
   bindings: BindingSet,
   name: 'a' | 'b',
   options: { tile: TileSize; lanes: number; component: SubgroupMatrixConfig['component'] },
-): StagedOperand {
+): MatrixSource {
   const { tile, lanes, component } = options;
   const tileSide = name === 'a' ? tile.tileRows : tile.tileColumns;
   const { tileDepth } = tile;
@@ -172,8 +217,12 @@ function stagedOperand(
     memory: `var<workgroup> tile_${name}: array<${component}, ${pitch * lines}>;`,
     prepare,
     stage: stage.join('\n    '),
-    contiguous,
-    pitch,
+    place: (side, depth) => ({
+      array: `tile_${name}`,
+      offset: contiguous === 'depth' ? `(${side}) * ${pitch}u + ${depth}u` : `${depth * pitch}u + ${side}`,
+      order: orderOf(name, contiguous),
+      stride: pitch,
+    }),
   };
 }
 
@@ -184,34 +233,18 @@ function sums<T>({ matricesDown, matricesAcross }: MatrixBlocks, each: (name: st
   });
 }
 
-/** The subgroup's matrices of the staged tiles, multiplied and added to its sums. */
-function multiply({ config, blocks, wgsl }: SubgroupMatrixOptions, a: StagedOperand, b: StagedOperand): string {
+/** The subgroup's matrices at the depth `k`, multiplied and added to its sums. */
+function multiply({ config, blocks, wgsl }: SubgroupMatrixOptions, a: MatrixSource, b: MatrixSource): string {
   const { M, N, K } = config;
-  const offset = ({ contiguous, pitch }: StagedOperand, side: string, k: number) =>
-    contiguous === 'depth' ? `(${side}) * ${pitch}u + ${k}u` : `${k * pitch}u + ${side}`;
   const lines: string[] = [];
   for (let step = 0; step < blocks.matricesDeep; step++) {
     const left = (i: number) => `left${step}_${i}`;
     const right = (j: number) => `right${step}_${j}`;
     for (let i = 0; i < blocks.matricesDown; i++) {
-      const order = a.contiguous === 'depth' ? 'row' : 'column';
-      const place = {
-        array: 'tile_a',
-        offset: offset(a, `block_row + ${i * M}u`, step * K),
-        order,
-        stride: a.pitch,
-      } as const;
-      lines.push(wgsl.load(left(i), 'left', place));
+      lines.push(wgsl.load(left(i), 'left', a.place(`block_row + ${i * M}u`, step * K)));
     }
     for (let j = 0; j < blocks.matricesAcross; j++) {
-      const order = b.contiguous === 'depth' ? 'column' : 'row';
-      const place = {
-        array: 'tile_b',
-        offset: offset(b, `block_column + ${j * N}u`, step * K),
-        order,
-        stride: b.pitch,
-      } as const;
-      lines.push(wgsl.load(right(j), 'right', place));
+      lines.push(wgsl.load(right(j), 'right', b.place(`block_column + ${j * N}u`, step * K)));
     }
     lines.push(...sums(blocks, (sum, i, j) => wgsl.multiplyAccumulate(sum, left(i), right(j))));
   }
@@ -227,15 +260,19 @@ function storeResults(product: Product, options: SubgroupMatrixOptions, tiles: S
   const elements = blocks.subgroupsDown * blocks.subgroupsAcross * M * N;
   const blockRows = blocks.matricesDown * M;
   const blockColumns = blocks.matricesAcross * N;
+  const width = tiles.storesQuads ? 4 : 1;
+  const store = tiles.storesQuads
+    ? `store_quad(${tiles.place}, row, column, vec4f(${[0, 1, 2, 3].map((i) => `results[e + ${i}u]`)}));`
+    : `store(${tiles.place}, row, column, results[e]);`;
   return sums(
     blocks,
     (sum, i, j) => `  if (computes) { ${wgsl.store(sum, place)} }
   workgroupBarrier();
-  for (var e = lane; e < ${elements}u; e += ${lanes}u) {
+  for (var e = lane * ${width}u; e < ${elements}u; e += ${lanes * width}u) {
     let owner = e / ${M * N}u;
     let row = first_row + owner / ${blocks.subgroupsAcross}u * ${blockRows}u + ${i * M}u + e % ${M * N}u / ${N}u;
     let column = first_column + owner % ${blocks.subgroupsAcross}u * ${blockColumns}u + ${j * N}u + e % ${N}u;
-    if ((row < ${m}u) & (column < ${n}u)) { store(${tiles.place}, row, column, results[e]); }
+    if ((row < ${m}u) & (column < ${n}u)) { ${store} }
   }
   workgroupBarrier();`,
   ).join('\n');

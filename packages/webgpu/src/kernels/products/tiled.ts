@@ -5,8 +5,8 @@
  */
 import { BindingSet, type Dispatch, type LoweringContext, type LoweringDevice, mainHeader } from '../../lowering.js';
 import type { Product } from './product.js';
-import { type SplitPolicy, splitTiles, type TileSize } from './split.js';
-import { dealUnits, quadAccess, quadLoaderWgsl } from './staging.js';
+import { type SplitPolicy, type SplitTiles, splitTiles, type TileSize } from './split.js';
+import { dealUnits, quadAccess, quadLoaderWgsl, type StagedUnit } from './staging.js';
 import type { Variant } from './variant.js';
 
 /** Sides of a tile are multiples of 4 and of what an invocation computes of them, the depth too is a multiple of 4. */
@@ -31,8 +31,18 @@ export const DEFAULT_TILE: TileShape = {
  */
 export type DepthReads = 'scalars' | 'blocks';
 
+/**
+ * When a tile of the operands comes from memory: just before it is multiplied; or into registers while the tile before is
+ * multiplied ('ahead'), to one place in workgroup memory or to two in turn, which needs one barrier a tile instead of two.
+ */
+export type Staging = 'just in time' | 'ahead' | 'ahead, two buffers';
+
 export interface TiledOptions {
   shape: TileShape;
+  /** Default 'just in time'. */
+  staging?: Staging;
+  /** Rows of tiles that are walked column by column, so that both operands' tiles stay in the cache. Default 1. */
+  band?: number;
   /** Default 'split'. */
   policy?: SplitPolicy;
   /** Default 'scalars'. */
@@ -40,24 +50,32 @@ export interface TiledOptions {
 }
 
 export function tiledVariant(options: TiledOptions): Variant {
-  const { shape, policy = 'split', depthReads = 'scalars' } = options;
+  const { shape, policy = 'split', depthReads = 'scalars', staging = 'just in time', band = 1 } = options;
   const { tileRows, tileColumns, tileDepth, rowsPerLane, columnsPerLane } = shape;
   const size = `tiled ${tileRows}x${tileColumns}x${tileDepth} by ${rowsPerLane}x${columnsPerLane}`;
+  const parts = [
+    `${size}${depthReads === 'blocks' ? ' in blocks' : ''}`,
+    ...(staging === 'just in time' ? [] : [staging]),
+    ...(band === 1 ? [] : [`bands of ${band}`]),
+    ...(policy === 'split' ? [] : [policy]),
+  ];
   return {
-    name: `${size}${depthReads === 'blocks' ? ' in blocks' : ''}${policy === 'split' ? '' : `, ${policy}`}`,
-    lower: (product, context) => lowerTiled(product, context, { shape, policy, depthReads }),
+    name: parts.join(', '),
+    lower: (product, context) => lowerTiled(product, context, { shape, policy, depthReads, staging, band }),
   };
 }
 
 /** Whether a workgroup of the device has the invocations and the memory for the shape. */
-export function tiledFits(shape: TileShape, device: LoweringDevice): boolean {
+export function tiledFits(shape: TileShape, device: LoweringDevice, staging: Staging = 'just in time'): boolean {
   const [rows, columns] = [tileSide(shape, 'a'), tileSide(shape, 'b')];
   const bytes = (side: TileSide) => shape.tileDepth * side.pitch * side.width * 4;
   return (
     lanesOf(shape) <= device.maxInvocationsPerWorkgroup &&
-    bytes(rows) + bytes(columns) <= device.maxWorkgroupStorageBytes
+    buffersOf(staging) * (bytes(rows) + bytes(columns)) <= device.maxWorkgroupStorageBytes
   );
 }
+
+const buffersOf = (staging: Staging) => (staging === 'ahead, two buffers' ? 2 : 1);
 
 function lanesOf({ tileRows, tileColumns, rowsPerLane, columnsPerLane }: TileShape): number {
   return (tileRows / rowsPerLane) * (tileColumns / columnsPerLane);
@@ -83,12 +101,11 @@ function tileSide(shape: TileShape, side: 'a' | 'b'): TileSide {
 }
 
 function lowerTiled(product: Product, context: LoweringContext, options: Required<TiledOptions>): Dispatch[] {
-  const { shape, policy } = options;
-  const { tileDepth } = shape;
+  const { shape, policy, staging, band } = options;
   const bindings = new BindingSet(context);
   const a = stagedOperand(product, bindings, 'a', options);
   const b = stagedOperand(product, bindings, 'b', options);
-  const tiles = splitTiles({ product, context, bindings, tile: shape, policy });
+  const tiles = splitTiles({ product, context, bindings, tile: shape, policy, band, quads: b.side.width === 4 });
   const sums = sumsOf(a.side, b.side);
   const code = `${bindings.declarations()}
 ${a.functions}
@@ -103,21 +120,84 @@ ${mainHeader(lanesOf(shape))} {
   ${a.prepare}
   ${b.prepare}
   ${sums.map(({ name }) => `var ${name} = vec${b.side.width}f();`).join(' ')}
-  for (var k = k_begin; k < k_end; k += ${tileDepth}u) {
-    ${a.stage}
-    ${b.stage}
-    workgroupBarrier();
-    for (var i = 0u; i < ${tileDepth}u; i++) {
-      ${readVectors('a', a.side, 'y')}
-      ${readVectors('b', b.side, 'x')}
+${LOOPS[staging](shape.tileDepth, {
+  declare: `${a.declare} ${b.declare}`,
+  load: (k) => `${a.load(k)}\n    ${b.load(k)}`,
+  write: (buffer) => `${a.write(buffer)}\n    ${b.write(buffer)}`,
+  multiply: (buffer) => `for (var i = 0u; i < ${shape.tileDepth}u; i++) {
+      ${readVectors('a', a.side, 'y', a.buffer(buffer))}
+      ${readVectors('b', b.side, 'x', b.buffer(buffer))}
 ${sums.map((sum) => `      ${sum.name} = fma(vec${b.side.width}f(${sum.factor}), ${sum.vector}, ${sum.name});`).join('\n')}
-    }
-    workgroupBarrier();
-  }
-${sums.map((sum) => storeSum(sum, { product, shape, place: tiles.place, columns: b.side })).join('\n')}
+    }`,
+})}
+${sums.map((sum) => storeSum(sum, { product, shape, tiles, columns: b.side })).join('\n')}
 }`;
   const label = `${product.label} ${tiledVariant(options).name}`;
   return tiles.finish({ label, code, bindings: bindings.bindings, workgroups: tiles.grid });
+}
+
+/** What a lane does with the tiles of both operands, in WGSL. */
+interface TileStatements {
+  /** Registers for what it loads. */
+  declare: string;
+  /** Loads its part of the tiles from depth `k` on. */
+  load(k: string): string;
+  /** Writes it to workgroup memory: to that of two buffers, if there are two. */
+  write(buffer: string | undefined): string;
+  /** Adds their product to its sums. */
+  multiply(buffer: string | undefined): string;
+}
+
+/** The loop over k. */
+const LOOPS: Record<Staging, (tileDepth: number, tile: TileStatements) => string> = {
+  'just in time': (tileDepth, { declare, load, write, multiply }) => `
+  for (var k = k_begin; k < k_end; k += ${tileDepth}u) {
+    ${declare}
+    ${load('k')}
+    ${write(undefined)}
+    workgroupBarrier();
+    ${multiply(undefined)}
+    workgroupBarrier();
+  }`,
+  ahead: (tileDepth, { declare, load, write, multiply }) => `
+  ${declare}
+  ${load('k_begin')}
+  for (var k = k_begin; k < k_end; k += ${tileDepth}u) {
+    ${write(undefined)}
+    workgroupBarrier();
+    if (k + ${tileDepth}u < k_end) {
+    ${load(`(k + ${tileDepth}u)`)}
+    }
+    ${multiply(undefined)}
+    workgroupBarrier();
+  }`,
+  'ahead, two buffers': (tileDepth, { declare, load, write, multiply }) => `
+  ${declare}
+  ${load('k_begin')}
+  var buffer = 0u;
+  ${write('buffer')}
+  workgroupBarrier();
+  for (var k = k_begin; k < k_end; k += ${tileDepth}u) {
+    let is_last = k + ${tileDepth}u >= k_end;
+    if (!is_last) {
+    ${load(`(k + ${tileDepth}u)`)}
+    }
+    ${multiply('buffer')}
+    buffer = 1u - buffer;
+    if (!is_last) {
+    ${write('buffer')}
+    }
+    workgroupBarrier();
+  }`,
+};
+
+interface StagedOperand extends Omit<TileStatements, 'multiply'> {
+  side: TileSide;
+  functions: string;
+  memory: string;
+  prepare: string;
+  /** The first vector of a buffer, to be added to an index. */
+  buffer(buffer: string | undefined): string;
 }
 
 /** WGSL that brings an operand's tiles to workgroup memory, as [k, side]. */
@@ -125,8 +205,8 @@ function stagedOperand(
   product: Product,
   bindings: BindingSet,
   name: 'a' | 'b',
-  { shape, depthReads }: Required<TiledOptions>,
-): { side: TileSide; functions: string; memory: string; prepare: string; stage: string } {
+  { shape, depthReads, staging }: Required<TiledOptions>,
+): StagedOperand {
   const side = tileSide(shape, name);
   const { tileDepth } = shape;
   const isBlocks = depthReads === 'blocks' && quadAccess(product, name, 'depth') === 'vec4';
@@ -138,40 +218,61 @@ function stagedOperand(
   const steps = isBlocks ? tileDepth / 4 : tileDepth;
   const [fast, slow] = alongDepth ? [steps, quads] : [quads, steps];
   const { prepare, rounds } = dealUnits({ name, lanes: lanesOf(shape), fast, slow });
-  const stage = rounds.map((unit, round) => {
-    const [step, quad] = alongDepth ? [unit.fast, unit.slow] : [unit.slow, unit.fast];
-    const load = (position: string, k: string) => `load_${name}(batch, ${first} + ${position}, k + ${k})`;
-    if (!isBlocks) {
-      const value = `${name}_value${round}`;
-      return unit.guarded(`let ${value} = ${load(`${quad} * 4u`, step)}; ${writeQuad(name, side, step, quad, value)}`);
-    }
-    const row = (i: number) => `${name}_row${round}_${i}`;
-    const reads = [0, 1, 2, 3].map((i) => `let ${row(i)} = ${load(`${quad} * 4u + ${i}u`, `${step} * 4u`)};`);
-    const writes = [0, 1, 2, 3].map((j) =>
-      writeQuad(name, side, `(${step} * 4u + ${j}u)`, quad, `vec4f(${[0, 1, 2, 3].map((i) => `${row(i)}[${j}]`)})`),
-    );
-    return unit.guarded([...reads, ...writes].join(' '));
-  });
+  const vectors = tileDepth * side.pitch;
+  const buffer = (which: string | undefined) => (which === undefined ? '' : ` + ${which} * ${vectors}u`);
+  // Of a block, four quads along k.
+  const parts = isBlocks ? [0, 1, 2, 3] : [0];
+  const register = (round: number, part: number) => `${name}_next${round}_${part}`;
+  const place = ({ fast, slow }: StagedUnit) => (alongDepth ? [fast, slow] : [slow, fast]);
   return {
     side,
     functions: `${reader.functions}\n${quadLoaderWgsl({ side: name, reader, product, along, tileSide: side.length, tileDepth })}`,
-    memory: `var<workgroup> tile_${name}: array<vec${side.width}f, ${tileDepth * side.pitch}>;`,
+    memory: `var<workgroup> tile_${name}: array<vec${side.width}f, ${buffersOf(staging) * vectors}>;`,
     prepare,
-    stage: stage.join('\n    '),
+    buffer,
+    declare: rounds.flatMap((_, round) => parts.map((part) => `var ${register(round, part)}: vec4f;`)).join(' '),
+    load: (k) =>
+      rounds
+        .map((unit, round) => {
+          const [step, quad] = place(unit);
+          const loads = parts.map((part) => {
+            const position = `${first} + ${quad} * 4u${part > 0 ? ` + ${part}u` : ''}`;
+            return `${register(round, part)} = load_${name}(batch, ${position}, ${k} + ${step}${isBlocks ? ' * 4u' : ''});`;
+          });
+          return unit.guarded(loads.join(' '));
+        })
+        .join('\n    '),
+    write: (which) =>
+      rounds
+        .map((unit, round) => {
+          const [step, quad] = place(unit);
+          const write = (at: string, value: string) =>
+            writeQuad(name, side, { step: at, quad, buffer: buffer(which), value });
+          if (!isBlocks) return unit.guarded(write(step, register(round, 0)));
+          const columns = parts.map((j) =>
+            write(`(${step} * 4u + ${j}u)`, `vec4f(${parts.map((part) => `${register(round, part)}[${j}]`)})`),
+          );
+          return unit.guarded(columns.join(' '));
+        })
+        .join('\n    '),
   };
 }
 
-function writeQuad(name: string, { width, pitch }: TileSide, step: string, quad: string, value: string): string {
-  if (width === 4) return `tile_${name}[${step} * ${pitch}u + ${quad}] = ${value};`;
-  const at = `${step} * ${pitch}u + ${quad} * 2u`;
+function writeQuad(
+  name: string,
+  { width, pitch }: TileSide,
+  { step, quad, buffer, value }: Record<'step' | 'quad' | 'buffer' | 'value', string>,
+): string {
+  if (width === 4) return `tile_${name}[${step} * ${pitch}u + ${quad}${buffer}] = ${value};`;
+  const at = `${step} * ${pitch}u + ${quad} * 2u${buffer}`;
   return `tile_${name}[${at}] = ${value}.xy; tile_${name}[${at} + 1u] = ${value}.zw;`;
 }
 
 /** The lane's vectors of a step, `a0`, `a1`, ...: neighbouring lanes read neighbouring vectors. */
-function readVectors(name: string, { pitch, lanes, vectors }: TileSide, lane: string): string {
+function readVectors(name: string, { pitch, lanes, vectors }: TileSide, lane: string, buffer: string): string {
   return Array.from(
     { length: vectors },
-    (_, v) => `let ${name}${v} = tile_${name}[i * ${pitch}u + ${lane}${v > 0 ? ` + ${v * lanes}u` : ''}];`,
+    (_, v) => `let ${name}${v} = tile_${name}[i * ${pitch}u + ${lane}${v > 0 ? ` + ${v * lanes}u` : ''}${buffer}];`,
   ).join(' ');
 }
 
@@ -202,13 +303,20 @@ function sumsOf(a: TileSide, b: TileSide): Sum[] {
   return sums;
 }
 
-/** Stores the numbers that are inside. */
-function storeSum(sum: Sum, tile: { product: Product; shape: TileShape; place: string; columns: TileSide }): string {
-  const { product, shape, place, columns } = tile;
-  const stores = Array.from({ length: columns.width }, (_, j) => {
-    const store = `store(${place}, row, column + ${j}u, ${sum.name}[${j}]);`;
-    return product.n % shape.tileColumns === 0 ? store : `if (column + ${j}u < ${product.n}u) { ${store} }`;
-  });
+/** Stores the numbers that are inside: four at once where the product can. */
+function storeSum(
+  sum: Sum,
+  { product, shape, tiles, columns }: { product: Product; shape: TileShape; tiles: SplitTiles; columns: TileSide },
+): string {
+  const { place } = tiles;
+  const isWhole = product.n % shape.tileColumns === 0;
+  const inside = (column: string, statement: string) =>
+    isWhole ? statement : `if (${column} < ${product.n}u) { ${statement} }`;
+  const stores = tiles.storesQuads
+    ? [inside('column', `store_quad(${place}, row, column, ${sum.name});`)]
+    : Array.from({ length: columns.width }, (_, j) =>
+        inside(`column + ${j}u`, `store(${place}, row, column + ${j}u, ${sum.name}[${j}]);`),
+      );
   const body = `let column = ${sum.column};\n    ${stores.join('\n    ')}`;
   const isInside = product.m % shape.tileRows === 0 ? '' : `if (row < ${product.m}u) `;
   return `  { let row = ${sum.row};\n  ${isInside}{ ${body} } }`;

@@ -1,145 +1,126 @@
 /**
  * @file The parts from which the attention kernels are put together. A workgroup owns a block of rows (queries, or in
- * the gradient of keys and values: keys) and walks over tiles of the other axis, the columns. Thread (quad, lane) holds
- * the 4 x 4 scores of rows 4 quad + i and columns lane + j LANES, i and j below 4, as vec4f `s0` .. `s3` (one for each row).
+ * the gradient of keys and values: keys) and walks over tiles of the other axis, the columns. Thread (strip, lane) holds
+ * the scores of its rows, ROWS strip + i, and its columns, lane + j LANES: of row i as vec4f `s<i>_0` (columns j = 0 .. 3), `s<i>_1`.
+ * What there is one of for each row is in vec4f as well, `name0` of rows 0 .. 3, `name1` of rows 4 .. 7.
  */
-import type { AttentionShape } from '@transfusion/tensor';
-import type { BindingSet, LoweringDevice, StorageArray, StorageType } from '../lowering.js';
-
-/** How a workgroup of quads x lanes threads is laid out. A block has 4 quads rows, a tile 4 lanes columns. */
-export interface TilePlan {
-  quads: number;
-  lanes: number;
-  /** Column operands go through workgroup memory, `chunk` vec4f of each row at a time; else every thread loads its own. */
-  staged: boolean;
-  chunk: number;
-}
-
-/**
- * Square blocks where there are rows enough; with few rows (decoding), wide tiles. Staging pays where several quads read
- * the same column and workgroup memory is fast; a software adapter has cheap loads and dear threads.
- */
-export function planTiles(rows: number, headDim: number, device: LoweringDevice): TilePlan {
-  const width = Math.ceil(headDim / 4);
-  if (device.software) return { quads: rows <= 4 ? 1 : 4, lanes: rows <= 4 ? 8 : 4, staged: false, chunk: width };
-  if (rows <= 4) return { quads: 1, lanes: 64, staged: false, chunk: width };
-  if (rows <= 16) return { quads: 4, lanes: 16, staged: false, chunk: width };
-  // 16 vec4f of 32 columns are 8.5 KiB with padding; weights and row sums take 6 of the 16 KiB every device has.
-  return { quads: 8, lanes: 8, staged: true, chunk: Math.min(width, 16) };
-}
-
-/** A [batch, sequence, heads, headDim] operand at one head: position p starts at `base + p * stride` storage elements. */
-export interface HeadOperand {
-  array: StorageArray;
-  base: string;
-  stride: number;
-  length: number;
-}
+import type { BindingSet, StorageArray } from '../../lowering.js';
+import { type HeadOperand, headOperand, type SharedAttentionShape } from './head-operand.js';
+import type { TilePlan } from './plan.js';
 
 /** exp of a NaN is infinity on some devices, which would turn a broken run into zeros. */
-export const NAN_KEEPING_EXP_WGSL = `
-fn nan_keeping_exp(x: vec4f) -> vec4f {
-  let magnitude = bitcast<vec4u>(x) & vec4u(0x7fffffffu);
-  return select(exp(x), x, magnitude > vec4u(0x7f800000u));
+export function nanKeepingExpWgsl(type: 'f32' | 'vec4f'): string {
+  const bits = type === 'f32' ? 'u32' : 'vec4u';
+  return `
+fn nan_keeping_exp(x: ${type}) -> ${type} {
+  let magnitude = bitcast<${bits}>(x) & ${bits}(0x7fffffffu);
+  return select(exp(x), x, magnitude > ${bits}(0x7f800000u));
 }`;
+}
 
 export const QUAD = [0, 1, 2, 3];
 
+const upTo = (count: number) => Array.from({ length: count }, (_, i) => i);
+
 /** Lines made by `line(i)` for i below `count`: WGSL unrolled here, so that accumulators stay in registers. */
 export function unroll(count: number, line: (i: number) => string): string {
-  return Array.from({ length: count }, (_, i) => line(i)).join('\n');
+  return upTo(count).map(line).join('\n');
 }
 
 /** WGSL writer for one attention kernel: declarations it needs, and the statements of each part. */
 export class AttentionTiles {
   /** vec4f in a head's row. */
   readonly width: number;
-  readonly storageType: StorageType;
+  readonly storageType: 'vec4f' | 'f32';
   readonly threads: number;
   readonly blockRows: number;
   readonly tileColumns: number;
+  /** Of a thread: rows, columns, and vec4f of each. */
+  readonly rows: number;
+  readonly columns: number;
+  readonly rowQuads: readonly number[];
+  readonly columnQuads: readonly number[];
   readonly #loaded = new Set<StorageArray>();
 
   constructor(
-    readonly shape: AttentionShape & { sharedKeys?: boolean },
+    readonly shape: SharedAttentionShape,
     readonly plan: TilePlan,
   ) {
     this.width = Math.ceil(shape.headDim / 4);
     this.storageType = shape.headDim % 4 === 0 ? 'vec4f' : 'f32';
-    this.threads = plan.quads * plan.lanes;
-    this.blockRows = 4 * plan.quads;
-    this.tileColumns = 4 * plan.lanes;
+    this.rows = plan.rowsPerThread;
+    this.columns = plan.columnsPerThread;
+    this.rowQuads = upTo(this.rows / 4);
+    this.columnQuads = upTo(this.columns / 4);
+    this.threads = plan.strips * plan.lanes;
+    this.blockRows = this.rows * plan.strips;
+    this.tileColumns = this.columns * plan.lanes;
   }
 
-  /** Binds a query-sided (q, output, dOutput, dq) or key-sided (k, v, dk, dv) buffer. WGSL `batch` and `head` give its head. */
+  /** Binds an operand, for which `declarations` has a load function. */
   operand(bindings: BindingSet, buffer: number, name: string, side: 'query' | 'key'): HeadOperand {
-    const { queries, keys, heads, kvHeads, headDim, sharedKeys = false } = this.shape;
-    const unit = this.storageType === 'vec4f' ? headDim / 4 : headDim;
-    const array = bindings.buffer(buffer, name, this.storageType);
-    this.#loaded.add(array);
-    const [length, count, head] = side === 'query' ? [queries, heads, 'head'] : [keys, kvHeads, 'kv_head'];
-    return {
-      array,
-      base: `(batch * ${side === 'key' && sharedKeys ? 0 : length * count}u + ${head}) * ${unit}u`,
-      stride: count * unit,
-      length,
-    };
+    const operand = headOperand({ shape: this.shape, bindings, buffer, name, side, type: this.storageType });
+    this.#loaded.add(operand.array);
+    return operand;
   }
 
   /** Module-scope declarations: the shared arrays and a load function for each operand. */
   declarations(): string {
-    const { quads, lanes, staged, chunk } = this.plan;
+    const { strips, lanes, staged, chunk } = this.plan;
     return `
 ${staged ? `var<workgroup> tile: array<vec4f, ${this.tileColumns * (chunk + 1)}>;` : ''}
-var<workgroup> weights: array<vec4f, ${this.tileColumns * quads}>;
-var<workgroup> reach: array<atomic<u32>, 2>;
-var<workgroup> visited: vec2u;
-const QUADS = ${quads}u;
+var<workgroup> weights: array<vec4f, ${this.tileColumns * strips * this.rowQuads.length}>;
+const STRIPS = ${strips}u;
 const LANES = ${lanes}u;
 ${[...this.#loaded].map((array) => this.#loadFunction(array)).join('\n')}`;
   }
 
   /**
-   * `first_row`, `quad`, `lane` and one storage offset for each of the thread's rows. Rows past the end repeat the last
+   * `first_row`, `strip`, `lane` and one storage offset for each of the thread's rows. Rows past the end repeat the last
    * one; their results are never stored.
    */
   rowSetup(operand: HeadOperand, blockIndex: string): string {
     return `
-  let quad = thread / LANES;
+  let strip = thread / LANES;
   let lane = thread % LANES;
-  let first_row = ${blockIndex} * ${this.blockRows}u + quad * 4u;
-${unroll(4, (i) => `  let row_offset${i} = ${operand.base} + min(first_row + ${i}u, ${operand.length - 1}u) * ${operand.stride}u;`)}`;
+  let first_row = ${blockIndex} * ${this.blockRows}u + strip * ${this.rows}u;
+${unroll(this.rows, (i) => `  let row_offset${i} = ${operand.base} + min(first_row + ${i}u, ${operand.length - 1}u) * ${operand.stride}u;`)}`;
   }
 
-  /**
-   * Leaves in `range: vec2u` the smallest interval that covers all intervals [low, high) the workgroup's threads found,
-   * the same for all threads (an empty one if there were none). `find` are WGSL statements that call
-   * `cover(low, high)`; positions are below `length`.
-   */
-  coveredRange(find: string): string {
-    return `
-  if (thread == 0u) {
-    atomicStore(&reach[0], 0u);
-    atomicStore(&reach[1], 0u);
-  }
-  workgroupBarrier();
-${find}
-  workgroupBarrier();
-  if (thread == 0u) { visited = vec2u(LENGTH - atomicLoad(&reach[0]), atomicLoad(&reach[1])); }
-  let range = workgroupUniformLoad(&visited);`;
+  /** The scores of a row and a quad of columns. */
+  score(name: string, row: number, quad: number): string {
+    return `${name}${row}_${quad}`;
   }
 
-  coverFunction(length: number): string {
-    return `
-const LENGTH = ${length}u;
-// The lower end is kept as its distance from the top: both ends are then maxima of numbers that start as 0.
-fn cover(low: u32, high: u32) {
-  atomicMax(&reach[0], LENGTH - low);
-  atomicMax(&reach[1], high);
-}`;
+  /** What belongs to one row. */
+  ofRow(name: string, row: number): string {
+    return `${name}${row >> 2}[${row & 3}]`;
   }
 
-  /** name0 .. name3 += products of the thread's rows with its columns. Barriers around the staging are included. */
+  /** A line for each row and quad of columns. */
+  eachScore(line: (row: number, quad: number) => string): string {
+    return unroll(this.rows, (row) => this.columnQuads.map((quad) => line(row, quad)).join('\n'));
+  }
+
+  /** The scores are 0. */
+  declareScores(name: string): string {
+    return this.eachScore((row, quad) => `    var ${this.score(name, row, quad)} = vec4f();`);
+  }
+
+  /** A vec4f for each quad of the thread's rows, of `value(row)`. */
+  overRows(assign: (quad: number, value: string) => string, value: (row: number) => string): string {
+    return unroll(this.rowQuads.length, (quad) =>
+      assign(quad, `vec4f(${QUAD.map((i) => value(4 * quad + i)).join(', ')})`),
+    );
+  }
+
+  /** The places of a quad of the thread's columns. */
+  columnPlaces(type: 'vec4u' | 'vec4i', quad: number): string {
+    const scalar = type === 'vec4u' ? 'u32' : 'i32';
+    return `${type}(${QUAD.map((j) => `${scalar}(first_column + lane + ${4 * quad + j}u * LANES)`).join(', ')})`;
+  }
+
+  /** name += products of the thread's rows with its columns. Barriers around the staging are included. */
   products(name: string, rows: HeadOperand, columns: HeadOperand): string {
     const { staged } = this.plan;
     const column = (j: number) =>
@@ -151,9 +132,9 @@ fn cover(low: u32, high: u32) {
         ({ start, size }) => `
     ${staged ? `workgroupBarrier();\n${this.stage(columns, start, size)}\n    workgroupBarrier();` : ''}
     for (var part = 0u; part < ${size}u; part++) {
-${unroll(4, (i) => `      let a${i} = load_${rows.array.name}(row_offset${i}, part + ${start}u);`)}
-${unroll(4, (j) => `      let b${j} = ${column(j)};`)}
-${unroll(4, (i) => `      ${name}${i} += vec4f(${QUAD.map((j) => `dot(a${i}, b${j})`).join(', ')});`)}
+${unroll(this.rows, (i) => `      let a${i} = load_${rows.array.name}(row_offset${i}, part + ${start}u);`)}
+${unroll(this.columns, (j) => `      let b${j} = ${column(j)};`)}
+${this.eachScore((i, quad) => `      ${this.score(name, i, quad)} += vec4f(${QUAD.map((j) => `dot(a${i}, b${4 * quad + j})`).join(', ')});`)}
     }`,
       )
       .join('\n');
@@ -172,13 +153,18 @@ ${unroll(4, (i) => `      ${name}${i} += vec4f(${QUAD.map((j) => `dot(a${i}, b${
     }`;
   }
 
-  /** Stores scores name0 .. name3, transposed, where `accumulate` reads them. */
+  /** Stores scores, transposed, where `accumulate` reads them. */
   storeWeights(name: string): string {
-    return unroll(
-      4,
-      (j) =>
-        `    weights[(lane + ${j}u * LANES) * QUADS + quad] = vec4f(${QUAD.map((i) => `${name}${i}[${j}]`).join(', ')});`,
+    const of = (j: number) => (row: number) => `${this.score(name, row, j >> 2)}[${j & 3}]`;
+    return unroll(this.columns, (j) =>
+      this.overRows((quad, value) => `    ${this.#weight(`lane + ${j}u * LANES`, quad)} = ${value};`, of(j)),
     );
+  }
+
+  /** The weights of a column for a quad of the strip's rows. */
+  #weight(column: string, quad: number): string {
+    const quads = this.rowQuads.length;
+    return `weights[((${column}) * STRIPS + strip) * ${quads}u + ${quad}u]`;
   }
 
   /** The accumulators of one result: for row i, the vec4f columns lane, lane + LANES, ... of each chunk. */
@@ -193,7 +179,12 @@ ${unroll(4, (i) => `      ${name}${i} += vec4f(${QUAD.map((j) => `dot(a${i}, b${
 
   declareAccumulators(name: string): string {
     return this.accumulators(name)
-      .map(({ variable }) => `  ${QUAD.map((i) => `var ${variable(i)} = vec4f();`).join(' ')}`)
+      .map(
+        ({ variable }) =>
+          `  ${upTo(this.rows)
+            .map((i) => `var ${variable(i)} = vec4f();`)
+            .join(' ')}`,
+      )
       .join('\n');
   }
 
@@ -219,12 +210,12 @@ ${unroll(4, (i) => `      ${name}${i} += vec4f(${QUAD.map((j) => `dot(a${i}, b${
 ${restage ? this.stage(columns, start, size) : ''}
     ${index === 0 || restage ? 'workgroupBarrier();' : ''}
     for (var k = 0u; k < ${this.tileColumns}u; k++) {
-      let weight = weights[k * QUADS + quad];
+${unroll(this.rowQuads.length, (quad) => `      let weight${quad} = ${this.#weight('k', quad)};`)}
 ${parts
   .map(
     (n) => `      {
         let value = ${column(n)};
-${unroll(4, (i) => `        ${name}_${i}_${start + n} += weight[${i}] * value;`)}
+${unroll(this.rows, (i) => `        ${name}_${i}_${start + n} += ${this.ofRow('weight', i)} * value;`)}
       }`,
   )
   .join('\n')}
@@ -238,7 +229,7 @@ ${unroll(4, (i) => `        ${name}_${i}_${start + n} += weight[${i}] * value;`)
     const { headDim } = this.shape;
     return this.accumulators(name)
       .flatMap(({ variable, column }) =>
-        QUAD.map((i) => {
+        upTo(this.rows).map((i) => {
           const value = `${variable(i)} * ${factor(i)}`;
           const store =
             this.storageType === 'vec4f'
