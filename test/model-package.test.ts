@@ -68,10 +68,16 @@ test('the model opens by its name, its files checked, and is that of the run in 
     );
     expect([name, far]).toEqual([name, -1]);
   }
-  const training = (path: string) => JSON.parse(readFileSync(path, 'utf8')).config.data.latents;
-  expect(training(join(runs, 'whole/model/trainer_state.json'))).toBe(encoded);
+  const places = (path: string) => {
+    const { codec, data } = JSON.parse(readFileSync(path, 'utf8')).config;
+    return { codec, latents: data.latents };
+  };
+  expect(places(join(runs, 'whole/model/trainer_state.json'))).toEqual({
+    codec: join(runs, 'codec/model'),
+    latents: encoded,
+  });
   // A path of the machine that trained is nobody else's.
-  expect(training(join(installed, 'model/training.json'))).toBeNull();
+  expect(places(join(installed, 'model/training.json'))).toEqual({ codec: 'runs/codec/model', latents: null });
   expect(readdirSync(join(installed, 'model')).sort()).toEqual([
     ...['SHA256SUMS', 'config.json', 'model.safetensors', 'tokenizer.json', 'training.json', 'vae'],
   ]);

@@ -107,9 +107,9 @@ exit $1
   return { path: place, asked: () => readFileSync(log, 'utf8').trimEnd().split('\n') };
 }
 
-async function submit(codes: readonly number[], args: readonly string[], cwd: string) {
+async function submit(codes: readonly number[], args: readonly string[], cwd: string, least = '0') {
   const { path, asked } = fakeSrun(codes);
-  const env = { ...process.env, PATH: `${path}:${process.env.PATH}` };
+  const env = { ...process.env, PATH: `${path}:${process.env.PATH}`, LEAST_SECONDS: least };
   const code = await run('bash', [join(examples, 'slurm/train.sbatch'), ...args], { env, cwd }).then(
     () => 0,
     (error: { code: number }) => error.code,
@@ -136,4 +136,6 @@ onPosix('the Slurm script starts again after a rank was lost, from the checkpoin
     asked: { length: 4 },
   });
   expect(await submit([2, 0], ['--preset', 'emojis'], cwd)).toMatchObject({ code: 2, asked: { length: 1 } });
+  // Slurm tells 137 of a mistake, too, but at once.
+  expect(await submit([137, 0], ['--preset', 'emojis'], cwd, '')).toMatchObject({ code: 137, asked: { length: 1 } });
 });

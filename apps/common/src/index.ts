@@ -1,6 +1,7 @@
 /** @file What the apps share. */
 export { type AdapterChoice, adapterPath } from './adapter-path.js';
 export { type BackendChoice, openBackend } from './backend.js';
+export { type CaptionSearch, captionSearch } from './caption-search.js';
 export { type CommandLineHints, quoted, repeatable } from './check-words.js';
 export { type ConfigSources, mergedSources, withAssignments } from './config-sources.js';
 export { GIVEN_MODEL, HUB_MODEL, localAdapters, localModel } from './hub-model.js';

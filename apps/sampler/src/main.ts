@@ -109,11 +109,16 @@ function addCaption(root: Command, terminal: Terminal): void {
       '--beams <n>',
       'beginnings that the search for the most likely caption goes on with (1: the most likely token each time)',
       wholeNumber(1, 64),
-      4,
+      16,
+    )
+    .option(
+      '--draws <n>',
+      'how often the image is noised and denoised after each caption that was found, to take the one that explains it best (0: the likeliest text; default: 16 where the model diffuses images)',
+      wholeNumber(0, 1024),
     );
   withBackend(withModel(command)).action((options) => {
-    const { model, lora, image, maxTokens, beams } = options;
-    return captionCommand({ model, lora, image, maxTokens, beams, backend: backendChoice(options) }, terminal);
+    const { model, lora, image, maxTokens, beams, draws } = options;
+    return captionCommand({ model, lora, image, maxTokens, beams, draws, backend: backendChoice(options) }, terminal);
   });
 }
 

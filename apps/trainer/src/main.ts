@@ -179,7 +179,17 @@ function program(terminal: Terminal, launch: Launch): Command {
     .option('--count <n>', 'pictures of each set, evenly spread over it', wholeNumber(2), 256)
     .option('--only <parts>', `some of ${PART_NAMES.join(',')} (default: all)`, parts)
     .option('--prompts <file>', 'draw these too: a text file with a prompt on each line')
-    .option('--beams <n>', 'beginnings that the search for a caption goes on with (1: greedily)', wholeNumber(1, 64), 4)
+    .option(
+      '--beams <n>',
+      'beginnings that the search for a caption goes on with (1: greedily)',
+      wholeNumber(1, 64),
+      16,
+    )
+    .option(
+      '--draws <n>',
+      'how often a picture is denoised after each caption that was found, to take the one that explains it best (0: the likeliest text; default: 16 where the model diffuses images)',
+      wholeNumber(0, 1024),
+    )
     .option('--sweep-count <n>', 'captions that each setting of the sweep draws', wholeNumber(2), 64)
     .option('--sweep-guidance <list>', 'such as 1,2,4', listOf(number()), DEFAULT_GRID.guidance)
     .option('--sweep-steps <list>', 'such as 10,50', listOf(wholeNumber(1)), DEFAULT_GRID.steps)

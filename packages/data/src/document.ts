@@ -55,6 +55,8 @@ export interface SourceImage {
   pixels: Uint8Array;
   role?: ImageRole;
   noiseCap?: number;
+  /** What follows depends on where each pixel is and on its colour: it is never read in another view (`viewOf`). */
+  isExact?: boolean;
 }
 
 /** A document as a dataset yields it, before there is a tokenizer or a codec. */

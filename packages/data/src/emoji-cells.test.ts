@@ -1,4 +1,4 @@
-import { emojiCells } from './emoji-cells.js';
+import { besideCells, emojiCells } from './emoji-cells.js';
 import { emojiEdits } from './emoji-edits.js';
 import { type CaptionedImage, splitDataset } from './image-dataset.js';
 
@@ -107,4 +107,38 @@ test('an edit is held out where either picture is, as that one is', () => {
       'composition',
     ]),
   );
+});
+
+test('beside cells: no emoji that is new, none by the hands that drew a held-out cell', () => {
+  const sameHand = new Map([
+    ['blob style', 'google style'],
+    ['fluent style', '3d style'],
+  ]);
+  const further = groups.flatMap((group, emoji) =>
+    ['blob style', 'fluent style', 'free style'].map((style, i) => {
+      const name = `thing ${emoji}, ${style}`;
+      return { caption: name, name, group, width: 1, height: 1, pixels: Uint8Array.of(emoji >> 8, emoji, i) };
+    }),
+  );
+  const beside = besideCells({ images: further, cells, sameHand });
+  expect(beside.every(({ split }) => split === 'train')).toBe(true);
+  const kept = new Set(beside.map(({ name }) => name));
+  const left = { new: 0, sameHand: 0 };
+  for (const { name, group } of further) {
+    const held = of(group).filter(({ split }) => split === 'heldOut');
+    const isNew = held.some(({ heldOutAs }) => heldOutAs === 'new');
+    const style = styleOf({ name } as CaptionedImage);
+    const isSame = !isNew && held.some((each) => styleOf(each) === sameHand.get(style));
+    expect(kept.has(name)).toBe(!isNew && !isSame);
+    if (isNew) left.new++;
+    if (isSame) left.sameHand++;
+  }
+  expect(left.new).toBe(60);
+  expect(left.sameHand).toBeGreaterThan(5);
+
+  // The same drawing under another name goes with it.
+  const dropped = further.find(({ name }) => !kept.has(name))!;
+  const [first] = beside;
+  const twin = { ...first, name: 'thing 7: twin, free style', pixels: dropped.pixels.slice() };
+  expect(besideCells({ images: [...further, twin], cells, sameHand })).toEqual(beside);
 });

@@ -1,7 +1,7 @@
 /** @file Which emoji in styles are held out: whole emoji, and of others one style each. */
 import type { HeldOutAs } from './held-out-as.js';
 import { type CaptionedImage, splitDataset } from './image-dataset.js';
-import { shareOfName } from './name-hash.js';
+import { hashOfBytes, shareOfName } from './name-hash.js';
 
 /** Share of the emoji that are never seen. */
 const FRACTION_NEW = 0.05;
@@ -44,6 +44,36 @@ export function emojiCells(options: {
         : undefined;
     return { ...image, ...(heldOutAs ? { split: 'heldOut', heldOutAs } : { split: 'train' }) };
   });
+}
+
+/**
+ * Of the pictures in further styles those that may be trained on beside `cells`: none of an emoji that is new, none by the hands that
+ * drew a held-out cell, as Fluent's flat emoji beside its 3d ones, and none of the same pixels as one of these: older sets have one
+ * drawing for several emoji.
+ *
+ * @param options.images named `LABEL, STYLE`
+ * @param options.sameHand of the words of a further style those of one of `cells`
+ */
+export function besideCells(options: {
+  images: readonly CaptionedImage[];
+  cells: readonly CaptionedImage[];
+  sameHand: ReadonlyMap<string, string>;
+}): CaptionedImage[] {
+  const { images, cells, sameHand } = options;
+  const heldOut = cells.filter(({ split }) => split === 'heldOut');
+  const isNew = new Set(heldOut.flatMap(({ group, heldOutAs }) => (heldOutAs === 'new' ? group : [])));
+  const words = [...new Set(sameHand.values())];
+  const cell = (group: string, style: string | undefined) => `${style} of ${group}`;
+  const compositions = new Set(heldOut.map(({ group, name }) => cell(group, words[styleOf(name, words)])));
+  const further = [...sameHand.keys()];
+  const isLeftOut = ({ group, name }: CaptionedImage) => {
+    const hand = sameHand.get(further[styleOf(name, further)]);
+    return isNew.has(group) || (hand !== undefined && compositions.has(cell(group, hand)));
+  };
+  const leftOut = new Set(images.filter(isLeftOut).map(({ pixels }) => hashOfBytes(pixels)));
+  return images
+    .filter(({ pixels }) => !leftOut.has(hashOfBytes(pixels)))
+    .map((image) => ({ ...image, split: 'train' }));
 }
 
 /** -1 where the name has none. */

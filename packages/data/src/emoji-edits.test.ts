@@ -116,3 +116,11 @@ describe('recolouring', () => {
     );
   });
 });
+
+test('only those of some pictures: the same documents as among all', () => {
+  const only = new Set([images[0], images[7]]);
+  const pixels = new Set([...only].map((image) => image.pixels));
+  const wanted = edits.filter(({ parts }) => parts.some((part) => part.kind === 'image' && pixels.has(part.pixels)));
+  expect(wanted.length).toBeGreaterThan(4);
+  expect(emojiEdits({ images, styles, only })).toEqual(wanted);
+});

@@ -75,9 +75,15 @@ const COLOUR_SHARE = 0.5;
  *
  * @param options.images as `loadEmoji` gives them, with captions `LABEL, STYLE`
  * @param options.styles the words of the styles, such as 'google style'
+ * @param options.only documents that give or ask for one of these pictures; default: all
  */
-export function emojiEdits(options: { images: readonly CaptionedImage[]; styles: readonly string[] }): EmojiEdit[] {
-  const { images, styles } = options;
+export function emojiEdits(options: {
+  images: readonly CaptionedImage[];
+  styles: readonly string[];
+  only?: ReadonlySet<CaptionedImage>;
+}): EmojiEdit[] {
+  const { images, styles, only } = options;
+  const isWanted = (...pictures: CaptionedImage[]) => !only || pictures.some((picture) => only.has(picture));
   const known = images.map((image, index) => ({ image, index, ...labelOf(image, styles) }));
   const byLabel = new Map<string, typeof known>();
   for (const each of known) {
@@ -93,17 +99,19 @@ export function emojiEdits(options: { images: readonly CaptionedImage[]; styles:
       if (other.image === image) return [];
       const named = label.length <= LONGEST_NAME ? NAMED_STYLE_INSTRUCTIONS : [];
       const words = pick([...STYLE_INSTRUCTIONS, ...named], stream);
+      if (!isWanted(image, other.image)) return [];
       const instruction = words.replace('NAME', label).replace('STYLE', other.style);
       const document = editDocument({ image, instruction, result: other.image, name: `${label}: ${style}` });
       return [{ ...document, styles: { pictures, given: pictures.indexOf(image), asked } }];
     });
+    if (!isWanted(image)) return restyled;
     const colours = Object.keys(COLOURS).length;
     const others = CHANGES.length - colours;
     const isColour = stream.uniform() < COLOUR_SHARE;
     const change = CHANGES[isColour ? others + stream.integer(colours) : stream.integer(others)];
     const instruction = pick(change.instructions, stream);
     const result = { ...image, pixels: change.of(image) };
-    const changed = editDocument({ image, instruction, result, name: `${label}: ${style}` });
+    const changed = editDocument({ image, instruction, result, name: `${label}: ${style}`, isExact: true });
     return [...restyled, changed];
   });
 }
@@ -118,14 +126,20 @@ function labelOf({ name }: CaptionedImage, styles: readonly string[]): { label: 
 }
 
 /** Held out where either picture is. */
-function editDocument(edit: { image: CaptionedImage; instruction: string; result: CaptionedImage; name: string }) {
-  const { image, instruction, result, name } = edit;
+function editDocument(edit: {
+  image: CaptionedImage;
+  instruction: string;
+  result: CaptionedImage;
+  name: string;
+  isExact?: boolean;
+}) {
+  const { image, instruction, result, name, isExact } = edit;
   const { width, height, pixels, group } = image;
   const picture: SourceImage = { kind: 'image', width, height, pixels };
   const { split, heldOutAs } = [image, result].find((each) => each.split === 'heldOut') ?? image;
   return {
     parts: [
-      { ...picture, role: 'context' as const },
+      { ...picture, role: 'context' as const, ...(isExact && { isExact }) },
       { kind: 'text' as const, text: instruction, loss: false },
       { ...picture, pixels: result.pixels },
     ],

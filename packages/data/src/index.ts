@@ -19,7 +19,7 @@ export {
   layOut,
 } from './document-layout.js';
 export { type EmojiWords, emojiCaptions } from './emoji-captions.js';
-export { emojiCells } from './emoji-cells.js';
+export { besideCells, emojiCells } from './emoji-cells.js';
 export { type EmojiEdit, emojiEdits } from './emoji-edits.js';
 export {
   type CaptionOrder,
@@ -46,6 +46,7 @@ export { readPngTexts } from './image/png-text.js';
 export { colourise, grayscale, type Rgb, rotateHue } from './image/recolour.js';
 export { centerCrop, fitImage, type ResizeFilter, resizeImage, squareImage } from './image/resize.js';
 export { encodePng, fromBytes, imageGrid, type RgbImage, toBytes } from './image/rgb-image.js';
+export { type ViewedPicture, viewOf } from './image/view.js';
 export {
   type BrokenFile,
   type CaptionedImage,

@@ -16,4 +16,5 @@ export const RandomPurpose = {
   edits: 0x6461_0010,
   emojiCaptions: 0x6461_0011,
   pieceOrder: 0x6461_0012,
+  views: 0x6461_0013,
 } as const;

@@ -52,7 +52,7 @@ function search(next: (ids: readonly number[]) => Float32Array, beams: number, m
     expect(rows.ofBeams.map((row) => held.get(row))).toEqual(found.live.map(({ ids }) => ids));
     expect(new Set(rows.ofBeams).size).toBe(rows.ofBeams.length);
   }
-  return found.best!;
+  return found.ended[0];
 }
 
 test('as many beams as there are sequences find the most likely of all', () => {
@@ -62,6 +62,18 @@ test('as many beams as there are sequences find the most likely of all', () => {
     const best = search(next, 81, 4);
     expect(best.ids).toEqual(first.ids);
     expect(best.logProbability).toBeCloseTo(first.logProbability, 10);
+  }
+});
+
+test('keeps as many as are asked for: the most likely of all, in their order', () => {
+  for (let seed = 0; seed < 20; seed++) {
+    const next = language(seed, 4);
+    const found = new BeamSearch({ beams: 81, eos: EOS, maxTokens: 4, kept: 10 });
+    while (found.live.length > 0) found.step(found.live.map(({ ids }) => next(ids)));
+    const first = all(next, 4)
+      .sort((a, b) => b.logProbability - a.logProbability)
+      .slice(0, 10);
+    expect(found.ended.map(({ ids }) => ids)).toEqual(first.map(({ ids }) => ids));
   }
 });
 
@@ -95,7 +107,7 @@ test('what ends has at least so many tokens', () => {
   for (const minTokens of [0, 1, 3]) {
     const found = new BeamSearch({ beams: 2, eos: EOS, minTokens, maxTokens: 5 });
     while (found.live.length > 0) found.step(found.live.map(next));
-    expect(found.best!.ids).toEqual(new Array(minTokens).fill(1));
+    expect(found.ended[0].ids).toEqual(new Array(minTokens).fill(1));
   }
 });
 

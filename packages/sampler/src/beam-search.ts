@@ -21,13 +21,15 @@ export interface BeamOptions {
   minTokens?: number;
   /** Longer ones are cut. */
   maxTokens: number;
+  /** How many that ended are kept; default 1. */
+  kept?: number;
 }
 
 /** The search behind one sequence. Of equally likely ones the first stays, of tokens that with the lower id. */
 export class BeamSearch {
   readonly #options: BeamOptions;
   #live: Beam[] = [{ ids: [], logProbability: 0, parent: 0 }];
-  #best: Continuation | undefined;
+  #ended: Continuation[] = [];
 
   constructor(options: BeamOptions) {
     this.#options = options;
@@ -38,9 +40,9 @@ export class BeamSearch {
     return this.#live;
   }
 
-  /** The most likely that ended. */
-  get best(): Continuation | undefined {
-    return this.#best;
+  /** The most likely that ended, the most likely first. */
+  get ended(): readonly Continuation[] {
+    return this.#ended;
   }
 
   /**
@@ -48,7 +50,7 @@ export class BeamSearch {
    * @throws TransfusionError SAMPLER_LOGITS
    */
   step(logits: readonly Float32Array[]): void {
-    const { beams, eos, minTokens = 0, maxTokens } = this.#options;
+    const { beams, eos, minTokens = 0, maxTokens, kept = 1 } = this.#options;
     const longer = this.#live.flatMap(({ ids, logProbability }, parent) =>
       likeliest(ids.length < minTokens ? without(eos, logits[parent]) : logits[parent], beams).map(
         ({ id, logProbability: own }) => {
@@ -67,12 +69,16 @@ export class BeamSearch {
       }
     }
     // Probabilities only shrink: what is less likely already stays so.
-    const least = this.#best?.logProbability ?? Number.NEGATIVE_INFINITY;
+    const least = this.#ended[kept - 1]?.logProbability ?? Number.NEGATIVE_INFINITY;
     this.#live = live.filter(({ logProbability }) => logProbability > least);
   }
 
-  #end({ ids, logProbability }: Continuation): void {
-    if (this.#best === undefined || logProbability > this.#best.logProbability) this.#best = { ids, logProbability };
+  #end(continuation: Continuation): void {
+    const { kept = 1 } = this.#options;
+    // Of equals the one that ended first.
+    const place = this.#ended.findIndex(({ logProbability }) => logProbability < continuation.logProbability);
+    this.#ended.splice(place < 0 ? this.#ended.length : place, 0, continuation);
+    this.#ended.length = Math.min(this.#ended.length, kept);
   }
 }
 

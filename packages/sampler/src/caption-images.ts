@@ -1,7 +1,10 @@
 /** @file Many captions at once, one for each image. */
+import { TransfusionError } from '@transfusion/core';
 import { describingPrefix, describingPrefixLength, formatImageSize, type RgbImage } from '@transfusion/data';
+import { diffusesImages } from '@transfusion/transformer';
 import { z } from 'zod';
 import { BeamRows, BeamSearch } from './beam-search.js';
+import { explainImage } from './explain-image.js';
 import type { ImageFormat } from './image-formats.js';
 import { parseOptions } from './parse-options.js';
 import { allowedLogits, checkContext, checkHasImages, chunks, encodeImages, type Pipeline } from './pipeline.js';
@@ -15,6 +18,13 @@ export interface CaptionImagesOptions {
   minTokens?: number;
   /** How many beginnings of each caption are gone on with; default 1: the most likely token each time. */
   beams?: number;
+  /**
+   * Of models that diffuse images: how often the image is noised and denoised after each of the captions that a search has found, `beams` of
+   * them, so that the one which explains it best is taken (2 or more `beams`); default 0: the likeliest text is.
+   */
+  draws?: number;
+  /** With `draws`: what the image has to say beside the text: nats for one unit of the mean squared error; default 40. */
+  explanationWeight?: number;
   /** Most sequences in one batch, `beams` of each image; default 16. */
   maxBatch?: number;
   signal?: AbortSignal;
@@ -26,6 +36,8 @@ const optionsSchema = z.strictObject({
   maxTokens: z.int().min(1).default(64),
   minTokens: z.int().min(0).default(1),
   beams: z.int().min(1).max(64).default(1),
+  draws: z.int().min(0).max(1024).default(0),
+  explanationWeight: z.number().min(0).default(40),
   maxBatch: z.int().min(1).default(16),
 });
 
@@ -34,6 +46,7 @@ export async function captionImages(pipeline: Pipeline, given: CaptionImagesOpti
   const { images, signal, onProgress, ...rest } = given;
   const options = parseOptions('captionImages', optionsSchema, rest);
   checkHasImages(pipeline);
+  if (options.draws > 0) checkDraws(pipeline, options.beams);
   const encoded = await encodeImages(pipeline, images);
   const formats = new Set(encoded.map(({ format }) => format));
   for (const format of formats) {
@@ -61,6 +74,18 @@ export async function captionImages(pipeline: Pipeline, given: CaptionImagesOpti
   return captions;
 }
 
+/** @throws TransfusionError SAMPLER_DRAWS */
+function checkDraws({ config }: Pick<Pipeline, 'config'>, beams: number): void {
+  const refused = (why: string, fix: string) =>
+    new TransfusionError({ code: 'SAMPLER_DRAWS', message: `captionImages: draws is ${why}`, fix });
+  if (!diffusesImages(config.model)) {
+    const why = 'for models that diffuse images, and those of this model are tokens';
+    throw refused(why, 'leave draws out, or set it to 0');
+  }
+  if (beams === 1)
+    throw refused('a choice among several captions, and beams is 1', 'set beams to 8 or more, or draws to 0');
+}
+
 /** Positions of an image and of what stands around it. */
 function contextLength({ patches, sizeToken }: ImageFormat): number {
   return describingPrefixLength(patches, sizeToken !== undefined);
@@ -75,16 +100,19 @@ async function captionBatch(
     maxTokens: number;
     minTokens: number;
     beams: number;
+    draws: number;
+    explanationWeight: number;
     signal?: AbortSignal;
   },
 ): Promise<string[]> {
-  const { format, size, minTokens, beams, signal } = options;
+  const { format, size, minTokens, beams, draws, explanationWeight: weight, signal } = options;
   const { special } = pipeline.tokenizer;
   const { before, after } = describingPrefix(special, format.sizeToken);
   const context = contextLength(format);
   const capacity = Math.min(pipeline.config.model.maxPositions, context + options.maxTokens);
+  const given = { beams, minTokens, kept: draws > 0 ? beams : 1 };
   const searches = latents.map((image, i) => ({
-    search: new BeamSearch({ beams, minTokens, maxTokens: capacity - context, eos: special.eos }),
+    search: new BeamSearch({ ...given, maxTokens: capacity - context, eos: special.eos }),
     rows: new BeamRows(i * beams, beams),
     image,
   }));
@@ -115,5 +143,14 @@ async function captionBatch(
   } finally {
     pipeline.pool.give(batch);
   }
-  return searches.map(({ search }) => pipeline.tokenizer.decode([...search.best!.ids]));
+  const captions: string[] = [];
+  for (const { search, image } of searches) {
+    const { ended } = search;
+    const chosen =
+      draws > 0 && ended.length > 1
+        ? await explainImage(pipeline, { captions: ended, image: { latents: image, format }, draws, weight, signal })
+        : ended[0];
+    captions.push(pipeline.tokenizer.decode([...chosen.ids]));
+  }
+  return captions;
 }

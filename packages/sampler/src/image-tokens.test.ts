@@ -319,6 +319,7 @@ describe('documents', () => {
     const images = [1, 2, 3].map((seed) => testPicture(seed, EIGHT));
     const captions = await sampler.captionImages({ images, maxTokens: 5 });
     expect(await sampler.captionImages({ images, maxTokens: 5, maxBatch: 2 })).toEqual(captions);
+    await expect(sampler.captionImages({ images, draws: 2 })).rejects.toThrow(/SAMPLER_DRAWS: .*\n.*set it to 0/);
     const events = await collect({ prompt: [{ image: images[1] }], maxTokens: 5, maxImages: 0 });
     const ids = events.flatMap((event) => (event.type === 'token' ? [event.id] : []));
     expect(byteTokenizer().decode(ids)).toBe(captions[1]);

@@ -7,4 +7,6 @@ export const RandomPurpose = {
   token: 0x7361_0003,
   /** Counters: image. */
   imageToken: 0x7361_0004,
+  /** Counters: draw. */
+  explanation: 0x7361_0005,
 } as const;

@@ -366,9 +366,22 @@ describe('captionImages', () => {
         }
         search.step(logits);
       }
-      expect(byteTokenizer().decode([...search.best!.ids])).toBe(captions[i]);
+      expect(byteTokenizer().decode([...search.ended[0].ids])).toBe(captions[i]);
     }
     batch.dispose();
+  });
+
+  test('draws: of what the search found the caption that explains the image, whatever the size of the batches', async () => {
+    const options = { images, maxTokens: 4, beams: 4, draws: 3, explanationWeight: 1e4 };
+    const captions = await sampler.captionImages(options);
+    expect(await sampler.captionImages({ ...options, maxBatch: 4 })).toEqual(captions);
+    expect(await sampler.captionImages({ ...options, images: [images[1]] })).toEqual([captions[1]]);
+    const likeliest = await sampler.captionImages({ ...options, draws: 0 });
+    expect(captions).not.toEqual(likeliest);
+    expect(await sampler.captionImages({ ...options, explanationWeight: 0 })).toEqual(likeliest);
+    await expect(sampler.captionImages({ images, draws: 2 })).rejects.toThrow(
+      /SAMPLER_DRAWS: .*beams is 1\n.*set beams/,
+    );
   });
 
   test('rows finish at EOS, or at the end of the context', async () => {

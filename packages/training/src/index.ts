@@ -31,6 +31,7 @@ export {
   picturesOfTheirOwn,
 } from './latents/document-pictures.js';
 export { encodeVariants, type Picture } from './latents/picture-latents.js';
+export { pictureViews } from './latents/picture-views.js';
 export { LatentMeter, type LatentStatistics, withoutScale, withScale } from './latents/statistics.js';
 export {
   fittedLearningRate,
@@ -141,6 +142,7 @@ export {
   openTransfusionSession,
   type TransfusionSession,
   type TransfusionSessionOptions,
+  viewsOfTask,
 } from './transfusion/session.js';
 export {
   latentGrid,

@@ -9,7 +9,7 @@ import {
   withProgress,
 } from '@transfusion/app-common';
 import { TransfusionError } from '@transfusion/core';
-import { picturesOfTheirOwn } from '@transfusion/training';
+import { picturesOfTheirOwn, pictureViews } from '@transfusion/training';
 import { encodeLatents, type LatentsFile } from '@transfusion/training/node';
 import { diffusesImages } from '@transfusion/transformer';
 import { resolveConfig } from '../config/resolve-config.js';
@@ -46,7 +46,11 @@ export async function encodeCommand(options: EncodeCommandOptions, terminal: Ter
   const cacheFolder = join(runs, '..', '.cache', 'data');
   const data = { ...config.data, captions: 'none' as const };
   const loaded = await loadPictures({ data }, { cacheFolder, terminal });
-  const images = [...loaded.images, ...picturesOfTheirOwn(loaded.documents, loaded.images)];
+  const withoutViews = [...loaded.images, ...picturesOfTheirOwn(loaded.documents, loaded.images)];
+  // Of all that may be read: which of them a run holds out, or leaves out for its captions, is known when it has read these.
+  const { views: count } = config.data;
+  const { pictures: views } = pictureViews({ examples: loaded.images, documents: loaded.documents, count });
+  const images = [...withoutViews, ...views];
   if (images.length === 0) {
     throw new TransfusionError({
       code: 'CONFIG_DATA',

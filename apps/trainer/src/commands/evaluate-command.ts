@@ -2,6 +2,8 @@
 import { join } from 'node:path';
 import {
   type BackendChoice,
+  type CaptionSearch,
+  captionSearch,
   formatSeconds,
   imageFlags,
   inFlags,
@@ -41,6 +43,8 @@ export interface EvaluateOptions extends JudgeOptions {
   only?: readonly PartName[];
   /** Of captions: see `Sampler.captionImages`. */
   beams: number;
+  /** Likewise; default: 16 where the model diffuses images, else 0. */
+  draws?: number;
   sweepCount: number;
   grid: WantedGrid;
   /** A file with a prompt on each line; default: none are drawn. */
@@ -76,6 +80,7 @@ export async function evaluateCommand(options: EvaluateOptions, terminal: Termin
   // A mistake is told before pictures are read.
   const grid = completeGrid(options.grid, config);
   if (config.model.images !== 'none') await inFlags(checkSampling(options, config));
+  const search = captionSearch(options, config.model);
   const openJudge = await readJudge(options, config);
   const backend = await openBackend(options.backend, terminal);
   let judge: Judge | undefined;
@@ -84,9 +89,9 @@ export async function evaluateCommand(options: EvaluateOptions, terminal: Termin
     judge = await openJudge(backend);
     examination = await openExamination({ ...options, loaded, terminal }, backend, judge);
     const folder = await openFolder(out, options, loaded, judge);
-    const parts = partsWith(grid, prompts, options.beams);
+    const parts = partsWith({ grid, prompts, search });
     const made: Partial<Record<PartName, object>> = {
-      captions: { beams: options.beams },
+      captions: search,
       sweep: { ...grid, pictures: options.sweepCount },
       prompts: { prompts },
     };
@@ -107,10 +112,18 @@ export async function evaluateCommand(options: EvaluateOptions, terminal: Termin
   }
 }
 
-function partsWith(grid: SamplingGrid, prompts: readonly string[], beams: number): Readonly<Record<PartName, Part>> {
+function partsWith({
+  grid,
+  prompts,
+  search,
+}: {
+  grid: SamplingGrid;
+  prompts: readonly string[];
+  search: CaptionSearch;
+}): Readonly<Record<PartName, Part>> {
   return {
     text: textPart,
-    captions: (examination) => captionsPart(examination, beams),
+    captions: (examination) => captionsPart(examination, search),
     drawings: drawingsPart,
     edits: editsPart,
     prompts: (examination) => promptsPart(examination, prompts),

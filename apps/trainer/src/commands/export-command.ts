@@ -1,4 +1,5 @@
 /** @file `trainer export`: a run's model without what only training needs, its weights in half the bytes; and SHA256SUMS. */
+import { posix, win32 } from 'node:path';
 import type { Terminal } from '@transfusion/app-common';
 import type { ShortDtype, Tensors } from '@transfusion/checkpoint';
 import {
@@ -88,10 +89,21 @@ export async function trainingFile(reader: FolderReader): Promise<Record<string,
   const name = (await reader.has('trainer_state.json')) ? 'trainer_state.json' : TRAINING_FILE;
   if (!(await reader.has(name))) return {};
   const state = await reader.readJson(name, z.unknown());
-  return { [TRAINING_FILE]: `${JSON.stringify(state, withoutLatents, 2)}\n` };
+  return { [TRAINING_FILE]: `${JSON.stringify(state, withoutPlaces, 2)}\n` };
 }
 
-/** Where latents lie that were encoded beforehand changes nothing that is learned, and is a path of the machine that trained. */
-function withoutLatents(key: string, value: unknown): unknown {
-  return key === 'latents' && typeof value === 'string' ? null : value;
+/** Fields that name a model to start from, or its autoencoder: of a configuration, and of what a state says of its base. */
+const MODELS: readonly string[] = ['finetune', 'codec', 'path'];
+
+/**
+ * Where things lay on the machine that trained is nothing that was learned: of a model's path from the root what is behind the folder of
+ * runs, or its last part. Latents that were encoded beforehand change nothing. Where data lie is kept: `reconstruct` looks for them.
+ */
+function withoutPlaces(key: string, value: unknown): unknown {
+  if (typeof value !== 'string') return value;
+  if (key === 'latents') return null;
+  if (!MODELS.includes(key) || (!posix.isAbsolute(value) && !win32.isAbsolute(value))) return value;
+  const parts = value.split(/[\\/]/);
+  const runs = parts.lastIndexOf('runs');
+  return runs < 0 ? parts.at(-1) : parts.slice(runs).join('/');
 }

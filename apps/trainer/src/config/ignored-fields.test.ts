@@ -44,6 +44,14 @@ test('documents need neither captions nor mirror images', () => {
   );
 });
 
+test('views are of pictures in memory', () => {
+  expect(told({ data: { views: 2 } })).toBe('');
+  expect(told({ data: { dataset: 'none', texts: 'b', views: 2 } })).toMatch(/views has no effect/);
+  const shards = { dataset: 'shards' as const, shards: ['a.tar'], views: 2 };
+  expect(told({ data: { ...shards, streamed: false } })).toBe('');
+  expect(told({ data: shards })).toMatch(/views has no effect: it needs pictures that are held in memory/);
+});
+
 test('other captions are of emoji', () => {
   expect(told({ data: { otherCaptions: 0.3 } })).toBe('');
   expect(told({ data: { dataset: 'emoji-all', otherCaptions: 0.3, documentDropout: 0.2, flip: true } })).toBe('');

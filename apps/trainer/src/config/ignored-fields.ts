@@ -43,6 +43,11 @@ const CONDITIONS: { fields: (keyof Data)[]; needs: string; isMet: (data: Data) =
     isMet: ({ dataset }) => dataset === 'shards',
   },
   {
+    fields: ['views'],
+    needs: 'pictures that are held in memory, which streamed shards are not',
+    isMet: (data) => hasImages(data) && !(data.dataset === 'shards' && data.streamed),
+  },
+  {
     fields: ['documentDropout'],
     needs: 'data.documents or data.dataset=emoji-edits or emoji-all',
     isMet: hasDocuments,

@@ -34,6 +34,12 @@ const dataSchema = z
       .describe(
         `${imageDataFields.dataset.description}; emoji-edits: documents of an emoji, an instruction ("draw it in openmoji style", "make it blue", "mirror it") and the result; emoji-all: the pictures of emoji-styles and the edits made of them; none: no pictures, data.documents or data.texts alone`,
       ),
+    furtherStyles: z
+      .boolean()
+      .default(false)
+      .describe(
+        'of emoji-all and emoji-edits with heldOutBy=cells: learn the emoji of Fluent (flat), Noto (blobs), EmojiOne 1 and 2, and Firefox OS too (count is one of the four styles and one of these), but for those of new emoji, and those that are by the hands of a held-out cell',
+      ),
     imageSizes: z
       .array(imageSizeSchema)
       .min(1)
@@ -85,6 +91,15 @@ const dataSchema = z
   .superRefine(checkCells)
   .superRefine(checkShards)
   .superRefine(checkStreamed)
+  .superRefine(({ dataset, furtherStyles, heldOutBy }, context) => {
+    if (!furtherStyles || (['emoji-all', 'emoji-edits'].includes(dataset) && heldOutBy === 'cells')) return;
+    context.addIssue({
+      code: 'custom',
+      path: ['furtherStyles'],
+      message:
+        'is for emoji of which cells are held out (data.dataset=emoji-all, data.heldOutBy=cells): set it to false for another dataset or another split',
+    });
+  })
   .superRefine(({ dataset, documents, documentShare }, context) => {
     const isOneKind =
       dataset === 'none' || dataset === 'emoji-edits' || (dataset !== 'emoji-all' && documents === null);

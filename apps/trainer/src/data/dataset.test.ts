@@ -2,7 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { runConfigSchema } from '../config/run-config.js';
-import { loadDataset, loadPlainTexts } from './dataset.js';
+import { loadDataset, loadEmojiEdits, loadPlainTexts } from './dataset.js';
 
 let cacheFolder: string;
 beforeAll(async () => {
@@ -40,6 +40,43 @@ test('cells are held out where they are asked for', async () => {
   const { images } = await load({ heldOutBy: 'cells' });
   expect(images.every(({ split }) => split !== undefined)).toBe(true);
   expect(images.filter(({ heldOutAs }) => heldOutAs === 'new').length).toBeGreaterThan(0);
+});
+
+test('further styles: pictures and edits to train on, nothing to examine, none of what is held out', async () => {
+  const config = { ...runConfigSchema.parse({}).data, imageSize: 8, count: 500, heldOutBy: 'cells' as const };
+  const options = { cacheFolder };
+  const four = await loadEmojiEdits(config, options);
+  const all = await loadEmojiEdits({ ...config, furtherStyles: true }, options);
+  expect(all.images.slice(0, four.images.length)).toEqual(four.images);
+  expect(all.documents.slice(0, four.documents.length)).toEqual(four.documents);
+  const further = all.images.slice(four.images.length);
+  const styles = ['fluent style', 'blob style', 'emojione style', 'old emojione style', 'firefox style'];
+  expect(new Set(further.map(({ caption }) => caption!.split(', ').at(-1)))).toEqual(new Set(styles));
+  const isNew = new Set(four.images.filter(({ heldOutAs }) => heldOutAs === 'new').map(({ group }) => group));
+  expect(isNew.size).toBeGreaterThan(0);
+  expect(further.every(({ split, group }) => split === 'train' && !isNew.has(group))).toBe(true);
+  const hands = new Map([
+    ['google style', 'blob style'],
+    ['3d style', 'fluent style'],
+  ]);
+  const ofSameHands = four.images.flatMap(({ heldOutAs, group, name }) => {
+    const style = hands.get(name.split(', ').at(-1)!);
+    return heldOutAs === 'composition' && style ? [{ group, style }] : [];
+  });
+  expect(new Set(ofSameHands.map(({ style }) => style))).toEqual(new Set(hands.values()));
+  for (const { group, style } of ofSameHands)
+    expect(further.some((each) => each.group === group && each.name.endsWith(`, ${style}`))).toBe(false);
+  const trained = all.documents.slice(four.documents.length);
+  const isFurther = new Set(further.map(({ pixels }) => pixels));
+  const heldOut = new Set(four.images.flatMap(({ split, pixels }) => (split === 'heldOut' ? pixels : [])));
+  for (const { parts, split, ...document } of trained) {
+    const pictures = parts.flatMap((part) => (part.kind === 'image' ? part.pixels : []));
+    expect(split).toBe('train');
+    expect('styles' in document).toBe(false);
+    expect(pictures.some((pixels) => isFurther.has(pixels))).toBe(true);
+    expect(pictures.some((pixels) => heldOut.has(pixels))).toBe(false);
+  }
+  expect(trained.length).toBeGreaterThan(further.length);
 });
 
 test('wordnet is a word for the glosses of WordNet', async () => {

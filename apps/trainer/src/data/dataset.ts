@@ -5,9 +5,9 @@ import { dirname, join } from 'node:path';
 import { createProgress, type Terminal, tellMissing } from '@transfusion/app-common';
 import { TransfusionError } from '@transfusion/core';
 import {
+  besideCells,
   type CaptionedImage,
   demoEmoji,
-  type EmojiEdit,
   emojiCells,
   emojiEdits,
   type ImageDataset,
@@ -34,6 +34,8 @@ export type ImageDataConfig = { [Key in keyof typeof imageDataFields]: z.output<
   captions?: ImageFolderOptions['captions'];
   /** Other captions are wanted where it is more than 0; default 0. */
   otherCaptions?: number;
+  /** Of emoji with edits, where cells are held out; default false. */
+  furtherStyles?: boolean;
   /** Of a folder, in place of `imageSize`. */
   sizes?: readonly ImageSize[];
 };
@@ -76,6 +78,28 @@ function emojiStyles(): Record<'twitter' | 'google' | 'openmoji' | 'fluent', Req
   };
 }
 
+/** A style that is learned beside the four, never examined. */
+interface FurtherStyle extends Required<EmojiStyle> {
+  /** The words of that of the four which the same hands drew. */
+  sameHand?: string;
+}
+
+function furtherStyles(): FurtherStyle[] {
+  return [
+    {
+      ...{ folder: join(packageFolder('@lobehub/fluent-emoji-flat'), 'assets'), sameHand: '3d style' },
+      ...{ words: 'fluent style', otherWords: 'microsoft style' },
+    },
+    {
+      ...{ folder: packageFolder('@iconify-json/noto-v1'), sameHand: 'google style' },
+      ...{ words: 'blob style', otherWords: 'old google style' },
+    },
+    { folder: packageFolder('@iconify-json/emojione'), words: 'emojione style', otherWords: 'shaded style' },
+    { folder: packageFolder('@iconify-json/emojione-v1'), words: 'old emojione style', otherWords: 'round style' },
+    { folder: packageFolder('@iconify-json/fxemoji'), words: 'firefox style', otherWords: 'mozilla style' },
+  ];
+}
+
 /**
  * Loads the configured pictures; what is skipped or left out is counted and named.
  * @throws TransfusionError DATA_*
@@ -91,7 +115,7 @@ export async function loadDataset(config: ImageDataConfig, options: LoadDatasetO
 }
 
 /** With the captions that are wanted, and cells held out where they are asked for. */
-function asConfigured(all: readonly CaptionedImage[], config: ImageDataConfig): CaptionedImage[] {
+function asConfigured(all: readonly CaptionedImage[], config: Omit<ImageDataConfig, 'dataset'>): CaptionedImage[] {
   const { captions, otherCaptions = 0, heldOutBy } = config;
   const images = all.map(({ otherCaptions: others, ...image }): CaptionedImage => {
     if (captions === 'none') return { ...image, caption: undefined };
@@ -124,9 +148,39 @@ export async function loadPlainTexts(
 export async function loadEmojiEdits(
   config: Omit<ImageDataConfig, 'dataset'>,
   options: LoadDatasetOptions,
-): Promise<{ images: CaptionedImage[]; documents: EmojiEdit[] }> {
+): Promise<{ images: CaptionedImage[]; documents: SourceDocument[] }> {
   const { images } = await loadDataset({ ...config, dataset: 'emoji-styles' }, options);
-  return { images, documents: emojiEdits({ images, styles: styleWords() }) };
+  const documents = emojiEdits({ images, styles: styleWords() });
+  if (!config.furtherStyles) return { images, documents };
+  const further = await loadFurtherStyles(config, { cells: images, ...options });
+  const edits = emojiEdits({
+    images: [...images.filter(({ split }) => split !== 'heldOut'), ...further],
+    styles: [...styleWords(), ...furtherStyles().map(({ words }) => words)],
+    only: new Set(further),
+  });
+  // What is examined is a choice among the four.
+  return {
+    images: [...images, ...further],
+    documents: [...documents, ...edits.map(({ styles: _, ...document }) => document)],
+  };
+}
+
+/** Of emoji in further styles those that tell nothing of what is held out of the cells. */
+async function loadFurtherStyles(
+  config: Omit<ImageDataConfig, 'dataset'>,
+  { cells, ...options }: LoadDatasetOptions & { cells: readonly CaptionedImage[] },
+): Promise<CaptionedImage[]> {
+  const styles = furtherStyles();
+  const { imageSize: size, count, allowBroken } = config;
+  const dataset = await withProgress('read further styles', options.terminal, (onProgress) =>
+    loadEmoji({
+      ...{ styles, captionsFile: require.resolve('emojibase-data/en/data.json'), size, allowBroken, onProgress },
+      ...{ cacheFolder: options.cacheFolder, count: count ?? undefined },
+    }),
+  );
+  tellMissing(dataset, 'pictures', options.terminal);
+  const sameHand = new Map(styles.flatMap(({ words, sameHand }) => (sameHand ? [[words, sameHand] as const] : [])));
+  return besideCells({ images: asConfigured(dataset.images, { ...config, heldOutBy: 'name' }), cells, sameHand });
 }
 
 /** Loads documents; what is skipped or left out is counted and named. @throws TransfusionError DATA_* */

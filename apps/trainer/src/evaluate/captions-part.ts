@@ -1,4 +1,5 @@
 /** @file Part `captions`: what the model writes of pictures. */
+import type { CaptionSearch } from '@transfusion/app-common';
 import { imageOf } from '@transfusion/data';
 import { scoreWrittenCaptions } from '@transfusion/evaluation';
 import { spread } from '@transfusion/training';
@@ -10,14 +11,13 @@ import { nameInCaption, type PictureSet, styleOf } from './picture-sets.js';
 
 const SHOWN = 20;
 
-/** @param beams of `Sampler.captionImages` */
-export async function captionsPart(examination: Examination, beams: number): Promise<PartResult | string> {
+export async function captionsPart(examination: Examination, search: CaptionSearch): Promise<PartResult | string> {
   const { sets, undrawn } = examination;
   if (undrawn) return undrawn;
   const all = [...sets.heldOut, ...(sets.train ? [sets.train] : [])];
   const corpus = all.flatMap(({ chosen }) => chosen.map(({ caption = '' }) => caption));
   const measured = [];
-  for (const set of all) measured.push({ set, ...(await captionSet(examination, set, { corpus, beams })) });
+  for (const set of all) measured.push({ set, ...(await captionSet(examination, set, { corpus, ...search })) });
   const trained = measured.find(({ set }) => set.id === 'train');
   const main = sets.heldOut.length > 0 ? measured.filter((one) => one !== trained) : measured;
   const common = { task: 'image-to-text' as const, dataset: datasetWords(examination), better: 'higher' as const };
@@ -51,12 +51,12 @@ export async function captionsPart(examination: Examination, beams: number): Pro
 async function captionSet(
   { sampler, terminal }: Examination,
   { chosen, words }: PictureSet,
-  { corpus, beams }: { corpus: string[]; beams: number },
+  { corpus, ...search }: CaptionSearch & { corpus: string[] },
 ) {
   const maxTokens = Math.max(...chosen.map(({ captionIds }) => captionIds.length)) + 8;
   const written = await withBar(terminal, `caption ${words}`, (update) =>
     sampler.captionImages({
-      ...{ images: chosen.map(imageOf), maxTokens, beams, signal: terminal.signal },
+      ...{ images: chosen.map(imageOf), maxTokens, ...search, signal: terminal.signal },
       onProgress: ({ captioned, images }) => update(captioned, images),
     }),
   );

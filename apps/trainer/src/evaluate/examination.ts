@@ -107,6 +107,7 @@ function partOf(task: TransfusionTask, { heldOut, train, documents }: PictureSet
   const trained = train ? spread(train.chosen, LOOKED_AT) : uncaptioned;
   return {
     ...task,
+    config: { ...task.config, data: { ...task.config.data, views: 0 } },
     examples: [
       ...split(trained, 'train'),
       ...split(

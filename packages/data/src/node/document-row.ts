@@ -20,6 +20,7 @@ const imageSchema = z.strictObject({
   image: pathSchema,
   role: z.enum(['target', 'context']).optional(),
   noiseCap: z.int().min(1).optional(),
+  isExact: z.boolean().optional(),
 });
 /** Fields that others keep there do not matter; a field of a part that is not known would change what is learned. */
 const rowSchema = z.object({
@@ -31,7 +32,7 @@ const rowSchema = z.object({
 
 export type DocumentRowPart =
   | { kind: 'text'; text: string; loss?: boolean }
-  | { kind: 'image'; path: string; role?: ImageRole; noiseCap?: number };
+  | { kind: 'image'; path: string; role?: ImageRole; noiseCap?: number; isExact?: boolean };
 
 export interface DocumentRow {
   parts: DocumentRowPart[];

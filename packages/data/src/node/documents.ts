@@ -33,7 +33,7 @@ export interface LoadDocumentsOptions extends Omit<LoadImagesOptions, 'count'> {
 
 /**
  * Loads documents, in lines like `{"parts": [{"image": "cat.png", "role": "context"}, {"text": "make it blue"}, {"image":
- * "blue-cat.png"}]}`. Texts may have `loss`, images `role` and `noiseCap` (see `SourceDocument`); a line may have `name`, `group` and
+ * "blue-cat.png"}]}`. Texts may have `loss`, images `role`, `noiseCap` and `isExact` (see `SourceDocument`); a line may have `name`, `group` and
  * `split`, "train" or "heldOut". A line is a group of its own, unless it names one: give documents that share a picture one group
  * where they should be held out together. Images are relative to the file, and never outside of its folder; each is decoded once,
  * however many documents have it. Text is kept as it is, but CRLF becomes LF.

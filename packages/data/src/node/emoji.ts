@@ -5,12 +5,13 @@ import { TransfusionError } from '@transfusion/core';
 import { emojiCaptions } from '../emoji-captions.js';
 import type { ImageDataset } from '../image-dataset.js';
 import { type EmojiLabel, normalizeHexcode, readEmojiLabels } from './emoji-labels.js';
+import { type IconSet, readIconSet } from './icon-set.js';
 import { type LoadImagesOptions, loadImages } from './load-images.js';
 import { readInput } from './read-input.js';
 
 /** Where the pictures of a style are, and what they are called. */
 export interface EmojiStyle {
-  /** Folder of files named by code points, such as `1f600.png` or `1F600.svg`. */
+  /** Of files named by code points, such as `1f600.png` or `1F600.svg`; or of an icon set of Iconify, with `icons.json`. */
   folder: string;
   /** Follows the label in captions, as in "red heart, 3d style". Default: the label alone. */
   words?: string;
@@ -47,7 +48,7 @@ interface Picture {
 export async function loadEmoji(options: EmojiOptions): Promise<ImageDataset> {
   const { captionsFile, styles, size } = options;
   const labels = await readEmojiLabels(captionsFile);
-  const drawings = await Promise.all(styles.map(listDrawings));
+  const drawings = await Promise.all(styles.map((style) => listDrawings(style, labels)));
   const selected = selectEmoji(labels, drawings, options);
   const drawn = selected.flatMap(({ hexcode, ...words }) => {
     const key = normalizeHexcode(hexcode);
@@ -61,12 +62,14 @@ export async function loadEmoji(options: EmojiOptions): Promise<ImageDataset> {
     const otherCaptions = emojiCaptions({ label, tags, words: style.words, otherWords: style.otherWords });
     return { caption, otherCaptions, name: caption, group: withoutSkinTones(hexcode), path };
   });
+  const contents = new Map(drawings.flatMap(({ contents }) => [...contents]));
   const manifests = await Promise.all(styles.map(({ folder }) => packageManifest(folder)));
   const { decoded, broken } = await loadImages({
     ...options,
     files: pictures.map(({ path }) => path),
     name: 'emoji',
-    key: JSON.stringify(manifests),
+    key: JSON.stringify([...manifests, ...[...contents.values()].map((content) => content.toString())]),
+    contentOf: (path) => contents.get(path),
   });
   const images = pictures.flatMap(({ path, ...picture }, i) => {
     const own = decoded[i];
@@ -80,13 +83,24 @@ interface Drawings {
   files: string[];
   /** By normalised hexcode. */
   fileOf: Map<string, string>;
+  /** By path, of what is no file. */
+  contents: Map<string, Buffer>;
 }
 
-async function listDrawings(style: EmojiStyle): Promise<Drawings> {
+async function listDrawings(style: EmojiStyle, labels: readonly EmojiLabel[]): Promise<Drawings> {
   const all = (await readInput('images folder', style.folder, () => readdir(style.folder))).sort();
+  if (all.includes('icons.json')) return listIcons(style, await readIconSet(style.folder, labels));
   const files = all.filter((name) => /\.(png|webp|svg)$/i.test(name));
   const fileOf = new Map(files.map((name) => [normalizeHexcode(name.replace(/\.\w+$/, '')), name]));
-  return { style, files, fileOf };
+  return { style, files, fileOf, contents: new Map() };
+}
+
+function listIcons(style: EmojiStyle, icons: IconSet): Drawings {
+  const fileOf = new Map([...icons.keys()].map((hexcode) => [normalizeHexcode(hexcode), `icons.json#${hexcode}`]));
+  const contents = [...icons].map(([hexcode, svg]): [string, Buffer] => {
+    return [join(style.folder, `icons.json#${hexcode}`), Buffer.from(svg)];
+  });
+  return { style, files: [...fileOf.values()], fileOf, contents: new Map(contents) };
 }
 
 function withoutSkinTones(hexcode: string): string {
@@ -116,7 +130,7 @@ function selectEmoji(labels: readonly EmojiLabel[], drawings: Drawings[], option
     throw new TransfusionError({
       code: 'DATA_EMOJI_MISSING',
       message: `${folders}: ${count} pictures, none of which is that of an emoji in ${captionsFile}`,
-      fix: 'give folders of files like 1f600.png',
+      fix: 'give folders of files like 1f600.png, or of an icon set with names like red-heart',
     });
   }
   return drawn.filter(({ hexcode }) => skinTones || !/-1f3f[b-f]/i.test(hexcode));

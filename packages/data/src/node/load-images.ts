@@ -7,7 +7,7 @@ import type { BrokenFile } from '../image-dataset.js';
 import type { ImageSize } from '../image-size.js';
 import { tooManyBroken } from '../too-many-broken.js';
 import { type DecodedImage, type DecodedImages, readImageCache, writeImageCache } from './image-cache.js';
-import { readFittedImage } from './read-image.js';
+import { decodeFittedImage, readFittedImage } from './read-image.js';
 
 /** Raised when decoding or resizing changes, so that old caches are not read. */
 const CACHE_VERSION = 3;
@@ -48,6 +48,8 @@ export async function loadImages(
     name: string;
     key: string;
     unusable?: readonly BrokenFile[];
+    /** Of pictures that are no files of their own: their bytes, for which `readImage` is not asked. */
+    contentOf?: (path: string) => Uint8Array | undefined;
     /** In place of `size`: each picture gets the one that is nearest in aspect ratio, `readImage` must not be given. */
     sizes?: readonly ImageSize[];
   },
@@ -73,14 +75,16 @@ export async function loadImages(
 }
 
 async function decodeAll(
-  options: LoadImagesOptions & { files: readonly string[] },
+  options: LoadImagesOptions & { files: readonly string[]; contentOf?: (path: string) => Uint8Array | undefined },
   sizes: readonly ImageSize[],
 ): Promise<DecodedImages> {
-  const { files, size, readImage, onProgress } = options;
-  const read = async (path: string): Promise<RgbImage> =>
-    readImage
-      ? { width: size, height: size, data: checkImage(await readImage(path, size), path, size) }
-      : readFittedImage(path, sizes);
+  const { files, size, readImage, contentOf, onProgress } = options;
+  const read = async (path: string): Promise<RgbImage> => {
+    const content = contentOf?.(path);
+    if (content) return decodeFittedImage(content, sizes, { where: path });
+    if (!readImage) return readFittedImage(path, sizes);
+    return { width: size, height: size, data: checkImage(await readImage(path, size), path, size) };
+  };
   const decoded: DecodedImages = { images: [], broken: [] };
   for (const [index, path] of files.entries()) {
     try {

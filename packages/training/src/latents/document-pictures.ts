@@ -13,8 +13,8 @@ interface WithPictures {
 export interface DocumentPictures {
   /** In the order in which documents have them. */
   pictures: NamedPicture[];
-  /** Which of them an image of a document is. */
-  numberOf(picture: Picture): number;
+  /** Which of them an image is; undefined where no document has it. */
+  numberOf(picture: Pick<Picture, 'pixels' | 'width'>): number | undefined;
 }
 
 /** Those of them that are not among pictures with captions, of which documents may be made. */
@@ -41,5 +41,5 @@ export function documentPictures(documents: readonly WithPictures[]): DocumentPi
       pictures.push({ width, height, pixels, name });
     }
   }
-  return { pictures, numberOf: ({ pixels, width }) => numbers.get(pixels)!.get(width)! };
+  return { pictures, numberOf: ({ pixels, width }) => numbers.get(pixels)?.get(width) };
 }

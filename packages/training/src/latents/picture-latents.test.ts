@@ -30,8 +30,8 @@ test('draws as the distribution says, from every variant, the same for the same 
     ],
   };
   const means = Array.from({ length: 20 }, (_, seed) => {
-    const values = drawLatents(two, new PhiloxStream(seed));
-    expect(drawLatents(two, new PhiloxStream(seed))).toEqual(values);
+    const { latents: values } = drawLatents(two, new PhiloxStream(seed), { isRead: false });
+    expect(drawLatents(two, new PhiloxStream(seed), { isRead: false })).toEqual({ latents: values, isView: false });
     const mean = values.reduce((sum, value) => sum + value / values.length, 0);
     const variance = values.reduce((sum, value) => sum + (value - mean) ** 2 / values.length, 0);
     expect(Math.abs(Math.sqrt(variance) - 2)).toBeLessThan(0.2);
@@ -39,5 +39,20 @@ test('draws as the distribution says, from every variant, the same for the same 
   });
   expect(new Set(means)).toEqual(new Set([-1, 1]));
   const certain = { grid, variants: [{ mean: new Float32Array(3).fill(5) }] };
-  expect([...drawLatents(certain, new PhiloxStream(0))]).toEqual([5, 5, 5]);
+  expect([...drawLatents(certain, new PhiloxStream(0), { isRead: true }).latents]).toEqual([5, 5, 5]);
+});
+
+test('a view is drawn where the picture is read, as often as the picture itself, and nowhere else', () => {
+  const of = (value: number) => ({ mean: Float32Array.of(value) });
+  const viewed = { grid, variants: [of(0)], views: [of(1), of(2), of(3)] };
+  const drawn = (isRead: boolean) =>
+    Array.from({ length: 400 }, (_, seed) => drawLatents(viewed, new PhiloxStream(seed), { isRead }));
+  expect(drawn(false).every(({ latents: [value], isView }) => value === 0 && !isView)).toBe(true);
+  const read = drawn(true);
+  expect(read.every(({ latents: [value], isView }) => isView === value > 0)).toBe(true);
+  for (const value of [0, 1, 2, 3]) {
+    const count = read.filter(({ latents: [one] }) => one === value).length;
+    // Four standard errors.
+    expect(Math.abs(count - 100)).toBeLessThan(4 * Math.sqrt(400 * 0.25 * 0.75));
+  }
 });

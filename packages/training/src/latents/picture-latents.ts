@@ -14,6 +14,8 @@ export interface PictureLatents {
   /** Of the latents. */
   grid: ImageGrid;
   variants: readonly LatentDistribution[];
+  /** Of other views of it, where it is read; default: none. */
+  views?: readonly LatentDistribution[];
 }
 
 /** The picture as it is, and its mirror image where `flip` says so: [height, width, 3] in [-1, 1]. */
@@ -73,10 +75,23 @@ export async function encodeVariants(
   return encoded;
 }
 
-/** Latents [height, width, channels] for a batch: one of the variants, drawn where there is something to draw. */
-export function drawLatents({ variants }: PictureLatents, stream: PhiloxStream): Float32Array {
-  // Drawn always, so that a picture's numbers do not depend on how many variants there are.
-  const chosen = Math.floor(stream.uniform() * variants.length);
-  const { mean, deviation } = variants[chosen];
-  return deviation ? mean.map((value, i) => value + deviation[i] * stream.normal()) : mean;
+/**
+ * For a batch: one of the variants, drawn where there is something to draw.
+ * @param isRead it may be a view as well
+ */
+export function drawLatents(
+  { variants, views = [] }: PictureLatents,
+  stream: PhiloxStream,
+  { isRead }: { isRead: boolean },
+): {
+  /** [height, width, channels]. */
+  latents: Float32Array;
+  isView: boolean;
+} {
+  const all = isRead ? [...variants, ...views] : variants;
+  // Drawn always, so that a picture's numbers do not depend on how many there are.
+  const chosen = Math.floor(stream.uniform() * all.length);
+  const { mean, deviation } = all[chosen];
+  const latents = deviation ? mean.map((value, i) => value + deviation[i] * stream.normal()) : mean;
+  return { latents, isView: chosen >= variants.length };
 }

@@ -77,12 +77,15 @@ export async function encodeLatents(options: EncodeOptions): Promise<EncodeResul
     let reused = 0;
     const shard = (index: number) => {
       const own = images.slice(index * SHARD_IMAGES, (index + 1) * SHARD_IMAGES);
-      return { own, path: join(folder, shardFile(index)), identity: shardIdentity(identity, own, flip) };
+      return { own, path: join(folder, shardFile(index)) };
     };
     const ensure = async (index: number) => {
-      const { own, path, identity } = shard(index);
-      if (await hasShard(path, identity)) reused++;
-      else await writeShard(path, { codec, images: own, flip, shape, identity });
+      const { own, path } = shard(index);
+      // Pixels of views are computed whenever they are asked for.
+      const images = own.map(({ width, height, name, pixels }) => ({ width, height, name, pixels }));
+      const written = shardIdentity(identity, images, flip);
+      if (await hasShard(path, written)) reused++;
+      else await writeShard(path, { codec, images, flip, shape, identity: written });
     };
     if (communicator) {
       // Nobody writes before the first one has tidied up.

@@ -10,6 +10,7 @@ import {
   type StoredCodec,
   scaleDistribution,
 } from '@transfusion/vae';
+import { type InPartsOptions, inParts } from '../in-parts.js';
 import type { NamedPicture } from '../latents/document-pictures.js';
 import { readShard } from './encode-latents.js';
 import {
@@ -57,6 +58,12 @@ export async function readLatentsFile(folder: string): Promise<LatentsFile> {
   return parseConfig(latentsFileSchema, json, path);
 }
 
+export interface WantedLatents extends InPartsOptions {
+  codec: StoredCodec;
+  images: readonly NamedPicture[];
+  flip: boolean;
+}
+
 /**
  * The latents of every picture, in their order, not scaled: one distribution for each variant. The folder may have more.
  * @throws TransfusionError LATENTS_FOREIGN, LATENTS_FORMAT; CheckpointError CHECKPOINT_*
@@ -64,14 +71,15 @@ export async function readLatentsFile(folder: string): Promise<LatentsFile> {
 export async function readLatents(
   folder: string,
   file: LatentsFile,
-  { codec, images, flip }: { codec: StoredCodec; images: readonly NamedPicture[]; flip: boolean },
+  { codec, images, flip, ...progress }: WantedLatents,
 ): Promise<LatentDistribution[][]> {
   if (codecIdentity(codec) !== file.identity) throw foreignLatents(folder);
   if (flip && file.variants === 1) throw foreignLatents(folder, 'it has no latents of mirror images');
   // The same bytes may be pictures of other sizes.
   const other = images.find((image) => !isSameShape(latentShapeOf(codec.config, image), file.shape));
   if (other) throw foreignLatents(folder, `it has latents of pictures of another size than ${other.name}`);
-  const keys = images.map((image) => pictureHash(image).toString('hex'));
+  const hashes = async (part: readonly NamedPicture[]) => part.map((image) => pictureHash(image).toString('hex'));
+  const keys = await inParts(images, hashes, progress);
   const wanted = new Set(keys);
   const found = new Map<string, LatentDistribution[]>();
   for (let first = 0, index = 0; first < file.images; first += file.shardImages, index++) {
@@ -97,7 +105,7 @@ export async function readScaledLatents({
   path,
   file,
   ...wanted
-}: { path: string; file: LatentsFile } & Parameters<typeof readLatents>[2]): Promise<LatentDistribution[][]> {
+}: { path: string; file: LatentsFile } & WantedLatents): Promise<LatentDistribution[][]> {
   const latents = await readLatents(path, file, wanted);
   const { config } = wanted.codec;
   if (config.kind === 'pixels') return latents;

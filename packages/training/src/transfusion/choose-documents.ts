@@ -13,10 +13,10 @@ import {
 } from '@transfusion/data';
 import type { Objective as DiffusionObjective } from '@transfusion/schedulers';
 import { PhiloxStream } from '@transfusion/tensor';
-import { drawLatents } from '../latents/picture-latents.js';
+import { drawLatents, type PictureLatents } from '../latents/picture-latents.js';
 import type { BatchRows } from './batch-rows.js';
 import type { TransfusionTrainingConfig } from './config.js';
-import type { TrainingDocument, TrainingExample } from './examples.js';
+import type { DocumentImage, TrainingDocument, TrainingExample } from './examples.js';
 
 /** A picture of a batch; one of a stream has no latents of its own. */
 export type BatchExample = Omit<TrainingExample, 'pixels' | 'variants'> & Partial<Pick<TrainingExample, 'variants'>>;
@@ -62,7 +62,9 @@ export function documentChooser(source: DocumentSource): DocumentChooser {
       if (index >= examples.length) {
         const document = documents[index - examples.length];
         const parts = dropTexts ? withoutTexts(document.parts) : document.parts;
-        return documentOf({ ...document, parts }, source, (image) => drawLatents(image, stream));
+        const latentsOf = (image: DocumentImage & PictureLatents) =>
+          drawLatents(image, stream, { isRead: image.role === 'context' }).latents;
+        return documentOf({ ...document, parts }, source, latentsOf);
       }
       const example = examples[index];
       const variants = example.variants ?? streamed?.get(index);
@@ -72,8 +74,13 @@ export function documentChooser(source: DocumentSource): DocumentChooser {
       const [isOther, which] = [captions.uniform() < otherCaptions, captions.uniform()];
       const others = isOther && ownOrder === 'caption-first' ? (example.otherCaptionIds ?? []) : [];
       if (!variants) return [];
-      const { grid } = example;
-      const image = { ...grid, latents: drawLatents({ grid, variants }, stream), ...announced(example, sizeTokens) };
+      const { grid, views } = example;
+      const { latents, isView } = drawLatents({ grid, variants, views }, stream, {
+        isRead: ownOrder === 'image-first',
+      });
+      // A view is looked at: nothing is to be drawn like it.
+      const role = isView ? { role: 'context' as const } : {};
+      const image = { ...grid, latents, ...role, ...announced(example, sizeTokens) };
       const captionIds = others[Math.floor(which * others.length)] ?? example.captionIds;
       return captionDocument({ captionIds, image, order: ownOrder, dropCaption, special, imageFirstCap: cap });
     });

@@ -59,6 +59,14 @@ export const transfusionDataFields = {
     ),
   imageFirstProbability: z.number().min(0).max(1).default(0.2).describe('share of documents with the image first'),
   imageFirstCap: z.int().min(1).default(500).describe('noise limit of image-first documents, in timesteps'),
+  views: z
+    .int()
+    .min(0)
+    .max(16)
+    .default(0)
+    .describe(
+      'other views of each picture that is read, before its caption or by an edit: a little moved, turned, scaled, in slightly other colours; what is drawn stays as it is, and a picture of a document whose result has to keep its place and colours says isExact',
+    ),
   imageContext: z
     .enum(['noised', 'clean'])
     .default('noised')

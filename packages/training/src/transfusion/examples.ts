@@ -38,6 +38,7 @@ export interface DocumentImage extends Picture {
   kind: 'image';
   role?: ImageRole;
   noiseCap?: number;
+  isExact?: boolean;
 }
 
 /** Any other document: trained on as it is. */

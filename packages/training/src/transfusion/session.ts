@@ -11,7 +11,8 @@ import { type ImageCodec, type LatentDistribution, openCodec } from '@transfusio
 import { codesAsLatents } from '../chameleon/picture-codes.js';
 import type { InPartsOptions } from '../in-parts.js';
 import { documentPictures, picturesOfTheirOwn } from '../latents/document-pictures.js';
-import { encodeVariants } from '../latents/picture-latents.js';
+import { encodeVariants, type Picture, type PictureLatents } from '../latents/picture-latents.js';
+import { hasViews, pictureViews } from '../latents/picture-views.js';
 import type { ModelFiles, NamedTensor } from '../model-files.js';
 import { microBatchesOf } from '../ranks/rank-group.js';
 import { openState, type ResumePoint, type TrainingSession } from '../session.js';
@@ -55,6 +56,8 @@ export interface TransfusionSessionOptions extends InPartsOptions {
   latents?: readonly (readonly LatentDistribution[])[];
   /** Of each of `documentPictures`, its latents, scaled; default: encoded now. */
   documentLatents?: readonly (readonly LatentDistribution[])[];
+  /** Of each of `viewsOfTask`, its latents, scaled; default: encoded now. */
+  viewLatents?: readonly (readonly LatentDistribution[])[];
   resume?: ResumePoint;
   /** Of the ranks that share the work: each opens a session of the same task. */
   communicator?: Communicator;
@@ -68,10 +71,11 @@ export async function openTransfusionSession(options: TransfusionSessionOptions)
   const codec = openCodec({ ...task.codec, backend });
   try {
     const withCaptions = await withLatents(task, codec, parts);
-    const { examples, documents } = splitTogether(
-      config,
-      withCaptions,
-      await documentsWithLatents(task, codec, { ...parts, withCaptions }),
+    const { examples, documents } = await withViews(
+      task,
+      codec,
+      splitTogether(config, withCaptions, await documentsWithLatents(task, codec, { ...parts, withCaptions })),
+      parts,
     );
     const diffusionObjective = createObjective(objectiveOptions(pipeline));
     const source = createBatchSource({
@@ -180,17 +184,64 @@ async function documentsWithLatents(
     parts: document.parts.map((part) => {
       if (part.kind === 'text') return part;
       const grid = latentGrid(part, patchSizeOf(config), codecConfig);
-      return { ...part, grid, variants: variants[numberOf(part)] };
+      return { ...part, grid, variants: variants[numberOf(part)!] };
     }),
   }));
 
   async function encodeAll(): Promise<(readonly LatentDistribution[])[]> {
     const own = picturesOfTheirOwn(documents, withCaptions);
     const encoded = await encodeVariants(encoderOf(config, codec), own, false, progress);
-    const all = new Map<number, readonly LatentDistribution[]>(own.map((each, i) => [numberOf(each), encoded[i]]));
+    const all = new Map<number, readonly LatentDistribution[]>(own.map((each, i) => [numberOf(each)!, encoded[i]]));
     const captioned = new Map(withCaptions.map(({ pixels, variants }) => [pixels, variants]));
     return pictures.map((each, i) => all.get(i) ?? captioned.get(each.pixels)!.slice(0, 1));
   }
+}
+
+/** Views of the pictures of a task that are trained on and read: before a caption, where it has one, or by a document. */
+export function viewsOfTask({
+  config,
+  ...task
+}: Pick<TransfusionTask, 'config' | 'examples' | 'documents' | 'streamed'>) {
+  const { views: count, imageFirstProbability } = config.data;
+  const { examples, documents } = splitTogether(config, task.examples, task.documents);
+  const described = examples.train.filter(({ caption }) => caption !== undefined);
+  return pictureViews({
+    // What a stream shows is looked at, not trained on.
+    examples: imageFirstProbability > 0 && !task.streamed ? described : [],
+    documents: documents.train,
+    count,
+  });
+}
+
+/** What is trained on, with latents of its views. */
+async function withViews(
+  task: TransfusionTask,
+  codec: ImageCodec,
+  split: { examples: Split<TrainingExample>; documents: Split<TrainingDocument> },
+  { viewLatents, onProgress, signal, communicator }: Latents,
+): Promise<typeof split> {
+  const { pictures, rangeOf } = viewsOfTask(task);
+  if (pictures.length === 0) return split;
+  if (viewLatents) checkCount(viewLatents, pictures, 'views');
+  const encoder = encoderOf(task.config, codec);
+  const before = task.examples.length + picturesOfTheirOwn(task.documents, task.examples).length;
+  const progress = { onProgress: (done: number) => onProgress?.(before + done), signal, communicator };
+  const encoded = viewLatents ?? (await encodeVariants(encoder, pictures, false, progress));
+  const viewed = <Read extends PictureLatents & Pick<Picture, 'pixels' | 'width'>>(picture: Read): Read => {
+    const range = rangeOf(picture);
+    return range ? { ...picture, views: encoded.slice(...range).flat() } : picture;
+  };
+  const { examples, documents } = split;
+  return {
+    examples: { ...examples, train: examples.train.map(viewed) },
+    documents: {
+      ...documents,
+      train: documents.train.map((document) => ({
+        ...document,
+        parts: document.parts.map((part) => (part.kind === 'image' && hasViews(part) ? viewed(part) : part)),
+      })),
+    },
+  };
 }
 
 /** @throws TransfusionError LATENTS_FOREIGN */
